@@ -1,0 +1,136 @@
+"""Compiled kernels on disk: one file a kernel and type signature, right or not used at all.
+
+numba's own cache looks at the file of a kernel only, so it serves stale code after an edit of
+another file; it keeps one index for all closures of a maker, which two processes can cross; and it
+raises on a damaged file. Here the file name is a digest of everything that the machine code depends
+on (all kernel sources, the types, the CPU, the versions), the content carries its own digest, and
+every failure means "compile again". Where nothing can be written, nothing is cached.
+"""
+
+import functools
+import hashlib
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, _Cache
+from numba.core.compiler import CompileResult
+from numba.misc.appdirs import AppDirs
+
+_HERE = Path(__file__).resolve().parent
+_DIGEST = 32
+
+
+@functools.cache
+def source_stamp():
+    """Digest of every kernel source and of the versions that turn it into machine code."""
+    digest = hashlib.sha256()
+    versions = (sys.version, numba.__version__, llvmlite.__version__)
+    digest.update(repr(versions).encode())
+    for path in sorted(_HERE.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _candidates():
+    """Folders that may hold the cache, in the order of preference."""
+    install = hashlib.sha256(str(_HERE).encode()).hexdigest()[:12]
+    if config.CACHE_DIR:
+        yield Path(config.CACHE_DIR) / f"fastnn-{install}"
+        return
+    yield _HERE / "__pycache__" / "fastnn"
+    yield Path(AppDirs(appname="fastnn", appauthor=False).user_cache_dir) / install
+
+
+@functools.cache
+def folder():
+    """The folder for this state of the sources, or None where nothing is writable."""
+    for parent in _candidates():
+        place = parent / source_stamp()
+        try:
+            fresh = not place.exists()
+            place.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()
+        except OSError:
+            continue
+        if fresh:  # what older sources left behind can never be used again
+            for stale in parent.iterdir():
+                if stale != place:
+                    shutil.rmtree(stale, ignore_errors=True)
+        return place
+    return None
+
+
+class KernelCache(_Cache):
+    """The cache of one function, in the form that numba's dispatchers ask for."""
+
+    def __init__(self, function):
+        self._function = function
+        self._enabled = True
+
+    @property
+    def cache_path(self):
+        return None if folder() is None else str(folder())
+
+    def enable(self):
+        self._enabled = True
+
+    def disable(self):
+        self._enabled = False
+
+    def flush(self):
+        for path in folder().glob(f"{self._function.__name__}-*.nbc") if folder() else ():
+            path.unlink(missing_ok=True)
+
+    def load_overload(self, sig, target_context):
+        target_context.refresh()  # as numba does: the context must be ready to link
+        path = self._path(sig, target_context.codegen())
+        if path is None:
+            return None
+        try:
+            content = path.read_bytes()
+            body = content[_DIGEST:]
+            if hashlib.sha256(body).digest() != content[:_DIGEST]:
+                return None  # truncated or damaged: compile again and replace it
+            return CompileResult._rebuild(target_context, *pickle.loads(body))
+        except OSError:
+            return None
+
+    def save_overload(self, sig, data):
+        path = self._path(sig, data.codegen)
+        if path is None:
+            return
+        body = numba.core.serialize.dumps(CompileResultCacheImpl.reduce(None, data))
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.{id(data):x}")
+        try:
+            temporary.write_bytes(hashlib.sha256(body).digest() + body)
+            os.replace(temporary, path)
+        except OSError:  # full disk, folder removed meanwhile: caching is a convenience
+            temporary.unlink(missing_ok=True)
+
+    def _path(self, sig, codegen):
+        if not self._enabled or folder() is None:
+            return None
+        parts = repr((str(sig), codegen.magic_tuple(), _identity(self._function)))
+        name = hashlib.sha256(parts.encode()).hexdigest()[:24]
+        return folder() / f"{self._function.__name__}-{name}.nbc"
+
+
+def _identity(function):
+    """What tells one function from another, closures over other functions included."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    inside = [_identity(c) if callable(c) else repr(c) for c in cells]
+    return (
+        function.__module__,
+        function.__qualname__,
+        function.__code__.co_firstlineno,
+        hashlib.sha256(function.__code__.co_code).hexdigest(),
+        repr(function.__code__.co_consts) if "<code object" not in repr(function.__code__.co_consts) else "",
+        inside,
+    )
