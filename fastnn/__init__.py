@@ -1,0 +1,31 @@
+"""Dense neural networks on the CPU, as compiled kernels behind a NumPy API.
+
+>>> import numpy as np, fastnn
+>>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+>>> t = np.array([[0], [1], [1], [0]])
+>>> layers = [fastnn.TanhLayer(2, 4, rng=1), fastnn.LinearLayer(4, 1, rng=2)]
+>>> nn = fastnn.NeuralNetwork(layers, fastnn.SigmoidCrossEntropy())
+>>> nn.fit(x, t, learning_rate=0.5, epochs=2000)
+>>> nn(x).round().ravel()
+array([0., 1., 1., 0.])
+"""
+
+from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
+from .losses import CostFunction, SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
+from .network import NeuralNetwork
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CostFunction",
+    "DenseLayer",
+    "Layer",
+    "LinearLayer",
+    "NeuralNetwork",
+    "ReLULayer",
+    "SigmoidCrossEntropy",
+    "SigmoidLayer",
+    "SoftmaxCrossEntropy",
+    "SumSquaresError",
+    "TanhLayer",
+]

@@ -8,9 +8,10 @@ Nothing else in the project imports numba. Three kinds of compiled code exist:
     A function called from Python or from another kernel; compiled at its first call, one
     machine code per tuple of argument types, without the GIL.
 ``address(function, dtype)``
-    A *row kernel*: a function with the one signature `ROW_SIGNATURE`, compiled to a C function
-    whose address the engine calls. This is how a row of a table reaches compiled loops that
-    know nothing of it: no engine is compiled again for another activation, cost or rule.
+    A *row kernel*: a function ``(a, b, c, parameters, m, n, k, flag) -> float64`` of pointers and
+    integers, compiled to a C function whose address the engine calls. This is how a row of a table
+    reaches compiled loops that know nothing of it: no engine is compiled again for another
+    activation, cost, rule or kind of product.
 
 Flags: ``contract`` lets the compiler fuse a*b+c; ``reassoc`` is for sums only, since it destroys
 the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete NaN checks.
@@ -25,13 +26,14 @@ from numba.core import cgutils
 from numba.core.ccallback import CFunc
 from numba.core.errors import TypingError
 from numba.core.typing import signature
-from numba.extending import intrinsic, register_jitable
+from numba.extending import intrinsic, overload, register_jitable
 
 from .cache import KernelCache
 
 __all__ = [
     "address",
     "bits_of",
+    "by_dtype",
     "call",
     "carray",
     "fma",
@@ -68,6 +70,19 @@ def kernel(function=None, *, reassoc=False):
     return dispatcher
 
 
+def by_dtype(single, double):
+    """One function for kernels: `single` where the first argument is float32, else `double`."""
+
+    def chosen(x, *args):
+        return (single if np.result_type(x) == np.float32 else double)(x, *args)
+
+    @overload(chosen, strict=False)  # not strict: `single` may name its arguments
+    def choose(x, *args):
+        return single if x == types.float32 else double
+
+    return chosen
+
+
 _addresses: dict[tuple, CFunc] = {}
 _lock = threading.Lock()
 
@@ -94,16 +109,16 @@ def address(function, dtype):
 
 
 def _row_signature(dtype):
-    """float64 kernel(T* a, T* b, T* c, float64* parameters, int64 m, int64 n)."""
+    """float64 kernel(T* a, T* b, T* c, float64* parameters, int64 m, n, k, flag)."""
     data = types.CPointer(types.float32 if dtype == np.float32 else types.float64)
     numbers = types.CPointer(types.float64)
-    return (data, data, data, numbers, types.int64, types.int64), types.float64
+    return (data, data, data, numbers, *[types.int64] * 4), types.float64
 
 
 @intrinsic
-def call(typingctx, target, a, b, c, parameters, m, n):
+def call(typingctx, target, a, b, c, parameters, m, n, k, flag):
     """Call the row kernel at the address `target`; a, b, c and parameters are pointers."""
-    sig = types.float64(types.int64, a, b, c, parameters, types.int64, types.int64)
+    sig = types.float64(types.int64, a, b, c, parameters, *[types.int64] * 4)
 
     def codegen(context, builder, sig, args):
         kinds = [context.get_value_type(kind) for kind in sig.args[1:]]
@@ -115,13 +130,13 @@ def call(typingctx, target, a, b, c, parameters, m, n):
 
 @intrinsic
 def pointer(typingctx, array, offset):
-    """Pointer to element `offset` of a one-dimensional contiguous array (or of a pointer)."""
+    """Pointer to element `offset` of a C-contiguous array, or of a pointer."""
     if isinstance(array, types.CPointer):
         kind = array
-    elif isinstance(array, types.Array) and array.ndim == 1 and array.layout == "C":
+    elif isinstance(array, types.Array) and array.layout == "C":
         kind = types.CPointer(array.dtype)
     else:
-        raise TypingError(f"pointer() takes a 1-D contiguous array, not {array}")
+        raise TypingError(f"pointer() takes a C-contiguous array, not {array}")
     sig = kind(array, types.int64)
 
     def codegen(context, builder, sig, args):

@@ -1,0 +1,91 @@
+"""Arrays at the border: whatever the caller has becomes what the kernels take, or a clear error.
+
+Kernels take C-contiguous, aligned, native, writable float32 or float64 arrays, so that each is
+compiled once a dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "as_samples", "convert", "float_dtype", "plain"]
+
+Array: TypeAlias = npt.NDArray[np.floating[Any]]
+
+
+def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """The dtype of a layer, float32 or float64.
+
+    >>> float_dtype("f4")
+    dtype('float32')
+    """
+    try:
+        found = np.dtype(dtype).newbyteorder("=")
+    except TypeError as error:
+        raise TypeError(f"dtype must be float32 or float64, not {dtype!r}") from error
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"dtype must be float32 or float64, not {found}")
+    return found
+
+
+def convert(name: str, value: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Array:
+    """`value` as a plain array of `dtype` (default: float32 stays, all else becomes float64).
+
+    An array that already fits is returned itself, so it must not be written to.
+    """
+    try:
+        found = np.asarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if found.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} must hold real numbers, not {found.dtype} (of type {type(value).__name__})"
+        )
+    if dtype is None:
+        single = found.dtype.kind == "f" and found.dtype.itemsize == 4
+        dtype = np.float32 if single else np.float64
+    with np.errstate(over="ignore"):  # an overflow shows as inf, which callers check where it matters
+        found = np.asarray(found, dtype=np.dtype(dtype).newbyteorder("="))
+    return plain(found)
+
+
+def plain(array: Array) -> Array:
+    """The array as kernels read it; a copy only where its layout asks for one."""
+    flags = array.flags
+    if not (flags.c_contiguous and flags.aligned):
+        return np.ascontiguousarray(array).copy() if not flags.aligned else np.ascontiguousarray(array)
+    if type(array) is np.ndarray and flags.writeable:
+        return array
+    return np.asarray(_Writable(array)) if array.size else np.empty(array.shape, array.dtype)
+
+
+class _Writable:
+    """A read-only array offered as a writable one, without copying.
+
+    numba compiles again for read-only arrays. No kernel writes to its inputs.
+    """
+
+    def __init__(self, array: Array) -> None:
+        self.array = array  # keeps the memory alive
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "data": (array.__array_interface__["data"][0], False),
+        }
+
+
+def as_samples(name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any]) -> Array:
+    """A matrix of one sample a row with `width` features."""
+    found = convert(name, value, dtype)
+    if found.ndim != 2 or found.shape[1] != width:
+        hint = ""
+        if found.ndim == 1 and width == 1:
+            hint = f"; {name}.reshape(-1, 1) makes a column of it"
+        elif found.ndim == 1 and found.size == width:
+            hint = f"; {name}.reshape(1, -1) makes one sample of it"
+        raise ValueError(f"{name} has shape {found.shape}, expected (rows, {width}){hint}")
+    return found

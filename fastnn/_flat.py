@@ -1,0 +1,69 @@
+"""All parameters of a network in one flat vector, of which its layers hold views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ._arrays import Array
+from .layers import Layer
+
+
+class FlatParameters:
+    """Keeps the vector of a list of layers, and gathers it again when the layers have changed.
+
+    The layers own the truth: whoever assigns ``layer.w`` a new shape, replaces a layer in the list
+    or puts a layer into a second network takes the views away, and the next use sees it.
+    """
+
+    def __init__(self) -> None:
+        self._theta = np.empty(0)
+        self._views: list[Array] = []
+
+    def vector(self, layers: Sequence[Any]) -> Array:
+        """The flat vector, up to date, layer by layer, w before b."""
+        views = self._views
+        if len(views) == 2 * len(layers) and all(
+            layer._w is views[2 * k] and layer._b is views[2 * k + 1]
+            for k, layer in enumerate(layers)
+        ):
+            return self._theta
+        return self._gather(layers)
+
+    def _gather(self, layers: Sequence[Any]) -> Array:
+        _check(layers)
+        arrays = [array for layer in layers for array in (layer.w, layer.b)]
+        self._theta = np.concatenate([array.ravel() for array in arrays])
+        self._views = []
+        place = 0
+        for layer in layers:
+            for name in ("_w", "_b"):
+                array = getattr(layer, name)
+                view = self._theta[place : place + array.size].reshape(array.shape)
+                setattr(layer, name, view)
+                self._views.append(view)
+                place += array.size
+        return self._theta
+
+
+def _check(layers: Sequence[Any]) -> None:
+    for k, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers[{k}] is a {type(layer).__name__}, expected a Layer")
+        if layer.dtype != layers[0].dtype:
+            raise TypeError(
+                f"layers[{k}] has dtype {layer.dtype}, expected that of layers[0], {layers[0].dtype}"
+            )
+        if layer.b.shape != (layer.dim_output,):
+            raise ValueError(
+                f"layers[{k}].b has shape {layer.b.shape}, expected ({layer.dim_output},)"
+            )
+        if k and layers[k - 1].dim_output != layer.dim_input:
+            raise ValueError(
+                f"layers[{k}] takes {layer.dim_input} features, but layers[{k - 1}] gives "
+                f"{layers[k - 1].dim_output}"
+            )
+    if len({id(layer) for layer in layers}) < len(layers):
+        raise ValueError("layers holds one layer twice, expected distinct layers")

@@ -1,0 +1,111 @@
+"""The table of activations: one row says all that the rest of the library needs to know.
+
+To add an activation: a formula in ``kernels/activations.py``, its twin in
+``fastnn/reference/activations.py``, and a row here. Layers, engine, tests and benchmarks take it
+from the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from ._names import lookup
+from .kernels import activations as formulas
+from .kernels.jit import address
+
+__all__ = ["ACTIVATIONS", "Activation", "find"]
+
+
+@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+class Activation:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        The name under which layers know it.
+    formula : str
+        What it computes, for people.
+    forward : callable
+        Scalar formula of (x, p, q).
+    derivative : callable or None
+        Scalar formula of the derivative; None where it is one everywhere.
+    derivative_of : {"output", "input"}
+        What the derivative formula takes. From the input it is computed in the forward pass and
+        stored; from the output it is computed where it is needed.
+    parameters : mapping
+        Names and defaults of the parameters p and q.
+    """
+
+    name: str
+    formula: str
+    forward: Callable[..., Any]
+    derivative: Callable[..., Any] | None = None
+    derivative_of: Literal["output", "input"] = "output"
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def stores_derivative(self) -> bool:
+        """Whether the forward pass writes the derivative beside the output."""
+        return self.derivative is not None and self.derivative_of == "input"
+
+    def forward_address(self, dtype: np.dtype[Any]) -> int:
+        """Address of the row kernel that layers run forward."""
+        if self.stores_derivative:
+            kernel = formulas.forward_with_derivative(self.forward, self.derivative)
+        else:
+            kernel = formulas.forward(self.forward)
+        return int(address(kernel, dtype))
+
+    def backward_address(self, dtype: np.dtype[Any]) -> int:
+        """Address of the row kernel that layers run backward; 0 where there is nothing to do."""
+        if self.derivative is None:
+            return 0
+        formula = formulas.stored if self.stores_derivative else self.derivative
+        return int(address(formulas.backward(formula), dtype))
+
+    def numbers(self) -> tuple[float, float]:
+        """The parameters p and q as the kernels read them."""
+        p, q = (*self.parameters.values(), 0.0, 0.0)[:2]
+        return float(p), float(q)
+
+
+_ROWS = (
+    Activation("identity", "x", formulas.identity),
+    Activation("sigmoid", "1 / (1 + exp(-x))", formulas.sigmoid, formulas.sigmoid_derivative),
+    Activation("tanh", "tanh(x)", formulas.tanh, formulas.tanh_derivative),
+    Activation("ReLU", "max(x, 0)", formulas.relu, formulas.relu_derivative),
+    Activation(
+        "softplus", "log(1 + exp(x))", formulas.softplus, formulas.softplus_derivative, "input"
+    ),
+    Activation(
+        "Swish",
+        "x / (1 + exp(-beta x))",
+        formulas.swish,
+        formulas.swish_derivative,
+        "input",
+        {"beta": 1.0},
+    ),
+)
+
+ACTIVATIONS: dict[str, Activation] = {row.name: row for row in _ROWS}
+
+
+def find(name: str | Activation) -> Activation:
+    """The row of that name; upper and lower case, hyphens and underscores do not matter.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message names the nearest known names.
+
+    Examples
+    --------
+    >>> find("relu").formula
+    'max(x, 0)'
+    """
+    return name if isinstance(name, Activation) else lookup("activation", name, ACTIVATIONS)

@@ -1,0 +1,63 @@
+"""Backpropagation against finite differences."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Array
+from ._training import samples_and_targets
+
+if TYPE_CHECKING:
+    from .network import NeuralNetwork
+
+_STEP = 1e-4  # of order eps**(1/5) · scale: rounding 1e-12, truncation 1e-16 of the cost's scale
+_FLOOR = 1e-3  # of the largest gradient: what counts as the least scale of an error
+
+
+def largest_relative_error(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
+    """See `NeuralNetwork.gradient_check`."""
+    x, targets = samples_and_targets(network.layers, X, t)
+    for_parameters, for_inputs = network.gradient(x, targets)
+    twin = _in_float64(network)
+    x64, t64 = x.astype(np.float64), targets.astype(np.float64)
+
+    def cost() -> float:
+        return twin.cost(x64, t64)
+
+    numeric = np.concatenate([_differences(twin.parameters, cost), _differences(x64, cost)])
+    exact = np.concatenate([for_parameters, for_inputs.ravel()]).astype(np.float64)
+    scale = np.maximum(np.abs(numeric), np.abs(exact))
+    scale = np.maximum(scale, _FLOOR * scale.max())
+    error = np.abs(numeric - exact)
+    return float(np.max(np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)))
+
+
+def _in_float64(network: NeuralNetwork) -> NeuralNetwork:
+    twin = copy.deepcopy(network)
+    for layer in twin.layers:
+        w, b = layer.w, layer.b
+        layer._dtype, layer._w, layer._b = np.dtype(np.float64), None, None
+        layer.w, layer.b = w, b
+    return twin
+
+
+def _differences(values: Array, cost: Callable[[], float]) -> Array:
+    """Derivative of the cost by each value, which is moved in place and put back."""
+    flat = values.reshape(-1)
+    found = np.empty(flat.size)
+    for k, value in enumerate(flat.tolist()):
+        step = _STEP * max(1.0, abs(value))
+        slopes = []
+        for h in (step, step / 2):
+            flat[k] = value + h
+            above = cost()
+            flat[k] = value - h
+            slopes.append((above - cost()) / (2 * h))
+        flat[k] = value
+        found[k] = (4 * slopes[1] - slopes[0]) / 3
+    return found

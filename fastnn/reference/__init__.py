@@ -1,0 +1,10 @@
+"""The whole library again in plain NumPy, float64: obviously correct, never fast.
+
+The oracle of the tests and the baseline of the benchmarks. Nothing here imports a kernel.
+"""
+
+from .activations import ACTIVATIONS
+from .losses import COSTS
+from .network import ReferenceNetwork
+
+__all__ = ["ACTIVATIONS", "COSTS", "ReferenceNetwork"]

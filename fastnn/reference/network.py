@@ -1,0 +1,92 @@
+"""A dense network in plain NumPy: forward, backpropagation, gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .activations import ACTIVATIONS
+from .losses import COSTS
+
+Array = npt.NDArray[np.float64]
+
+
+class ReferenceNetwork:
+    """The textbook's network (Bishop 2006, section 5.3), all in float64.
+
+    Parameters
+    ----------
+    weights : pairs of arrays
+        (w, b) of each layer, copied.
+    activations : names
+        One a layer, with its parameters if it has any: ``"tanh"`` or ``("Swish", 1.5)``.
+    cost : str
+        Name of a cost.
+    """
+
+    def __init__(
+        self,
+        weights: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
+        activations: Sequence[Any],
+        cost: str,
+    ) -> None:
+        self.weights = [
+            (np.array(w, dtype=np.float64), np.array(b, dtype=np.float64)) for w, b in weights
+        ]
+        self.activations = [a if isinstance(a, tuple) else (a,) for a in activations]
+        self.cost_function = COSTS[cost]
+
+    @classmethod
+    def like(cls, network: Any) -> ReferenceNetwork:
+        """The twin of a `fastnn.NeuralNetwork`."""
+        return cls(
+            [(layer.w, layer.b) for layer in network.layers],
+            [
+                (layer.activation.name, *layer.activation.parameters.values())
+                for layer in network.layers
+            ],
+            type(network.cost_function).__name__,
+        )
+
+    def forward(self, X: npt.ArrayLike) -> tuple[list[Array], list[Array]]:
+        """Inputs and activities of all layers; the last input is the logits."""
+        x = np.asarray(X, dtype=np.float64)
+        inputs, activities = [x], []
+        for (w, b), (name, *numbers) in zip(self.weights, self.activations, strict=True):
+            activities.append(inputs[-1] @ w + b)
+            inputs.append(ACTIVATIONS[name][0](activities[-1], *numbers))
+        return inputs, activities
+
+    def __call__(self, X: npt.ArrayLike) -> Array:
+        """Output of the network."""
+        return self.cost_function.activate(self.forward(X)[0][-1])
+
+    def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
+        """Cost, summed over the samples."""
+        return self.cost_function.value(self.forward(X)[0][-1], np.asarray(t, dtype=np.float64))
+
+    def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[list[tuple[Array, Array]], Array]:
+        """Gradients of w and b of each layer, and of the input."""
+        inputs, activities = self.forward(X)
+        delta = self.cost_function.delta(inputs[-1], np.asarray(t, dtype=np.float64))
+        gradients = []
+        for k in reversed(range(len(self.weights))):
+            name, *numbers = self.activations[k]
+            delta = delta * ACTIVATIONS[name][1](activities[k], inputs[k + 1], *numbers)
+            gradients.append((inputs[k].T @ delta, delta.sum(axis=0)))
+            delta = delta @ self.weights[k][0].T
+        return gradients[::-1], delta
+
+    def fit(self, X: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float) -> None:
+        """One step of gradient descent on all samples."""
+        for (w, b), (dw, db) in zip(self.weights, self.gradient(X, t)[0], strict=True):
+            w -= learning_rate * dw
+            b -= learning_rate * db
+
+    @property
+    def parameters(self) -> Array:
+        """All weights and biases in one vector, as `fastnn.NeuralNetwork.parameters` has them."""
+        return np.concatenate([array.ravel() for pair in self.weights for array in pair])
