@@ -31,11 +31,13 @@ def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     return found
 
 
-def convert(name: str, value: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Array:
+def convert(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
     """`value` as a plain array of `dtype` (default: float32 stays, all else becomes float64).
 
     An array that already fits is returned itself, so it must not be written to.
     """
+    if type(value) is np.ndarray and value.dtype == dtype:
+        return plain(value)
     try:
         found = np.asarray(value)
     except ValueError as error:  # ragged lists
@@ -46,20 +48,21 @@ def convert(name: str, value: npt.ArrayLike, dtype: npt.DTypeLike = None) -> Arr
         )
     if dtype is None:
         single = found.dtype.kind == "f" and found.dtype.itemsize == 4
-        dtype = np.float32 if single else np.float64
-    with np.errstate(over="ignore"):  # an overflow shows as inf, which callers check where it matters
-        found = np.asarray(found, dtype=np.dtype(dtype).newbyteorder("="))
-    return plain(found)
+        dtype = np.dtype(np.float32 if single else np.float64)
+    with np.errstate(over="ignore"):  # too large for float32: inf, refused where it matters
+        return plain(np.asarray(found, dtype=dtype))
 
 
 def plain(array: Array) -> Array:
     """The array as kernels read it; a copy only where its layout asks for one."""
     flags = array.flags
-    if not (flags.c_contiguous and flags.aligned):
-        return np.ascontiguousarray(array).copy() if not flags.aligned else np.ascontiguousarray(array)
-    if type(array) is np.ndarray and flags.writeable:
+    if not flags.c_contiguous:
+        return np.ascontiguousarray(array)
+    if not flags.aligned:
+        return array.copy()
+    if flags.writeable or not array.size:
         return array
-    return np.asarray(_Writable(array)) if array.size else np.empty(array.shape, array.dtype)
+    return np.asarray(_Writable(array))
 
 
 class _Writable:

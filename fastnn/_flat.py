@@ -54,7 +54,8 @@ def _check(layers: Sequence[Any]) -> None:
             raise TypeError(f"layers[{k}] is a {type(layer).__name__}, expected a Layer")
         if layer.dtype != layers[0].dtype:
             raise TypeError(
-                f"layers[{k}] has dtype {layer.dtype}, expected that of layers[0], {layers[0].dtype}"
+                f"layers[{k}] has dtype {layer.dtype}, expected that of layers[0], "
+                f"{layers[0].dtype}"
             )
         if layer.b.shape != (layer.dim_output,):
             raise ValueError(

@@ -20,6 +20,7 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
     Traceback (most recent call last):
         ...
     ValueError: unknown fruit 'pare'; nearest: pear
+
     """
     if not isinstance(name, str):
         raise TypeError(f"{kind} must be given by its name, a str, not {type(name).__name__}")

@@ -67,7 +67,10 @@ def _program(
         line[engine.BACKWARD] = row.backward_address(dtype)
         line[engine.OUTPUT] = line[engine.SAVED] = features
         features += n_out
-        if row.stores_derivative:
+        line[engine.COPY] = (
+            k == len(shapes) - 1 and row.derivative_of == "output" and bool(line[engine.BACKWARD])
+        )
+        if row.stores_derivative or line[engine.COPY]:
             line[engine.SAVED] = features
             features += n_out
         line[engine.PARAMETERS] = 2 * k + 2
@@ -75,6 +78,5 @@ def _program(
         line[engine.BY_ROWS] = by_rows
         place += (n_in + 1) * n_out
     walked = [n_in for n_in, _ in shapes[0 if inputs else 1 :]]
-    return engine.Program(
-        table, coefficients, address(delta, dtype), rule.address(dtype), features, max(walked, default=0)
-    )
+    kernels = address(delta, dtype), rule.address(dtype)
+    return engine.Program(table, coefficients, *kernels, features, max(walked, default=0))

@@ -1,4 +1,4 @@
-"""What `NeuralNetwork.fit` does: check the arguments, then train in compiled code or layer by layer."""
+"""What `NeuralNetwork.fit` does: check, then train in compiled code or layer by layer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from ._arrays import Array, as_samples, convert
 from ._program import is_compiled, program
+from ._random import RNG, uniform_source
 from .kernels import engine, rows
-from .layers import RNG, Layer
+from .layers import Layer
 from .optimizers import RULES
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Plan:
         self.epochs = _count("epochs", epochs, least=0)
         self.X, self.t = samples_and_targets(self.layers, X, t)
         rows_ = self.X.shape[0]
-        self.batch = rows_ if batch_size is None else min(_count("batch_size", batch_size, 1), rows_)
+        self.batch = rows_
+        if batch_size is not None:
+            self.batch = min(_count("batch_size", batch_size, least=1), rows_)
         self.order, self.rng = _NATURAL_ORDER, np.zeros(1, np.uint64)
         if shuffle and self.batch < rows_:
             self.order = np.arange(rows_)
@@ -77,9 +80,7 @@ def samples_and_targets(
         raise ValueError(f"X is empty, shape {x.shape}, expected at least one row")
     targets = as_samples("t", t, last.w.shape[1], dtype)
     if targets.shape[0] != x.shape[0]:
-        raise ValueError(
-            f"t has {targets.shape[0]} rows, expected as many as X, {x.shape[0]}"
-        )
+        raise ValueError(f"t has {targets.shape[0]} rows, expected as many as X, {x.shape[0]}")
     for name, given, found in (("X", X, x), ("t", t, targets)):
         if not rows.all_finite(found.reshape(-1)):
             raise ValueError(_not_finite(name, given, found))
@@ -88,7 +89,7 @@ def samples_and_targets(
 
 def _not_finite(name: str, given: npt.ArrayLike, found: Array) -> str:
     row, column = (int(k) for k in np.argwhere(~np.isfinite(found))[0])
-    value = convert(name, given, np.float64)[row, column]
+    value = convert(name, given, np.dtype(np.float64))[row, column]
     return (
         f"{name}[{row}, {column}] is {value}, expected a finite number"
         f"{' of ' + found.dtype.name if math.isfinite(value) else ''}"
@@ -114,9 +115,7 @@ def _count(name: str, value: Any, least: int) -> int:
 
 
 def _seed(rng: RNG) -> int:
-    if rng is None:
-        return int(np.random.randint(0, 2**63 - 1))  # noqa: NPY002  np.random.seed fixes it
-    return int(np.random.default_rng(rng).integers(2**63))
+    return int(uniform_source(rng).uniform() * 2**53)
 
 
 def run(plan: Plan, verbose: int) -> None:
@@ -134,6 +133,7 @@ def run(plan: Plan, verbose: int) -> None:
 def _run_compiled(plan: Plan, epochs: int) -> None:
     network = plan.network
     theta = network.parameters
+    _check_parameters(theta)
     made = program(plan.layers, network.cost_function, RULES["SGD"])
     work = np.empty(engine.workspace_size(made, plan.batch), theta.dtype)
     arguments = (
@@ -146,6 +146,12 @@ def _run_compiled(plan: Plan, epochs: int) -> None:
     _interruptible(arguments, plan.control, 6.0 * theta.size * plan.X.shape[0] * epochs)
     if plan.control[engine.STATUS]:
         raise plan.diverged()
+
+
+def _check_parameters(theta: Array) -> None:
+    if not rows.all_finite(theta):
+        place = int(np.argmin(np.isfinite(theta)))
+        raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
 
 
 def _interruptible(arguments: tuple[Any, ...], control: npt.NDArray[np.int64], work: float) -> None:
@@ -180,6 +186,7 @@ def _run_layer_by_layer(plan: Plan, epochs: int) -> None:
 def _step_layer_by_layer(plan: Plan, x: Array, t: Array, own: bool) -> None:
     """One step; whatever goes wrong, the parameters are those before it or those after it."""
     theta = plan.network.parameters if own else np.empty(0)
+    _check_parameters(theta)
     before = theta.copy()
     try:
         delta = plan.network.cost_function.delta(plan.network._logits(x), t)
@@ -193,9 +200,7 @@ def _step_layer_by_layer(plan: Plan, x: Array, t: Array, own: bool) -> None:
         raise plan.diverged()
 
 
-def gradient(
-    network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike
-) -> tuple[Array, Array]:
+def gradient(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
     """Gradient of the cost with respect to the flat parameters and to X."""
     x, targets = samples_and_targets(network.layers, X, t)
     theta = network.parameters
@@ -208,9 +213,7 @@ def gradient(
     return grad, below
 
 
-def _gradient_layer_by_layer(
-    network: NeuralNetwork, x: Array, t: Array
-) -> tuple[Array, Array]:
+def _gradient_layer_by_layer(network: NeuralNetwork, x: Array, t: Array) -> tuple[Array, Array]:
     """The difference that a step of rate one makes, which is all that a layer's own way tells."""
     theta = network.parameters
     before = theta.copy()

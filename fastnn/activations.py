@@ -39,6 +39,7 @@ class Activation:
         stored; from the output it is computed where it is needed.
     parameters : mapping
         Names and defaults of the parameters p and q.
+
     """
 
     name: str
@@ -107,5 +108,6 @@ def find(name: str | Activation) -> Activation:
     --------
     >>> find("relu").formula
     'max(x, 0)'
+
     """
     return name if isinstance(name, Activation) else lookup("activation", name, ACTIVATIONS)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from . import activations
 from ._arrays import Array, convert, float_dtype
+from ._random import RNG, uniform_source
 from .kernels import rows
 
 __all__ = [
@@ -25,8 +26,6 @@ __all__ = [
     "truncated_normal",
 ]
 
-RNG = None | int | np.random.Generator
-
 
 def truncated_normal(shape: tuple[int, ...], std: float, rng: RNG) -> Array:
     """Normal numbers of mean 0 and scale `std`, cut off at two standard deviations.
@@ -36,9 +35,9 @@ def truncated_normal(shape: tuple[int, ...], std: float, rng: RNG) -> Array:
     """
     from scipy.special import ndtr, ndtri
 
-    uniform = np.random.uniform if rng is None else np.random.default_rng(rng).uniform  # noqa: NPY002
     low, high = ndtr(-2.0), ndtr(2.0)
-    return np.asarray(std * ndtri(low + uniform(size=shape) * (high - low)))
+    u = uniform_source(rng).uniform(size=shape)
+    return np.asarray(std * ndtri(low + u * (high - low)))
 
 
 class Layer:
@@ -82,6 +81,7 @@ class Layer:
     ...         return np.cos(self.activity)
     >>> SineLayer(3, 2)(np.zeros((5, 3))).shape
     (5, 2)
+
     """
 
     def __init__(
@@ -179,6 +179,7 @@ class Layer:
         -------
         array (rows, dim_input)
             Gradient of the cost with respect to the input, at the weights before the step.
+
         """
         if self.input is None:
             raise ValueError("back_propagation needs a forward pass first: call layer(X)")
@@ -191,7 +192,7 @@ class Layer:
         if learning_rate:
             self.w -= learning_rate * (self.input.T @ error)
             self.b -= learning_rate * error.sum(axis=0)
-        return below
+        return np.asarray(below)
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -237,6 +238,7 @@ class DenseLayer(Layer):
     >>> layer.w = [[1, 0, -1], [0, 1, 0]]
     >>> layer([[2.0, -3.0]])
     array([[2., 0., 0.]])
+
     """
 
     _row: ClassVar[str] = "identity"
@@ -257,7 +259,7 @@ class DenseLayer(Layer):
 
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""
-        z = np.matmul(X, self.w)
+        z: Array = np.matmul(X, self.w)
         z += self.b
         row = self.activation
         self._stored = np.empty_like(z) if row.stores_derivative else z
@@ -293,6 +295,7 @@ class LinearLayer(DenseLayer):
     >>> layer([[1.0], [2.0]])
     array([[2.5],
            [4.5]])
+
     """
 
     _row = "identity"
@@ -306,6 +309,7 @@ class SigmoidLayer(DenseLayer):
     >>> layer = SigmoidLayer(1, 1, rng=0)
     >>> layer([[0.0]])
     array([[0.5]])
+
     """
 
     _row = "sigmoid"
@@ -319,6 +323,7 @@ class TanhLayer(DenseLayer):
     >>> layer = TanhLayer(1, 1, rng=0)
     >>> layer([[0.0]])
     array([[0.]])
+
     """
 
     _row = "tanh"
@@ -333,6 +338,7 @@ class ReLULayer(DenseLayer):
     >>> layer.w = [[1.0, -1.0]]
     >>> layer([[3.0]])
     array([[3., 0.]])
+
     """
 
     _row = "ReLU"

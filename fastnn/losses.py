@@ -50,9 +50,7 @@ class CostFunction:
         scratch = np.empty(2 * samples, x.dtype)
         kernel = address(self._value, x.dtype)
         return float(
-            rows.run(
-                kernel, columns, target_columns, scratch, _NO_PARAMETERS, features, samples
-            )
+            rows.run(kernel, columns, target_columns, scratch, _NO_PARAMETERS, features, samples)
         )
 
     def delta(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> Array:
@@ -107,6 +105,7 @@ class SumSquaresError(CostFunction):
     2.5
     >>> cost.delta([[1.0, 2.0]], [[0.0, 4.0]])
     array([[ 1., -2.]])
+
     """
 
     _value = staticmethod(formulas.elementwise_value(formulas.squares))
@@ -128,6 +127,7 @@ class SigmoidCrossEntropy(CostFunction):
     1000.0
     >>> cost.activate([[0.0]])
     array([[0.5]])
+
     """
 
     _value = staticmethod(formulas.elementwise_value(formulas.sigmoid_entropy))
@@ -151,6 +151,7 @@ class SoftmaxCrossEntropy(CostFunction):
     array([[0.5, 0.5]])
     >>> cost([[0.0, 5000.0]], [[1.0, 0.0]])
     5000.0
+
     """
 
     _value = staticmethod(formulas.softmax_entropy_value_kernel)

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _training
-from ._arrays import Array, as_samples, convert
+from ._arrays import Array, convert
 from ._flat import FlatParameters
+from ._random import RNG
 from .gradient_check import largest_relative_error
-from .layers import RNG, Layer
+from .layers import Layer
 
 __all__ = ["NeuralNetwork"]
 
@@ -50,6 +51,7 @@ class NeuralNetwork:
     >>> nn.fit(x, t, 0.01, epochs=5000)
     >>> nn.cost(x, t) < 0.1 * before
     True
+
     """
 
     def __init__(self, layers: Iterable[Any], cost_function: Any) -> None:
@@ -110,6 +112,7 @@ class NeuralNetwork:
             complete step.
         KeyboardInterrupt
             Ctrl-C ends the training after the step at hand.
+
         """
         plan = _training.Plan(self, X, t, learning_rate, epochs, batch_size, shuffle, rng)
         with self._lock:
@@ -123,6 +126,7 @@ class NeuralNetwork:
         Returns
         -------
         array (parameters,), array (rows, dim_input)
+
         """
         with self._lock:
             return _training.gradient(self, X, t)
@@ -213,4 +217,3 @@ def _check_chain(place: int, below: Layer, above: Layer) -> None:
             f"layers[{place + 1}] takes {above.dim_input} features, but layers[{place}] gives "
             f"{below.dim_output}"
         )
-

@@ -27,4 +27,6 @@ class Rule:
         return int(address(formulas.stateless(self.update), dtype))
 
 
-RULES: dict[str, Rule] = {row.name: row for row in (Rule("SGD", "p - learning_rate g", formulas.sgd),)}
+_ROWS = (Rule("SGD", "p - learning_rate g", formulas.sgd),)
+
+RULES: dict[str, Rule] = {row.name: row for row in _ROWS}

@@ -14,7 +14,7 @@ from .jit import carray, like, scalar, wide
 
 @scalar
 def identity(x, p, q):
-    """Return x."""
+    """x."""
     return x
 
 
@@ -26,7 +26,7 @@ def sigmoid(x, p, q):
 
 @scalar
 def sigmoid_derivative(y, p, q):
-    """Y (1 - y), from the output."""
+    """y (1 - y), from the output."""
     return y * (like(y, 1) - y)
 
 

@@ -76,19 +76,24 @@ class KernelCache(_Cache):
 
     @property
     def cache_path(self):
+        """The folder, for people."""
         return None if folder() is None else str(folder())
 
     def enable(self):
+        """Use the cache."""
         self._enabled = True
 
     def disable(self):
+        """Leave the cache alone."""
         self._enabled = False
 
     def flush(self):
+        """Remove what is stored of functions of this name."""
         for path in folder().glob(f"{self._function.__name__}-*.nbc") if folder() else ():
             path.unlink(missing_ok=True)
 
     def load_overload(self, sig, target_context):
+        """The compiled function for these types, or None."""
         target_context.refresh()  # as numba does: the context must be ready to link
         path = self._path(sig, target_context.codegen())
         if path is None:
@@ -103,6 +108,7 @@ class KernelCache(_Cache):
             return None
 
     def save_overload(self, sig, data):
+        """Store the compiled function for these types."""
         path = self._path(sig, data.codegen)
         if path is None:
             return
@@ -124,13 +130,8 @@ class KernelCache(_Cache):
 
 def _identity(function):
     """What tells one function from another, closures over other functions included."""
+    code = function.__code__
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    inside = [_identity(c) if callable(c) else repr(c) for c in cells]
-    return (
-        function.__module__,
-        function.__qualname__,
-        function.__code__.co_firstlineno,
-        hashlib.sha256(function.__code__.co_code).hexdigest(),
-        repr(function.__code__.co_consts) if "<code object" not in repr(function.__code__.co_consts) else "",
-        inside,
-    )
+    inside = [_identity(cell) if callable(cell) else repr(cell) for cell in cells]
+    digest = hashlib.sha256(code.co_code).hexdigest()
+    return function.__module__, function.__qualname__, code.co_firstlineno, digest, inside

@@ -1,8 +1,8 @@
 """The engine: whole trainings of any dense network in one compiled call.
 
-A network comes as a `Program`: one row of numbers a layer. Activations, the cost and the update rule
-are row kernels, reached by their addresses, so one compiled engine a dtype serves every depth,
-width and mix of them.
+A network comes as a `Program`: one row of numbers a layer. Products, activations, the cost and the
+update rule are row kernels, reached by their addresses, so one compiled engine a dtype serves every
+depth, width and mix of them.
 
 A batch is worked on in tiles of at most `TILE` samples, features-major (see `dense`). The workspace
 holds, in this order:
@@ -40,7 +40,8 @@ FORWARD, BACKWARD = 7, 8  # addresses of its activation; BACKWARD 0: the derivat
 OUTPUT, SAVED = 9, 10  # features before the layer's output, and before what BACKWARD reads
 PARAMETERS = 11  # offset into `coefficients`
 BY_ROWS = 12  # whether the layer reads one sample a row (only the first may)
-COLUMNS = 13
+COPY = 13  # whether the output is copied to SAVED, since the cost's gradient takes its place
+COLUMNS = 14
 
 # Places of `control`, which is how a caller stops a training and learns where it stands.
 STOP, STEPS, EPOCH, START, STATUS = 0, 1, 2, 3, 4  # START: first sample of the batch at hand
@@ -101,6 +102,9 @@ def forward_tile(program, theta, x, rows, tiles, tile):
         numbers = pointer(program.coefficients, layer[PARAMETERS])
         call(layer[OUTPUTS], x, w, z, numbers, n_in, n_out, rows, 0)
         call(layer[FORWARD], z, b, saved, numbers, n_out, rows, 0, 0)
+        if layer[COPY]:
+            for i in range(n_out * rows):
+                saved[i] = z[i]
         x = z
     return x
 
@@ -194,6 +198,7 @@ def train(program, hyper, theta, grad, state, X, T, order, rng, work, batch, epo
     Before each step the call looks at ``control[STOP]``. A rule that refuses a step because a
     parameter would no longer be finite ends the call with ``control[STATUS] = 1``; parameters and
     state are those of the step before.
+
     """
     count = X.shape[0]
     for epoch in range(epochs):
@@ -204,9 +209,7 @@ def train(program, hyper, theta, grad, state, X, T, order, rng, work, batch, epo
                 return
             rows = min(batch, count - start)
             fresh = batch < count or epoch == 0
-            batch_gradient(
-                program, theta, grad, X, T, order, start, rows, work, batch, fresh, dX
-            )
+            batch_gradient(program, theta, grad, X, T, order, start, rows, work, batch, fresh, dX)
             control[START] = start
             step = control[STEPS] + 1
             p, g = pointer(theta, 0), pointer(grad, 0)

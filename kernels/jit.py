@@ -25,7 +25,6 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.core.ccallback import CFunc
 from numba.core.errors import TypingError
-from numba.core.typing import signature
 from numba.extending import intrinsic, overload, register_jitable
 
 from .cache import KernelCache
@@ -238,7 +237,8 @@ def gemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc):
         kind = byte(ord("s" if sig.args[9] == types.float32 else "d"))
 
         def letter(flag):
-            return builder.select(builder.trunc(flag, ir.IntType(1)), byte(ord("t")), byte(ord("n")))
+            truth = builder.trunc(flag, ir.IntType(1))
+            return builder.select(truth, byte(ord("t")), byte(ord("n")))
 
         def place(value):
             return builder.bitcast(cgutils.alloca_once_value(builder, value), raw)

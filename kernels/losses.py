@@ -19,7 +19,7 @@ def squares(a, t):
 
 @scalar
 def squares_delta(a, t):
-    """Return a - t."""
+    """a - t."""
     return a - t
 
 

@@ -7,7 +7,7 @@ from .jit import carray, like, scalar, wide
 
 @scalar
 def sgd(p, g, learning_rate):
-    """Return p - η g."""
+    """p - η g."""
     return p - learning_rate * g
 
 

@@ -31,7 +31,7 @@ def _sigmoid_entropy(a: Array, t: Array) -> float:
 
 def _log_softmax(a: Array) -> Array:
     shifted = a - a.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
 def _softmax(a: Array) -> Array:

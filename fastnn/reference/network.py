@@ -25,6 +25,7 @@ class ReferenceNetwork:
         One a layer, with its parameters if it has any: ``"tanh"`` or ``("Swish", 1.5)``.
     cost : str
         Name of a cost.
+
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class ReferenceNetwork:
         """Cost, summed over the samples."""
         return self.cost_function.value(self.forward(X)[0][-1], np.asarray(t, dtype=np.float64))
 
-    def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[list[tuple[Array, Array]], Array]:
+    def gradient(
+        self, X: npt.ArrayLike, t: npt.ArrayLike
+    ) -> tuple[list[tuple[Array, Array]], Array]:
         """Gradients of w and b of each layer, and of the input."""
         inputs, activities = self.forward(X)
         delta = self.cost_function.delta(inputs[-1], np.asarray(t, dtype=np.float64))

@@ -1,0 +1,24 @@
+"""The one way in which random numbers come in: a Generator, a seed, or the global np.random."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+__all__ = ["RNG", "uniform_source"]
+
+RNG: TypeAlias = int | np.random.Generator | None
+
+
+def uniform_source(rng: RNG) -> Any:
+    """Something with ``uniform(size=…)``; None is ``np.random``, which ``np.random.seed`` fixes.
+
+    >>> float(uniform_source(3).uniform()) == float(np.random.default_rng(3).uniform())
+    True
+    """
+    if rng is None:
+        return np.random
+    if isinstance(rng, (int, np.integer, np.random.Generator)) and not isinstance(rng, bool):
+        return np.random.default_rng(rng)
+    raise TypeError(f"rng must be None, an int or a numpy.random.Generator, not {rng!r}")

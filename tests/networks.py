@@ -1,0 +1,31 @@
+"""Networks and data that several tests train."""
+
+import numpy as np
+
+from fastnn import DenseLayer, NeuralNetwork
+from fastnn.losses import COSTS
+
+DTYPES = [np.float32, np.float64]
+
+
+def network(sizes, activations, cost, dtype=np.float64, seed=0):
+    """A network of dense layers whose weights have the scale 1 / sqrt(fan in)."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        DenseLayer(a, b, std=a**-0.5, bias=0.1, activation=name, dtype=dtype, rng=rng)
+        for a, b, name in zip(sizes, sizes[1:], activations, strict=False)
+    ]
+    return NeuralNetwork(layers, COSTS[cost]())
+
+
+def data(sizes, cost, rows, seed=1):
+    """Samples and fitting targets: numbers, zeros and ones, or one-hot classes."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, (rows, sizes[0]))
+    if cost == "SumSquaresError":
+        t = rng.normal(size=(rows, sizes[-1]))
+    elif cost == "SigmoidCrossEntropy":
+        t = rng.integers(0, 2, (rows, sizes[-1])).astype(float)
+    else:
+        t = np.eye(sizes[-1])[rng.integers(0, sizes[-1], rows)]
+    return X, t
