@@ -1,0 +1,60 @@
+"""The article's module by its names, and its two scripts with only the import line changed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastnn
+from fastnn import dropin
+
+HERE = Path(__file__).parent
+
+NAMES = {
+    "Layer",
+    "LinearLayer",
+    "SigmoidLayer",
+    "TanhLayer",
+    "ReLULayer",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
+    "SumSquaresError",
+    "NeuralNetwork",
+}
+
+
+def test_every_public_name_of_the_article():
+    namespace = {}
+    exec("from fastnn.dropin import *", namespace)
+    assert NAMES == set(dropin.__all__)
+    assert set(namespace) >= NAMES
+    assert all(namespace[name] is getattr(fastnn, name) for name in NAMES)
+
+
+@pytest.mark.parametrize(
+    ("script", "word", "holds"),
+    [
+        ("binary_classification", "accuracy", lambda found: found >= 0.98),
+        ("regression", "distance", lambda found: found <= 0.05),
+    ],
+)
+def test_script_of_the_article(script, word, holds, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", HERE / "article" / f"{script}.py"],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[1] == "checking gradient"
+    assert [line.split(",")[0] for line in lines if line.startswith("step")] == [
+        f"step {step:6d}" for step in range(0, 100000, 10000)
+    ]
+    assert holds(float(next(line for line in lines if line.startswith(word)).split()[1]))
+    assert (tmp_path / f"{script}.png").stat().st_size > 10_000
