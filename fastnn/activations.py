@@ -49,6 +49,10 @@ class Activation:
     derivative_of: Literal["output", "input"] = "output"
     parameters: Mapping[str, float] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are the row itself."""
+        return find, (self.name,)
+
     @property
     def stores_derivative(self) -> bool:
         """Whether the forward pass writes the derivative beside the output."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from . import activations
 from ._arrays import Array, convert, float_dtype
 from ._random import RNG, uniform_source
+from .activations import Activation
 from .kernels import rows
 
 __all__ = [
@@ -256,6 +257,16 @@ class DenseLayer(Layer):
     ) -> None:
         super().__init__(dim_input, dim_output, std, bias, dtype=dtype, rng=rng)
         self.activation = activations.find(self._row if activation is None else activation)
+
+    @property
+    def activation(self) -> Activation:
+        """Its row of the table; may be assigned a name at any time."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, name: str | Activation) -> None:
+        self._activation = activations.find(name)
+        self.output = None
 
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""

@@ -58,6 +58,7 @@ def _mix(w, step_in, step_out, x, n_in, z, n_out, rows):
 
     The last pass fills up with weights of zero.
     """
+    wide()
     zero = like(w[0], 0)
     for i in range(0, n_in, 4):
         left = n_in - i
@@ -106,6 +107,7 @@ def _put(grad, place, value, keep):
 
 @scalar(reassoc=True)
 def _sum(x, rows):
+    wide()
     total = like(x[0], 0)
     for r in range(rows):
         total += x[r]
@@ -115,6 +117,7 @@ def _sum(x, rows):
 @scalar(reassoc=True)
 def _dot4(x, i, last, error, rows):
     """Products of the rows i … i + 3 of x (none beyond `last`) with `error`."""
+    wide()
     x0 = carray(pointer(x, i * rows), (rows,))
     x1 = carray(pointer(x, min(i + 1, last) * rows), (rows,))
     x2 = carray(pointer(x, min(i + 2, last) * rows), (rows,))

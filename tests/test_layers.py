@@ -1,5 +1,8 @@
 """Layers on their own: the article's signature, attributes and methods."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from networks import DTYPES
@@ -171,6 +174,17 @@ def test_bad_use():
         fastnn.DenseLayer(1, 1, activation="tanhh")
     with pytest.raises(NotImplementedError, match="Layer must define forward_propagation"):
         fastnn.Layer(1, 1)(np.ones((1, 1)))
+
+
+def test_activation_may_change_and_pickles_as_itself():
+    layer = fastnn.DenseLayer(1, 1, rng=0)
+    layer([[1.0]])
+    layer.activation = "relu"
+    assert layer.activation is ACTIVATIONS["ReLU"]
+    assert pickle.loads(pickle.dumps(layer)).activation is ACTIVATIONS["ReLU"]
+    assert copy.deepcopy(layer).activation is ACTIVATIONS["ReLU"]
+    with pytest.raises(ValueError, match="activation_derivative needs a forward pass first"):
+        layer.activation_derivative()
 
 
 def test_empty_samples_and_more_dimensions():
