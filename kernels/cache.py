@@ -27,20 +27,23 @@ _HERE = Path(__file__).resolve().parent
 _DIGEST = 32
 
 
+def _digest(*parts):
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
 @functools.cache
-def source_stamp():
-    """Digest of every kernel source and of the versions that turn it into machine code."""
-    digest = hashlib.sha256()
-    versions = (sys.version, numba.__version__, llvmlite.__version__)
-    digest.update(repr(versions).encode())
-    for path in sorted(_HERE.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:24]
+def stamps():
+    """Digests of the versions that make the machine code, and of every kernel source."""
+    versions = repr((sys.version, numba.__version__, llvmlite.__version__)).encode()
+    sources = [
+        part for p in sorted(_HERE.glob("*.py")) for part in (p.name.encode(), p.read_bytes())
+    ]
+    return _digest(versions), _digest(*sources)
 
 
 def _candidates():
     """Folders that may hold the cache, in the order of preference."""
-    install = hashlib.sha256(str(_HERE).encode()).hexdigest()[:12]
+    install = _digest(str(_HERE).encode())
     if config.CACHE_DIR:
         yield Path(config.CACHE_DIR) / f"fastnn-{install}"
         return
@@ -51,16 +54,17 @@ def _candidates():
 @functools.cache
 def folder():
     """The folder for this state of the sources, or None where nothing is writable."""
+    versions, sources = stamps()
     for parent in _candidates():
-        place = parent / source_stamp()
+        place = parent / f"{versions}-{sources}"
         try:
             fresh = not place.exists()
             place.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=place).close()
         except OSError:
             continue
-        if fresh:  # what older sources left behind can never be used again
-            for stale in parent.iterdir():
+        if fresh:  # what other sources left behind under these versions is of no use any more
+            for stale in parent.glob(f"{versions}-*"):
                 if stale != place:
                     shutil.rmtree(stale, ignore_errors=True)
         return place
