@@ -1,0 +1,85 @@
+"""Which pictures belong to which demo."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .. import NeuralNetwork
+from . import gif
+from .plots import BLUE, RED, CurvePlot, Plot, SurfacePlot, new_figure
+from .tasks import Task
+from .training import Training
+
+__all__ = ["draw"]
+
+_FINE, _COARSE = 150, 100  # dots an inch of a still and of an animation
+_PLOTS: dict[str, Callable[[Task, int], Plot]] = {"xor": SurfacePlot, "regression": CurvePlot}
+_GRID = 4  # misclassified images a side
+
+
+def draw(task: Task, training: Training, out: Path) -> list[Path]:
+    """Write the pictures of a finished training into `out`; returns their paths."""
+    still = out / f"{task.name}.png"
+    if task.name not in _PLOTS:
+        _digits(task, training).savefig(still)
+        return [still]
+    plot = _PLOTS[task.name](task, _FINE)
+    score = task.judge(task.network)[0]
+    merit = f"accuracy {score:.3f}" if task.name == "xor" else f"RMS distance {score:.4f}"
+    plot.show(task.network, f"after {training.steps:,} steps: {merit}")
+    plot.figure.savefig(still)
+    film = out / f"{task.name}.gif"
+    gif.write(film, _PLOTS[task.name](task, _COARSE), task, training.snapshots)
+    return [still, film]
+
+
+def _digits(task: Task, training: Training) -> Figure:
+    """Learning curve, and the held-out images that the network takes for another digit."""
+    figure = new_figure(10, 5, 120)
+    left, right = figure.subfigures(1, 2, width_ratios=(1.15, 1), squeeze=False)[0]
+    _learning_curve(left, task, training)
+    _mistakes(right, task, task.network)
+    return figure
+
+
+def _learning_curve(figure: Figure, task: Task, training: Training) -> None:
+    nn = copy.deepcopy(task.network)
+    epochs = [moment.epoch for moment in training.snapshots]
+    accuracy = []
+    for moment in training.snapshots:
+        nn.parameters = moment.parameters
+        accuracy.append(task.judge(nn)[0])
+    costs = figure.subplots()
+    costs.set(xlabel="epoch", title="learning curve", xlim=(0, epochs[-1]))
+    costs.semilogy(epochs, [m.cost / len(task.X) for m in training.snapshots], color=BLUE)
+    costs.set_ylabel("training cost per sample", color=BLUE)
+    costs.grid(axis="x", alpha=0.3)
+    scores = costs.twinx()
+    scores.plot(epochs, accuracy, "--", color=RED)
+    scores.set_ylim(min(0.8, *accuracy) if accuracy[-1] > 0.8 else 0, 1)
+    scores.set_ylabel("held-out accuracy", color=RED)
+    scores.annotate(
+        f"{accuracy[-1]:.3f}", (epochs[-1], accuracy[-1]), (-6, -14), color=RED,
+        textcoords="offset points", ha="right",
+    )  # fmt: skip
+
+
+def _mistakes(figure: Figure, task: Task, nn: NeuralNetwork) -> None:
+    assert task.held_out is not None
+    images, truth = task.held_out[0], task.held_out[1].argmax(axis=1)
+    found = nn(images).argmax(axis=1)
+    wrong = np.flatnonzero(found != truth)
+    shown = wrong[: _GRID**2]
+    some = "" if len(shown) == len(wrong) else f", the first {len(shown)}"
+    figure.suptitle(f"{len(wrong)} of {len(truth)} held-out images misclassified{some}")
+    for place, axes in enumerate(figure.subplots(_GRID, _GRID).flat):
+        axes.set_axis_off()
+        if place < len(shown):
+            k = shown[place]
+            axes.imshow(images[k].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
+            axes.set_title(f"{truth[k]} taken for {found[k]}", fontsize=9)

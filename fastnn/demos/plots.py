@@ -1,0 +1,91 @@
+"""Plots of the article's two networks that can be drawn again for every moment of a training."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .. import NeuralNetwork
+from .tasks import Task, curve
+
+__all__ = ["BLUE", "RED", "CurvePlot", "Plot", "SurfacePlot", "new_figure"]
+
+# The article's blue and red, in shades that stay apart in every kind of colour blindness.
+BLUE, RED = "#0a4fd0", "#d7261e"
+
+
+class Plot(Protocol):
+    """A figure that shows a network."""
+
+    figure: Figure
+
+    def show(self, network: NeuralNetwork, title: str) -> None:
+        """Draw the network's outputs in place of those drawn before."""
+
+
+def new_figure(width: float, height: float, dpi: int) -> Figure:
+    """A figure outside pyplot, so that nobody else's figures are touched."""
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+
+
+class SurfacePlot:
+    """Decision surface of a network with two inputs and one probability, under its points."""
+
+    def __init__(self, task: Task, dpi: int, cells: int = 100) -> None:
+        self.figure = new_figure(5.4, 4.5, dpi)
+        self.axes = self.figure.add_subplot()
+        line = np.linspace(-1, 1, cells)
+        self._grid = np.meshgrid(line, line)
+        self._inputs = np.stack(self._grid, axis=-1).reshape(-1, 2)
+        self._drawn: list[Any] = []
+        for label, color in enumerate((BLUE, RED)):
+            x, y = task.X[task.t[:, 0] == label].T
+            self.axes.plot(x, y, "o", ms=3.2, color=color, mec="white", mew=0.3, zorder=3)
+        self.axes.set(xlim=(-1, 1), ylim=(-1, 1), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+        self.axes.set_xticks(np.linspace(-1, 1, 5))
+        self.axes.set_yticks(np.linspace(-1, 1, 5))
+        self._has_bar = False
+
+    def show(self, network: NeuralNetwork, title: str) -> None:
+        """Draw the surface of `network`, and the line where it is undecided."""
+        for artist in self._drawn:
+            artist.remove()
+        p = network(self._inputs).reshape(self._grid[0].shape)
+        surface = self.axes.contourf(
+            *self._grid, p, np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.6, zorder=1
+        )
+        self._drawn = [surface]
+        if p.min() < 0.5 < p.max():  # matplotlib warns of a line that is nowhere
+            line = self.axes.contour(
+                self._grid[0], self._grid[1], p, [0.5], colors="black", linewidths=1.2, zorder=2
+            )
+            self._drawn.append(line)
+        if not self._has_bar:
+            self.figure.colorbar(surface, label="output of the network: probability of red")
+            self._has_bar = True
+        self.axes.set_title(title)
+
+
+class CurvePlot:
+    """Fit of a network with one input and one output, with its observations."""
+
+    def __init__(self, task: Task, dpi: int) -> None:
+        self.figure = new_figure(5.6, 4.2, dpi)
+        self.axes = self.figure.add_subplot()
+        self._x = np.linspace(0, 1, 400)[:, np.newaxis]
+        self.axes.plot(
+            *(task.X[:, 0], task.t[:, 0]), "o", ms=5, mfc="none", mec=BLUE, alpha=0.6,
+            label="observation",
+        )  # fmt: skip
+        label = r"$x+0.3\,\sin(2\pi x)$"
+        self.axes.plot(self._x, curve(self._x), "--", color=BLUE, lw=1.6, label=label)
+        (self._fit,) = self.axes.plot([], [], color=RED, lw=2.2, label="regression")
+        self.axes.set(xlim=(0, 1), ylim=(-0.4, 1.4), xlabel="x", ylabel="y")
+        self.axes.legend(loc="upper left")
+
+    def show(self, network: NeuralNetwork, title: str) -> None:
+        """Draw the curve of `network`."""
+        self._fit.set_data(self._x[:, 0], network(self._x)[:, 0])
+        self.axes.set_title(title)

@@ -1,0 +1,123 @@
+"""What the demos train: data, network, and how a result is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import (
+    LinearLayer,
+    NeuralNetwork,
+    ReLULayer,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SumSquaresError,
+    TanhLayer,
+)
+from .._arrays import Array
+
+__all__ = ["TASKS", "Task", "curve"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One demo: samples, a fresh network, and the settings of its training."""
+
+    name: str
+    title: str
+    X: Array
+    t: Array
+    network: NeuralNetwork
+    learning_rate: float
+    epochs: int
+    judge: Callable[[NeuralNetwork], tuple[float, str]]  # figure of merit, and it in words
+    batch_size: int | None = None
+    held_out: tuple[Array, Array] | None = None
+
+    @property
+    def batches(self) -> list[slice]:
+        """The samples of each step of an epoch, unshuffled."""
+        size = self.batch_size or len(self.X)
+        return [slice(start, start + size) for start in range(0, len(self.X), size)]
+
+
+def xor(seed: int, dtype: npt.DTypeLike) -> Task:
+    """The article's binary classification: whether two numbers have the same sign."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1.0, 1.0, size=(1000, 2))
+    labels = (np.prod(x, axis=1, keepdims=True) > 0).astype(float)
+    network = NeuralNetwork(
+        [TanhLayer(2, 4, dtype=dtype, rng=rng), LinearLayer(4, 1, dtype=dtype, rng=rng)],
+        SigmoidCrossEntropy(),
+    )
+
+    def judge(nn: NeuralNetwork) -> tuple[float, str]:
+        accuracy = float(np.mean((nn(x) > 0.5) == labels))
+        return accuracy, f"accuracy {accuracy:.3f} on the 1000 points"
+
+    return Task("xor", "2-4-1, tanh", x, labels, network, 0.001, 100_000, judge)
+
+
+def curve(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The function behind the observations of the regression."""
+    return x + 0.3 * np.sin(2 * np.pi * x)
+
+
+def regression(seed: int, dtype: npt.DTypeLike) -> Task:
+    """The article's regression: a curve from 100 noisy observations."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(size=(100, 1))
+    t = curve(x) + rng.uniform(-0.1, 0.1, size=x.shape)
+    network = NeuralNetwork(
+        [
+            TanhLayer(1, 6, std=1.0, bias=-0.5, dtype=dtype, rng=rng),
+            LinearLayer(6, 1, std=1.0, bias=0.5, dtype=dtype, rng=rng),
+        ],
+        SumSquaresError(),
+    )
+    grid = np.linspace(0, 1, 1000)[:, np.newaxis]
+
+    def judge(nn: NeuralNetwork) -> tuple[float, str]:
+        distance = float(np.sqrt(np.mean((nn(grid) - curve(grid)) ** 2)))
+        return distance, f"cost {nn.cost(x, t):f}, RMS distance to the true curve {distance:.4f}"
+
+    return Task("regression", "1-6-1, tanh", x, t, network, 0.001, 100_000, judge)
+
+
+def digits(seed: int, dtype: npt.DTypeLike) -> Task:
+    """Handwritten digits; the same quarter of them is held out whatever the seed."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    images, one_hot = images / 16.0, np.eye(10)[labels]  # pixels are counts of 0 to 16
+    order = np.random.default_rng(0).permutation(len(images))
+    held, kept = np.split(order, [len(images) // 4])
+    rng = np.random.default_rng(seed)
+    network = NeuralNetwork(
+        [
+            ReLULayer(64, 64, std=(2 / 64) ** 0.5, dtype=dtype, rng=rng),  # He et al. 2015
+            LinearLayer(64, 10, std=(1 / 64) ** 0.5, dtype=dtype, rng=rng),
+        ],
+        SoftmaxCrossEntropy(),
+    )
+    test = images[held], one_hot[held]
+
+    def judge(nn: NeuralNetwork) -> tuple[float, str]:
+        accuracy = float(np.mean(nn(test[0]).argmax(axis=1) == labels[held]))
+        return accuracy, f"held-out accuracy {accuracy:.4f} on {len(held)} images"
+
+    return Task(
+        "digits", "64-64-10, ReLU", images[kept], one_hot[kept], network,
+        0.02, 50, judge, batch_size=32, held_out=test,
+    )  # fmt: skip
+
+
+TASKS: dict[str, Callable[[int, Any], Task]] = {
+    "xor": xor,
+    "regression": regression,
+    "digits": digits,
+}

@@ -1,0 +1,134 @@
+"""Train a task in compiled chunks, remember it at moments worth a picture, and time it."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from .. import NeuralNetwork
+from .._arrays import Array
+from ..reference import ReferenceNetwork
+from .tasks import Task
+
+__all__ = ["Comparison", "Snapshot", "Training", "check_gradient", "compare", "train"]
+
+_FRAMES = 100
+_REFERENCE_STEPS = 300  # a round; long enough for the clock, short enough for many rounds
+_OUR_STEPS = 3000
+_ROUNDS = 9
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network on its way."""
+
+    epoch: int
+    step: int
+    cost: float
+    parameters: Array
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training: seconds inside `fit` only, and the way it took."""
+
+    steps: int
+    seconds: float
+    snapshots: list[Snapshot]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds a step, each the median of several rounds in turn."""
+
+    compiled: float
+    reference: float
+    rounds: int
+
+
+def check_gradient(network: NeuralNetwork) -> None:
+    """Print the article's gradient check.
+
+    Always in float64: with the article's step of 1e-6, rounding to float32 would hide the digits
+    that the two derivatives have in common.
+    """
+    twin = NeuralNetwork(
+        [type(layer)(layer.dim_input, layer.dim_output, rng=0) for layer in network.layers],
+        network.cost_function,
+    )
+    twin.parameters = network.parameters
+    twin._gradient_check()
+
+
+def prepare(task: Task) -> float:
+    """Compile the kernels of this task, or load them from the cache; returns the seconds."""
+    trial = copy.deepcopy(task.network)
+    start = time.perf_counter()
+    trial.fit(task.X, task.t, 0.0, batch_size=task.batch_size)
+    return time.perf_counter() - start
+
+
+def train(task: Task, epochs: int, seed: int) -> Training:
+    """Train the task's network, printing step and cost every tenth of the way.
+
+    One call of `fit` from each stop to the next. The stops are the frames of the animation, dense
+    at the start, where most happens, and the tenths. Only the calls of `fit` are timed.
+    """
+    frames = {round(epochs * (k / _FRAMES) ** 3) for k in range(_FRAMES + 1)}
+    lines = {k * epochs // 10 for k in range(10)}
+    stops = sorted(frames | lines)
+    nn, rng = task.network, np.random.default_rng(seed)
+    per_epoch = len(task.batches)
+    snapshots: list[Snapshot] = []
+    seconds = 0.0
+    with (
+        threadpool_limits(limits=1),
+        # disable=None: a bar on a terminal, nothing elsewhere.
+        tqdm(total=epochs * per_epoch, desc=task.name, disable=None, leave=False) as bar,
+    ):
+        for at, following in zip(stops, [*stops[1:], epochs], strict=True):
+            cost = nn.cost(task.X, task.t)
+            if at in lines and at < epochs:
+                more = f", {task.judge(nn)[1]}" if task.held_out else ""
+                bar.write(f"step {at * per_epoch:6d}, cost {cost:f}{more}")
+            if at in frames:
+                snapshots.append(Snapshot(at, at * per_epoch, cost, nn.parameters.copy()))
+            start = time.perf_counter()
+            nn.fit(
+                task.X, task.t, task.learning_rate,
+                epochs=following - at, batch_size=task.batch_size, rng=rng,
+            )  # fmt: skip
+            seconds += time.perf_counter() - start
+            bar.update((following - at) * per_epoch)
+    return Training(epochs * per_epoch, seconds, snapshots)
+
+
+def compare(task: Task) -> Comparison:
+    """Time a step of `fit` and a step of the NumPy reference on the same batches, in turn.
+
+    The reference computes in float64, as the article does. Both run on one thread. Batches are
+    taken in their natural order, so that neither pays for shuffling.
+    """
+    nn, reference = copy.deepcopy(task.network), ReferenceNetwork.like(task.network)
+    batches = [(task.X[part], task.t[part]) for part in task.batches]
+    epochs = -(-_OUR_STEPS // len(batches))
+    times: tuple[list[float], list[float]] = ([], [])
+    with threadpool_limits(limits=1):
+        for _ in range(_ROUNDS):
+            start = time.perf_counter()
+            nn.fit(
+                task.X, task.t, task.learning_rate,
+                epochs=epochs, batch_size=task.batch_size, shuffle=False,
+            )  # fmt: skip
+            middle = time.perf_counter()
+            for k in range(_REFERENCE_STEPS):
+                reference.fit(*batches[k % len(batches)], task.learning_rate)
+            times[0].append((middle - start) / (epochs * len(batches)))
+            times[1].append((time.perf_counter() - middle) / _REFERENCE_STEPS)
+    return Comparison(statistics.median(times[0]), statistics.median(times[1]), _ROUNDS)

@@ -1,0 +1,203 @@
+"""Programs that the tests run in processes of their own: ``children.py NAME [ARGUMENT ...]``.
+
+Each prints what its function returns as one line of JSON. Nothing is imported up here, so that the
+programs decide what is imported when.
+"""
+
+import itertools
+import json
+import os
+import sys
+
+SHAPES = {
+    "own loops": (2, 4, 1),
+    "BLAS": (32, 32, 32, 10),  # with the rows below, enough work that BLAS starts its threads
+}
+
+
+def compilations():
+    """A list that grows with every pass of numba's compiler from now on."""
+    from numba.core import event
+
+    recorder = event.RecordingListener()
+    event.register("numba:run_pass", recorder)
+    return recorder.buffer
+
+
+def network_and_data(shape, seed=0, dtype="float64"):
+    import numpy as np
+
+    import fastnn
+
+    rng = np.random.default_rng(seed)
+    tanh = [
+        fastnn.TanhLayer(m, n, std=m**-0.5, rng=rng, dtype=dtype)
+        for m, n in itertools.pairwise(shape[:-1])
+    ]
+    linear = fastnn.LinearLayer(*shape[-2:], std=shape[-2] ** -0.5, rng=rng, dtype=dtype)
+    X = rng.normal(size=(2000, shape[0]))
+    t = rng.normal(size=(2000, shape[-1]))
+    return fastnn.NeuralNetwork([*tanh, linear], fastnn.SumSquaresError()), X, t
+
+
+def trained(shape, seed=0, epochs=200):
+    """Parameters after a training, as a list: JSON keeps every bit of a float64."""
+    nn, X, t = network_and_data(shape, seed)
+    nn.fit(X, t, 1e-5, epochs=epochs)
+    return nn.parameters.tolist()
+
+
+def report(result, passes):
+    """A result, how much was compiled for it, and where the kernels are kept."""
+    from fastnn.kernels import cache
+
+    import fastnn
+
+    folder = cache.folder()
+    return {
+        "result": result,
+        "compiled": len(passes),
+        "folder": None if folder is None else str(folder),
+        "file": fastnn.__file__,
+    }
+
+
+def train():
+    """A training of a small network."""
+    passes = compilations()
+    return report(trained(SHAPES["own loops"]), passes)
+
+
+def evaluate():
+    """tanh(1), which needs a few kernels only."""
+    passes = compilations()
+    import fastnn
+
+    layer = fastnn.TanhLayer(1, 1)
+    layer.w = [[1.0]]
+    return report(float(layer([[1.0]])[0, 0]), passes)
+
+
+def import_seconds(bytecode):
+    """Seconds of ``import fastnn`` after ``import numba``, with byte code kept in a folder."""
+    import time
+
+    import numba  # noqa: F401
+
+    sys.dont_write_bytecode, sys.pycache_prefix = False, bytecode
+    start = time.perf_counter()
+    import fastnn  # noqa: F401
+
+    return time.perf_counter() - start
+
+
+def import_and_watch():
+    """What ``import fastnn`` imports, compiles and touches in the cache; then what a layer does."""
+    touched = []
+    folder = os.environ["NUMBA_CACHE_DIR"]
+
+    def watch(_event, arguments):
+        if arguments and isinstance(arguments[0], (str, os.PathLike)):
+            path = os.fspath(arguments[0])
+            if isinstance(path, str) and path.startswith(folder):
+                touched.append(path)
+
+    passes = compilations()
+    sys.addaudithook(watch)
+    import fastnn  # noqa: F401
+
+    imported = {"compiled": len(passes), "touched": len(touched), "modules": sorted(sys.modules)}
+    evaluate()
+    return {"imported": imported, "used": {"compiled": len(passes), "touched": len(touched)}}
+
+
+def train_in_threads():
+    """Both networks in two threads at once, the first use of the library; then one by one."""
+    import threading
+
+    import fastnn  # noqa: F401  Python's import lock is not what is tested
+
+    tasks = [(shape, seed) for shape in SHAPES.values() for seed in range(4)]
+    together = [None] * len(tasks)
+    start = threading.Barrier(2)
+
+    def work(first):
+        for k in range(first, len(tasks), 2):
+            start.wait()
+            together[k] = trained(*tasks[k])
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return {"together": together, "alone": [trained(*task) for task in tasks]}
+
+
+def _answer(queue, shape):
+    queue.put(trained(shape))
+
+
+def train_in_children(start_method, kind):
+    """Train here, then in children; parameters of both."""
+    import multiprocessing
+    import warnings
+    from concurrent.futures import ProcessPoolExecutor
+
+    parent = [trained(shape) for shape in SHAPES.values()]
+    if start_method == "fork":
+        # BLAS keeps threads, which is why this is tested at all; Python 3.12 and later warn.
+        warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+    context = multiprocessing.get_context(start_method)
+    if kind == "Process":
+        queue = context.SimpleQueue()
+        children = []
+        for shape in SHAPES.values():
+            process = context.Process(target=_answer, args=(queue, shape))
+            process.start()
+            children.append(queue.get())
+            process.join()
+    elif kind == "Pool":
+        with context.Pool(2) as pool:
+            children = pool.map(trained, SHAPES.values(), chunksize=1)
+    else:
+        with ProcessPoolExecutor(2, mp_context=context) as executor:
+            children = list(executor.map(trained, SHAPES.values()))
+    again = [trained(shape) for shape in SHAPES.values()]
+    return {"parent": parent, "children": children, "again": again}
+
+
+def train_until_interrupted(name):
+    """Train for minutes unless somebody stops it; prints a line when it is under way."""
+    import time
+
+    import numpy as np
+
+    nn, X, t = network_and_data(SHAPES[name])
+    nn.fit(X, t, 1e-5)  # load the kernels
+    before = nn.parameters.copy()
+    print("training", flush=True)
+    start = time.perf_counter()
+    try:
+        nn.fit(X, t, 1e-7, epochs=10_000_000)
+        interrupted = False
+    except KeyboardInterrupt:
+        interrupted = True
+    found = nn.parameters.copy()
+    time.sleep(0.1)  # a training that went on behind our back would show
+    left_alone = np.array_equal(found, nn.parameters)
+    seconds = time.perf_counter() - start
+    cost = nn.cost(X, t)
+    nn.fit(X, t, 1e-5, epochs=200)
+    return {
+        "interrupted": interrupted,
+        "seconds": seconds,
+        "moved": not np.array_equal(found, before),
+        "finite": bool(np.isfinite(found).all()),
+        "left alone": left_alone,
+        "improves": nn.cost(X, t) < cost,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,39 @@
+"""``import fastnn`` is light: what it costs, and what it leaves for later."""
+
+import statistics
+
+import pytest
+
+NOT_AT_IMPORT = ("scipy.stats", "matplotlib", "sklearn", "PIL", "tqdm", "pandas")
+
+
+def test_import_costs_at_most_50_ms_over_numba(child, tmp_path):
+    child("import_seconds", tmp_path)  # writes the byte code, as an installation does
+    seconds = [child("import_seconds", tmp_path) for _ in range(5)]
+    assert statistics.median(seconds) <= 0.05, seconds
+
+
+@pytest.fixture(scope="module")
+def watched(child, tmp_path_factory):
+    """What importing and using the library did, with a full cache at hand."""
+    folder = tmp_path_factory.mktemp("cache")
+    empty = child("import_and_watch", NUMBA_CACHE_DIR=folder)
+    return empty, child("import_and_watch", NUMBA_CACHE_DIR=folder)
+
+
+def test_import_compiles_nothing(watched):
+    empty, full = watched
+    assert empty["imported"]["compiled"] == 0
+    assert empty["used"]["compiled"] > 0, "the test does not see compilations"
+    assert full["used"]["compiled"] == 0
+
+
+def test_import_leaves_the_cache_alone(watched):
+    for run in watched:
+        assert run["imported"]["touched"] == 0
+        assert run["used"]["touched"] > 0, "the test does not see the cache"
+
+
+@pytest.mark.parametrize("module", NOT_AT_IMPORT)
+def test_import_leaves_out(watched, module):
+    assert module not in watched[1]["imported"]["modules"]
