@@ -3,7 +3,8 @@
 A call of the C library inside a loop keeps the loop scalar. The functions here have no branch, no
 table and no call: selects, fused multiply-adds, bit casts and at most one division. Each takes a
 float32 or a float64, stays in that type, keeps NaN, and is off by less than one unit in the last
-place (ULP) over the whole range, subnormal numbers included.
+place (ULP) over the whole range, subnormal numbers included. The figures in the docstrings are the
+largest errors of all float32 numbers, and of ten million float64 numbers around every threshold.
 
 Where the rounding of one number is not enough, a value is a pair: ``high + low`` with ``low`` below
 the last bit of ``high``. The sums that make pairs survive the fusing of a*b + c, which the compiler
@@ -11,71 +12,22 @@ may do anywhere: every product in them is exact or one that may keep more bits.
 """
 
 from .jit import bits_of, by_dtype, fma, from_bits, like, scalar
+from .vecmath_tables import (
+    ATANH,
+    EXP,
+    EXP_OVERFLOW,
+    EXP_UNDERFLOW,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG1P,
+    MANTISSA_BITS,
+    PER_LN2,
+    ROUNDER,
+    SQRT_HALF,
+    TINY,
+)
 
 __all__ = ["exp", "expm1", "log", "log1p", "sigmoid", "softplus", "tanh"]
-
-# A pair of constants is (for float32, for float64).
-_MANTISSA_BITS = (23, 52)
-_ROUNDER = (1.5 * 2.0**23, 1.5 * 2.0**52)  # x + this - this rounds x to an integer
-_PER_LN2 = (1.4426950408889634, 1.4426950408889634)
-# ln 2 rounded to 2**-15 and 2**-41, so that its products with all exponents are exact; the rest
-_LN2_HIGH = (0.693145751953125, 0.6931471805601177)
-_LN2_LOW = (1.428606765330187e-06, -1.7239444525614835e-13)
-_SQRT_HALF = 0.7071067811865476
-_EXP_UNDERFLOW = (-104.0, -746.0)  # at and below, exp is 0
-_EXP_OVERFLOW = (89.0, 710.0)  # at and above, exp is infinite
-_TINY = (2.0**-25, 2.0**-54)  # below, expm1(x) and log1p(x) round to x
-
-# Minimax polynomials (Remez exchange in 200 bits), coefficients rounded one after the other with
-# the rest fitted again; lowest degree first. All maximum errors are relative to the whole function.
-
-# (exp(r) - 1 - r) / r**2 on |r| <= ln(2)/2: error of expm1(r) 2**-31.1, 2**-61.6; degree 5, 10
-_EXP = (
-    (
-        0.5,
-        0.1666666567325592,
-        0.04166649281978607,
-        0.008333543315529823,
-        0.001393233658745885,
-        0.00019764629541896284,
-    ),
-    (
-        0.5,
-        0.16666666666666677,
-        0.041666666666666685,
-        0.008333333333321771,
-        0.001388888888889184,
-        0.0001984126988543116,
-        2.4801587285700856e-05,
-        2.7557245047020163e-06,
-        2.7557321645840056e-07,
-        2.510872747073443e-08,
-        2.089691505460297e-09,
-    ),
-)
-# (log1p(f) - f) / f**2 on [sqrt(1/2) - 1, sqrt(2) - 1]: error of log1p(f) 2**-27.8; degree 8
-_LOG1P = (
-    -0.49999988079071045,
-    0.33333325386047363,
-    -0.2500160038471222,
-    0.20001959800720215,
-    -0.1660870909690857,
-    0.14182299375534058,
-    -0.13246510922908783,
-    0.12901365756988525,
-    -0.07608701288700104,
-)
-# (2 atanh(s) - 2 s) / s**3 in s**2, s = f / (2 + f) for the same f: error of atanh(s) 2**-59.5;
-# degree 6
-_ATANH = (
-    0.6666666666666734,
-    0.39999999999416846,
-    0.2857142874196342,
-    0.22222198612044475,
-    0.18183562519070343,
-    0.1531409179753076,
-    0.14795583761343503,
-)
 
 
 @scalar
@@ -131,27 +83,38 @@ def _ratio(a, a_low, e, e_low):
 
 
 @scalar
+def _clamp(x, low, high):
+    """x in [low, high]; NaN fails both comparisons and stays.
+
+    A function of its own: in line, the compiler makes a mask of it instead of a minimum and a
+    maximum, and exp a seventh slower.
+    """
+    x = low if x < low else x
+    return high if x > high else x
+
+
+@scalar
 def _to_exponent(k, x):
     """Integer k as the exponent bits of x's type; higher bits of k fall off the top."""
-    return like(k, k << _choose(x, _MANTISSA_BITS))
+    return like(k, k << _choose(x, MANTISSA_BITS))
 
 
 @scalar
 def _reduce(x):
     """k, head, low with x = k ln 2 + (head - low) and |head - low| <= ln(2)/2, head exact.
 
-    k comes as an integer whose low bits are the exponent, with those of _ROUNDER above them.
+    k comes as an integer whose low bits are the exponent, with those of ROUNDER above them.
     """
-    rounded = fma(x, _constant(x, _PER_LN2), _constant(x, _ROUNDER))
-    k = rounded - _constant(x, _ROUNDER)
-    head = fma(-k, _constant(x, _LN2_HIGH), x)
-    return bits_of(rounded), head, k * _constant(x, _LN2_LOW)
+    rounded = fma(x, _constant(x, PER_LN2), _constant(x, ROUNDER))
+    k = rounded - _constant(x, ROUNDER)
+    head = fma(-k, _constant(x, LN2_HIGH), x)
+    return bits_of(rounded), head, k * _constant(x, LN2_LOW)
 
 
 @scalar
 def _exp_tail(r, correction):
     """exp(r) - 1 - r + correction."""
-    return fma(r * r, _polynomial(r, _choose(r, _EXP)), correction)
+    return fma(r * r, _polynomial(r, _choose(r, EXP)), correction)
 
 
 @scalar
@@ -166,13 +129,11 @@ def _two_factors(k, x):
 
 @scalar
 def exp(x):
-    """exp(x) = 2**k exp(r), exp(r) = 1 + (head + tail) by a polynomial.
+    """e**x = 2**k e**r, with e**r = 1 + (head + tail) by a polynomial.
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.86 ULP in float32, 0.86 in float64.
     """
-    # NaN fails every comparison, so it passes these two selects
-    x = _constant(x, _EXP_UNDERFLOW) if x < _constant(x, _EXP_UNDERFLOW) else x
-    x = _constant(x, _EXP_OVERFLOW) if x > _constant(x, _EXP_OVERFLOW) else x
+    x = _clamp(x, _constant(x, EXP_UNDERFLOW), _constant(x, EXP_OVERFLOW))
     k, head, low = _reduce(x)
     y = like(x, 1.0) + (head + _exp_tail(head - low, -low))
     first, second = _two_factors(k, x)
@@ -182,7 +143,7 @@ def exp(x):
 @scalar
 def _exp_pair(x):
     """first, second, high, low with exp(x) = first second (high + low), for x <= 1/2 or NaN."""
-    x = _constant(x, _EXP_UNDERFLOW) if x < _constant(x, _EXP_UNDERFLOW) else x
+    x = _constant(x, EXP_UNDERFLOW) if x < _constant(x, EXP_UNDERFLOW) else x
     k, head, low = _reduce(x)
     high, rest = _fast_two_sum(like(x, 1.0), head)
     high, low = _fast_two_sum(high, rest + _exp_tail(head - low, -low))
@@ -205,26 +166,25 @@ def _half_expm1(k, head, tail):
 
 @scalar
 def expm1(x):
-    """exp(x) - 1 = (2**k - 1) + 2**k (head + tail), the first sum exact.
+    """exp(x) - 1, as (2**k - 1) + 2**k (head + tail), the large terms as an exact pair.
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.96 ULP in float32, 0.98 in float64.
     """
-    y = _constant(x, (-18.0, -38.0)) if x < _constant(x, (-18.0, -38.0)) else x
-    y = _constant(x, _EXP_OVERFLOW) if y > _constant(x, _EXP_OVERFLOW) else y
+    y = _clamp(x, _constant(x, (-18.0, -38.0)), _constant(x, EXP_OVERFLOW))
     k, head, low = _reduce(y)
     # Near x = ln(2)/2 the sum cancels so much that the rounding of r in r**2/2 would show.
     r = head - low
     tail = _exp_tail(r, fma((head - r) - low, r, -low))
     power, base, high, low = _half_expm1(k, head, tail)
     low = low + ((power - base) - like(x, 0.5))
-    return x if abs(x) < _constant(x, _TINY) else like(x, 2.0) * (high + low)
+    return x if abs(x) < _constant(x, TINY) else like(x, 2.0) * (high + low)
 
 
 @scalar
 def tanh(x):
     """Sign of x times -e / (2 + e), e = expm1(-2|x|) as a pair.
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.81 ULP in float32, 0.86 in float64.
     """
     size = abs(x)
     y = _constant(x, (10.0, 20.0)) if size > _constant(x, (10.0, 20.0)) else size  # tanh = 1
@@ -241,7 +201,7 @@ def tanh(x):
 def sigmoid(x):
     """1 / (1 + e) for x >= 0, e / (1 + e) for x < 0, e = exp(-|x|) as a pair.
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.78 ULP in float32, 0.78 in float64.
     """
     first, second, high, low = _exp_pair(-abs(x))
     power = first * second
@@ -255,7 +215,7 @@ def sigmoid(x):
 
 @scalar
 def _log1p_tail32(f):
-    return (f * f) * _polynomial(f, _LOG1P)
+    return (f * f) * _polynomial(f, LOG1P)
 
 
 @scalar
@@ -263,7 +223,7 @@ def _log1p_tail64(f):
     # With s = f / (2 + f), 2 s = f - s f. A division is cheaper here than 12 more coefficients.
     s = f / (like(f, 2.0) + f)
     square = s * s
-    return s * fma(square, _polynomial(square, _ATANH), -f)
+    return s * fma(square, _polynomial(square, ATANH), -f)
 
 
 _log1p_tail = by_dtype(_log1p_tail32, _log1p_tail64)  # log1p(f) - f
@@ -272,8 +232,8 @@ _log1p_tail = by_dtype(_log1p_tail32, _log1p_tail64)  # log1p(f) - f
 @scalar
 def _log_pair(k, f, low):
     """k ln 2 + log1p(f + low) as a pair, for f in [sqrt(1/2) - 1, sqrt(2) - 1]."""
-    high, rest = _fast_two_sum(k * _constant(f, _LN2_HIGH), f)
-    low = fma(k, _constant(f, _LN2_LOW), fma(-f, low, low))  # low / (1 + f), first order
+    high, rest = _fast_two_sum(k * _constant(f, LN2_HIGH), f)
+    low = fma(k, _constant(f, LN2_LOW), fma(-f, low, low))  # low / (1 + f), first order
     return high, rest + (low + _log1p_tail(f))
 
 
@@ -281,16 +241,16 @@ def _log_pair(k, f, low):
 def _split(x):
     """k, m with x = 2**k m and m in [sqrt(1/2), sqrt(2)), for a normal x > 0."""
     bits = bits_of(x)
-    offset = like(bits, bits - bits_of(like(x, _SQRT_HALF)))
-    k = like(bits, offset >> _choose(x, _MANTISSA_BITS))
+    offset = like(bits, bits - bits_of(like(x, SQRT_HALF)))
+    k = like(bits, offset >> _choose(x, MANTISSA_BITS))
     return k, from_bits(like(bits, bits - _to_exponent(k, x)))
 
 
 @scalar
 def log(x):
-    """log(x) = k ln 2 + log1p(f), x = 2**k (1 + f).
+    """Natural logarithm, k ln 2 + log1p(f), with x = 2**k (1 + f).
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.92 ULP in float32, 0.88 in float64.
     """
     zero, infinity = like(x, 0.0), like(x, float("inf"))
     subnormal = x < _constant(x, (2.0**-126, 2.0**-1022))
@@ -303,9 +263,9 @@ def log(x):
 
 @scalar
 def log1p(x):
-    """log(1 + x) = k ln 2 + log1p(f + low), 2**k (1 + f + low) = 1 + x exactly.
+    """log(1 + x) = k ln 2 + log(1 + f + low), with 2**k (1 + f + low) = 1 + x exactly.
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.93 ULP in float32, 0.87 in float64.
     """
     one, infinity = like(x, 1.0), like(x, float("inf"))
     y = one + x
@@ -320,14 +280,14 @@ def log1p(x):
     high, low = _log_pair(like(x, k), f, low)
     y = high + low if x < infinity else x
     y = y if x > -one else (-infinity if x == -one else like(x, float("nan")))
-    return x if abs(x) < _constant(x, _TINY) else y
+    return x if abs(x) < _constant(x, TINY) else y
 
 
 @scalar
 def softplus(x):
     """log(1 + exp(x)) = (x or 0) + log1p(e), e = exp(-x) for x > 1/2, else exp(x), as a pair.
 
-    Accuracy: 0.00 ULP in float32, 0.00 in float64.
+    Accuracy: 0.97 ULP in float32, 0.94 in float64.
     """
     # Up to x = 1/2, not 0: there e <= 1.65, and x is never added to an equally large logarithm.
     zero, half, one = like(x, 0.0), like(x, 0.5), like(x, 1.0)

@@ -28,7 +28,7 @@ NAMES = {
 def test_every_public_name_of_the_article():
     namespace = {}
     exec("from fastnn.dropin import *", namespace)
-    assert NAMES == set(dropin.__all__)
+    assert set(dropin.__all__) == NAMES
     assert set(namespace) >= NAMES
     assert all(namespace[name] is getattr(fastnn, name) for name in NAMES)
 

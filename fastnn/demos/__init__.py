@@ -67,7 +67,8 @@ def _summary(task: Task, training: Training, times: Comparison, preparing: float
         f"(compiled, {dtype}, threads=1)"
     )
     print(
-        f"  ratio      {ratio:.1f} times as fast as the NumPy reference: {times.compiled * 1e6:.2f} "
-        f"µs a step (compiled, {dtype}) against {times.reference * 1e6:.2f} µs (NumPy, float64)"
+        f"  ratio      {ratio:.1f} times as fast as the NumPy reference: "
+        f"{times.compiled * 1e6:.2f} µs a step (compiled, {dtype}) against "
+        f"{times.reference * 1e6:.2f} µs (NumPy, float64)"
     )
     print(f"             medians of {times.rounds} rounds in turn on the same batches, threads=1")

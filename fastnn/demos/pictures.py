@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ __all__ = ["draw"]
 
 _FINE, _COARSE = 150, 100  # dots an inch of a still and of an animation
 _PLOTS: dict[str, Callable[[Task, int], Plot]] = {"xor": SurfacePlot, "regression": CurvePlot}
-_GRID = 4  # misclassified images a side
+_GRID = 4  # misclassified images a side, at most
 
 
 def draw(task: Task, training: Training, out: Path) -> list[Path]:
@@ -61,10 +62,10 @@ def _learning_curve(figure: Figure, task: Task, training: Training) -> None:
     costs.grid(axis="x", alpha=0.3)
     scores = costs.twinx()
     scores.plot(epochs, accuracy, "--", color=RED)
-    scores.set_ylim(min(0.8, *accuracy) if accuracy[-1] > 0.8 else 0, 1)
+    scores.set_ylim(0.8 if accuracy[-1] > 0.9 else 0, 1)  # a good one starts below the picture
     scores.set_ylabel("held-out accuracy", color=RED)
     scores.annotate(
-        f"{accuracy[-1]:.3f}", (epochs[-1], accuracy[-1]), (-6, -14), color=RED,
+        f"{accuracy[-1]:.3f}", (epochs[-1], accuracy[-1]), (-6, -30), color=RED,
         textcoords="offset points", ha="right",
     )  # fmt: skip
 
@@ -77,7 +78,9 @@ def _mistakes(figure: Figure, task: Task, nn: NeuralNetwork) -> None:
     shown = wrong[: _GRID**2]
     some = "" if len(shown) == len(wrong) else f", the first {len(shown)}"
     figure.suptitle(f"{len(wrong)} of {len(truth)} held-out images misclassified{some}")
-    for place, axes in enumerate(figure.subplots(_GRID, _GRID).flat):
+    side = max(1, math.ceil(math.sqrt(len(shown))))
+    tall = max(1, math.ceil(len(shown) / side))
+    for place, axes in enumerate(figure.subplots(tall, side, squeeze=False).flat):
         axes.set_axis_off()
         if place < len(shown):
             k = shown[place]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import NeuralNetwork
@@ -20,6 +22,8 @@ class Plot(Protocol):
     """A figure that shows a network."""
 
     figure: Figure
+    axes: Axes
+    moving: list[Artist]  # what changes from frame to frame or lies above it, bottom up
 
     def show(self, network: NeuralNetwork, title: str) -> None:
         """Draw the network's outputs in place of those drawn before."""
@@ -39,10 +43,12 @@ class SurfacePlot:
         line = np.linspace(-1, 1, cells)
         self._grid = np.meshgrid(line, line)
         self._inputs = np.stack(self._grid, axis=-1).reshape(-1, 2)
-        self._drawn: list[Any] = []
+        self._surface: list[Any] = []
+        self._above: list[Artist] = [*self.axes.spines.values(), self.axes.title]
         for label, color in enumerate((BLUE, RED)):
             x, y = task.X[task.t[:, 0] == label].T
-            self.axes.plot(x, y, "o", ms=3.2, color=color, mec="white", mew=0.3, zorder=3)
+            points = self.axes.plot(x, y, "o", ms=3.2, color=color, mec="white", mew=0.3, zorder=3)
+            self._above[:0] = points
         self.axes.set(xlim=(-1, 1), ylim=(-1, 1), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
         self.axes.set_xticks(np.linspace(-1, 1, 5))
         self.axes.set_yticks(np.linspace(-1, 1, 5))
@@ -50,22 +56,23 @@ class SurfacePlot:
 
     def show(self, network: NeuralNetwork, title: str) -> None:
         """Draw the surface of `network`, and the line where it is undecided."""
-        for artist in self._drawn:
+        for artist in self._surface:
             artist.remove()
         p = network(self._inputs).reshape(self._grid[0].shape)
         surface = self.axes.contourf(
             *self._grid, p, np.linspace(0, 1, 11), cmap="RdBu_r", alpha=0.6, zorder=1
         )
-        self._drawn = [surface]
+        self._surface = [surface]
         if p.min() < 0.5 < p.max():  # matplotlib warns of a line that is nowhere
             line = self.axes.contour(
                 self._grid[0], self._grid[1], p, [0.5], colors="black", linewidths=1.2, zorder=2
             )
-            self._drawn.append(line)
+            self._surface.append(line)
         if not self._has_bar:
             self.figure.colorbar(surface, label="output of the network: probability of red")
             self._has_bar = True
         self.axes.set_title(title)
+        self.moving = [*self._surface, *self._above]
 
 
 class CurvePlot:
@@ -82,8 +89,9 @@ class CurvePlot:
         label = r"$x+0.3\,\sin(2\pi x)$"
         self.axes.plot(self._x, curve(self._x), "--", color=BLUE, lw=1.6, label=label)
         (self._fit,) = self.axes.plot([], [], color=RED, lw=2.2, label="regression")
-        self.axes.set(xlim=(0, 1), ylim=(-0.4, 1.4), xlabel="x", ylabel="y")
-        self.axes.legend(loc="upper left")
+        self.axes.set(xlim=(-0.02, 1.02), ylim=(-0.4, 1.4), xlabel="x", ylabel="y")
+        legend = self.axes.legend(loc="upper left")
+        self.moving = [self._fit, legend, self.axes.title]
 
     def show(self, network: NeuralNetwork, title: str) -> None:
         """Draw the curve of `network`."""
