@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -27,6 +26,8 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
     plain = {_plain(known): known for known in table}
     if _plain(name) in plain:
         return table[plain[_plain(name)]]
+    import difflib
+
     near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.4) or sorted(plain)
     raise ValueError(f"unknown {kind} {name!r}; nearest: {', '.join(plain[n] for n in near)}")
 

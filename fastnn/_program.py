@@ -34,6 +34,11 @@ def _is_plain(layer: Any) -> bool:
     )
 
 
+def uses_blas(layers: Sequence[DenseLayer]) -> bool:
+    """Whether any product of these layers is a call of BLAS."""
+    return not all(dense.is_narrow(layer.dim_input, layer.dim_output) for layer in layers)
+
+
 def program(
     layers: Sequence[DenseLayer], cost: CostFunction, rule: Rule, inputs: bool = False
 ) -> engine.Program:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, as_samples, convert
-from ._program import is_compiled, program
+from ._blas import single_threaded
+from ._program import is_compiled, program, uses_blas
 from ._random import RNG, uniform_source
 from .kernels import engine, rows
 from .layers import Layer
@@ -24,8 +25,9 @@ _NATURAL_ORDER = np.empty(0, np.int64)
 _NO_INPUTS = {np.dtype(t): np.empty((0, 0), t) for t in (np.float32, np.float64)}
 
 # Multiplications and additions beyond which a training runs on a thread of its own, so that Ctrl-C
-# reaches it. A thread costs 0.1 ms; this is some 5 ms.
+# reaches it. A thread costs 0.1 ms; this is some 5 ms. A step costs as much as _STEP of them more.
 _LONG = 1e8
+_STEP = 4000.0
 
 
 class Plan:
@@ -143,7 +145,10 @@ def _run_compiled(plan: Plan, epochs: int) -> None:
     )  # fmt: skip
     for layer in plan.layers:
         layer.input = layer.output = None
-    _interruptible(arguments, plan.control, 6.0 * theta.size * plan.X.shape[0] * epochs)
+    steps = epochs * -(-plan.X.shape[0] // plan.batch)
+    work = 6.0 * theta.size * plan.X.shape[0] * epochs + _STEP * steps
+    blas = single_threaded if uses_blas(plan.layers) else nullcontext()
+    _interruptible(arguments, plan.control, work > _LONG, blas)
     if plan.control[engine.STATUS]:
         raise plan.diverged()
 
@@ -154,15 +159,26 @@ def _check_parameters(theta: Array) -> None:
         raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
 
 
-def _interruptible(arguments: tuple[Any, ...], control: npt.NDArray[np.int64], work: float) -> None:
-    """Call the engine so that Ctrl-C ends it after the step at hand."""
-    if work < _LONG or threading.current_thread() is not threading.main_thread():
-        engine.train(*arguments)
+def _interruptible(
+    arguments: tuple[Any, ...],
+    control: npt.NDArray[np.int64],
+    long: bool,
+    blas: AbstractContextManager[None],
+) -> None:
+    """Call the engine; if it may take long, so that Ctrl-C ends it after the step at hand."""
+
+    def train() -> None:
+        with blas:
+            engine.train(*arguments)
+
+    if not long or threading.current_thread() is not threading.main_thread():
+        train()
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(1) as pool:
-        training = pool.submit(engine.train, *arguments)
         try:
-            training.result()
+            pool.submit(train).result()
         except BaseException:
             control[engine.STOP] = 1
             raise
@@ -209,7 +225,8 @@ def gradient(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> tupl
     made = program(network.layers, network.cost_function, RULES["SGD"], inputs=True)
     grad, below = np.empty_like(theta), np.empty_like(x)
     work = np.empty(engine.workspace_size(made, x.shape[0]), theta.dtype)
-    engine.gradient(made, theta, grad, x, targets, _NATURAL_ORDER, work, below)
+    with single_threaded if uses_blas(network.layers) else nullcontext():
+        engine.gradient(made, theta, grad, x, targets, _NATURAL_ORDER, work, below)
     return grad, below
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -189,7 +190,6 @@ class NeuralNetwork:
         return found
 
     _flat_parameters: FlatParameters | None = None
-    _thread_lock: Any = None
 
     @property
     def _flat(self) -> FlatParameters:
@@ -199,11 +199,12 @@ class NeuralNetwork:
 
     @property
     def _lock(self) -> Any:
-        return self.__dict__.setdefault("_thread_lock", threading.RLock())
+        # One a process: a child forked in the middle of a training must not wait for the parent's.
+        return self.__dict__.setdefault("_locks", {}).setdefault(os.getpid(), threading.RLock())
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles own their parameters; they gather them again when they are used."""
-        dropped = ("_flat_parameters", "_thread_lock")
+        dropped = ("_flat_parameters", "_locks")
         return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
     def __repr__(self) -> str:

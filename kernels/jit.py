@@ -17,6 +17,7 @@ Flags: ``contract`` lets the compiler fuse a*b+c; ``reassoc`` is for sums only, 
 the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete NaN checks.
 """
 
+import os
 import threading
 
 import numpy as np
@@ -84,6 +85,16 @@ def by_dtype(single, double):
 
 _addresses: dict[tuple, CFunc] = {}
 _lock = threading.Lock()
+
+
+def _renew_lock():
+    """In a forked child: a thread of the parent may have held it, and is not here to let it go."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def address(function, dtype):

@@ -49,9 +49,8 @@ def trained(shape, seed=0, epochs=200):
 
 def report(result, passes):
     """A result, how much was compiled for it, and where the kernels are kept."""
-    from fastnn.kernels import cache
-
     import fastnn
+    from fastnn.kernels import cache
 
     folder = cache.folder()
     return {
@@ -165,6 +164,60 @@ def train_in_children(start_method, kind):
             children = list(executor.map(trained, SHAPES.values()))
     again = [trained(shape) for shape in SHAPES.values()]
     return {"parent": parent, "children": children, "again": again}
+
+
+def train_in_a_child_forked_meanwhile(name):
+    """Fork while a thread trains; exit code of a child that trains the same network."""
+    import os
+    import threading
+    import time
+    import warnings
+
+    nn, X, t = network_and_data(SHAPES[name])
+    nn.fit(X, t, 1e-5)  # load the kernels
+    stop_after = time.perf_counter() + 1.0
+
+    def work():
+        while time.perf_counter() < stop_after:
+            nn.fit(X, t, 1e-7, epochs=100)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.3)
+    warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            nn.fit(X, t, 1e-5, epochs=10)
+            code = 0
+        finally:
+            os._exit(code)
+    thread.join()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def blas_threads():
+    """Threads of the BLAS libraries before, in the middle of, and after trainings."""
+    import threading
+    import time
+
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    def count():
+        return [library["num_threads"] for library in threadpool_info()]
+
+    nn, X, t = network_and_data(SHAPES["BLAS"])
+    nn.fit(X, t, 1e-5)
+    before = count()
+    thread = threading.Thread(target=nn.fit, args=(X, t, 1e-7), kwargs={"epochs": 1000})
+    thread.start()
+    time.sleep(0.2)
+    network_and_data(SHAPES["BLAS"])[0].fit(X, t, 1e-5)  # ends first: must not put it back
+    meanwhile = count()
+    thread.join()
+    return {"before": before, "meanwhile": meanwhile, "after": count()}
 
 
 def train_until_interrupted(name):

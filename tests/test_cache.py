@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from children import network_and_data
-from fastnn.kernels import cache, engine, jit
 from numba.core import event
 
 import fastnn
 from fastnn import kernels
+from fastnn.kernels import cache, engine, jit
 
 KERNELS = Path(kernels.__file__).parent
 

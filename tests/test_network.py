@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-from fastnn.kernels import dense, engine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import DTYPES, data, network
@@ -13,6 +12,7 @@ from tolerance import assert_close
 
 import fastnn
 from fastnn.activations import ACTIVATIONS
+from fastnn.kernels import dense, engine
 from fastnn.losses import COSTS
 from fastnn.reference import ReferenceNetwork
 

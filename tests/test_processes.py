@@ -24,15 +24,25 @@ def test_child_trains_as_its_parent_did(child, start_method, kind):
 
 
 @pytest.mark.parametrize("name", SHAPES)
+def test_child_forked_in_the_middle_of_a_training_trains(child, name):
+    assert child("train_in_a_child_forked_meanwhile", name) == 0
+
+
+def test_blas_runs_on_one_thread_during_trainings_only(child):
+    answer = child("blas_threads", OPENBLAS_NUM_THREADS="2")
+    assert set(answer["before"]) == {2}
+    assert set(answer["meanwhile"]) == {1}
+    assert answer["after"] == answer["before"]
+
+
+@pytest.mark.parametrize("name", SHAPES)
 def test_interrupt_ends_a_training(child, name):
     process = child.start("train_until_interrupted", name)
     assert process.stdout.readline() == "training\n"
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    sent = time.perf_counter()
     answer = child.finish(process, timeout=20)
-    assert time.perf_counter() - sent < 2.0  # a second, and the rest of the program
-    assert answer.pop("seconds") < 1.5
+    assert answer.pop("seconds") < 2.0  # of which the wait is 0.5, and 0.1 a look at what follows
     assert all(answer.values()), answer
 
 

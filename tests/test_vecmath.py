@@ -9,9 +9,10 @@ import llvmlite.binding as llvm
 import mpmath
 import numpy as np
 import pytest
+from ulp import ulp_error
+
 from fastnn.kernels import vecmath
 from fastnn.kernels.jit import kernel, wide
-from ulp import ulp_error
 
 INF, NAN = float("inf"), float("nan")
 

@@ -1,9 +1,10 @@
 """The elementary functions, in a bare loop over an array, against NumPy's and SciPy's ufuncs."""
 
 import numpy as np
+from scipy import special
+
 from fastnn.kernels import vecmath
 from fastnn.kernels.jit import kernel, wide
-from scipy import special
 
 # name: the counterpart, and the range of the inputs
 FUNCTIONS = {

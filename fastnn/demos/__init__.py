@@ -15,10 +15,14 @@ from .training import Comparison, Training, check_gradient, compare, prepare, tr
 
 __all__ = ["TASKS", "run"]
 
-# An accuracy that the xor demo should reach, and what to say when it does not. The figures are
-# those of seeds 0 to 19 with 100,000 steps.
+# Late in its 100,000 steps the xor task is at the edge of stability. In the last fifth, 4 % of all
+# moments of seeds 0 to 19 in float32 (3 % in float64) are below this accuracy; no seed stays there.
 _XOR_GOAL = 0.98
-_XOR_HINT = ""
+_XOR_NOTE = """\
+  note       below 0.98: with seeds 0 to 19 this is a passing moment, not a local minimum. Late in
+             the training the article's learning rate is at the edge of stability: the cost jumps
+             up at times and comes back
+"""
 
 
 def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLike) -> list[Path]:
@@ -60,7 +64,8 @@ def _summary(task: Task, training: Training, times: Comparison, preparing: float
     dtype = task.network.dtype
     step = training.seconds / training.steps
     ratio = times.reference / times.compiled
-    print(f"after {training.steps} steps: {task.judge(task.network)[1]}")
+    merit, words = task.judge(task.network)
+    print(f"after {training.steps} steps: {words}")
     print(f"  kernels    ready after {preparing:.2f} s, compiled or loaded from the cache")
     print(
         f"  training   {training.seconds:.3f} s, {step * 1e6:.2f} µs a step "
@@ -72,3 +77,5 @@ def _summary(task: Task, training: Training, times: Comparison, preparing: float
         f"{times.reference * 1e6:.2f} µs (NumPy, float64)"
     )
     print(f"             medians of {times.rounds} rounds in turn on the same batches, threads=1")
+    if task.name == "xor" and training.steps >= task.epochs and merit < _XOR_GOAL:
+        print(_XOR_NOTE, end="")

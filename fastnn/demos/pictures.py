@@ -56,7 +56,11 @@ def _learning_curve(figure: Figure, task: Task, training: Training) -> None:
         nn.parameters = moment.parameters
         accuracy.append(task.judge(nn)[0])
     costs = figure.subplots()
-    costs.set(xlabel="epoch", title="learning curve", xlim=(0, epochs[-1]))
+    costs.set(
+        xlabel="epoch",
+        title=f"held-out accuracy {accuracy[-1]:.4f} at the end",
+        xlim=(0, epochs[-1]),
+    )
     costs.semilogy(epochs, [m.cost / len(task.X) for m in training.snapshots], color=BLUE)
     costs.set_ylabel("training cost per sample", color=BLUE)
     costs.grid(axis="x", alpha=0.3)
@@ -64,10 +68,6 @@ def _learning_curve(figure: Figure, task: Task, training: Training) -> None:
     scores.plot(epochs, accuracy, "--", color=RED)
     scores.set_ylim(0.8 if accuracy[-1] > 0.9 else 0, 1)  # a good one starts below the picture
     scores.set_ylabel("held-out accuracy", color=RED)
-    scores.annotate(
-        f"{accuracy[-1]:.3f}", (epochs[-1], accuracy[-1]), (-6, -30), color=RED,
-        textcoords="offset points", ha="right",
-    )  # fmt: skip
 
 
 def _mistakes(figure: Figure, task: Task, nn: NeuralNetwork) -> None:
