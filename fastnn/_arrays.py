@@ -6,12 +6,13 @@ compiled once a dtype.
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "as_samples", "convert", "float_dtype", "plain"]
+__all__ = ["Array", "as_samples", "convert", "float_dtype", "number", "plain"]
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 
@@ -79,6 +80,27 @@ class _Writable:
             "typestr": array.dtype.str,
             "data": (array.__array_interface__["data"][0], False),
         }
+
+
+def number(name: str, value: Any, least: float = -math.inf) -> float:
+    """A finite real number, at least `least`.
+
+    >>> number("std", 1, least=0.0)
+    1.0
+    """
+    try:
+        found = float(value)
+    except OverflowError:  # an int beyond all floats
+        found = math.inf
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a number, not {value!r}") from error
+    if isinstance(value, (str, bytes)):  # float() reads them
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    if not math.isfinite(found):
+        raise ValueError(f"{name} must be a finite number, not {found!r}")
+    if found < least:
+        raise ValueError(f"{name} must be at least {least:g}, but is {found!r}")
+    return found
 
 
 def as_samples(name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any]) -> Array:

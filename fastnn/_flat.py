@@ -49,6 +49,8 @@ class FlatParameters:
 
 
 def _check(layers: Sequence[Any]) -> None:
+    if not layers:
+        raise ValueError("layers is empty, expected at least one layer")
     for k, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{k}] is a {type(layer).__name__}, expected a Layer")

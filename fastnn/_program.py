@@ -24,6 +24,7 @@ def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
         all(map(_is_plain, layers))
         and isinstance(cost, CostFunction)
         and type(cost).delta is CostFunction.delta
+        and "delta" not in vars(cost)
     )
 
 

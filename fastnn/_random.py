@@ -20,5 +20,7 @@ def uniform_source(rng: RNG) -> Any:
     if rng is None:
         return np.random
     if isinstance(rng, (int, np.integer, np.random.Generator)) and not isinstance(rng, bool):
-        return np.random.default_rng(rng)
+        if isinstance(rng, np.random.Generator) or rng >= 0:
+            return np.random.default_rng(rng)
+        raise ValueError(f"rng must not be negative, but is {rng}")
     raise TypeError(f"rng must be None, an int or a numpy.random.Generator, not {rng!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, as_samples, convert
+from ._arrays import Array, as_samples, convert, number
 from ._blas import single_threaded
 from ._program import is_compiled, program, uses_blas
 from ._random import RNG, uniform_source
@@ -47,7 +47,7 @@ class Plan:
         self.network = network
         self.layers = network.layers
         self.compiled = is_compiled(self.layers, network.cost_function)
-        self.learning_rate = _number("learning_rate", learning_rate)
+        self.learning_rate = number("learning_rate", learning_rate, least=0.0)
         self.epochs = _count("epochs", epochs, least=0)
         self.X, self.t = samples_and_targets(self.layers, X, t)
         rows_ = self.X.shape[0]
@@ -75,6 +75,8 @@ def samples_and_targets(
     layers: list[Any], X: npt.ArrayLike, t: npt.ArrayLike
 ) -> tuple[Array, Array]:
     """X and t as finite matrices that fit the layers and one another."""
+    if not layers:
+        raise ValueError("layers is empty, expected at least one layer")
     first, last = layers[0], layers[-1]
     dtype = first.dtype if isinstance(first, Layer) else np.dtype(np.float64)
     x = as_samples("X", X, first.w.shape[0], dtype)
@@ -98,21 +100,11 @@ def _not_finite(name: str, given: npt.ArrayLike, found: Array) -> str:
     )
 
 
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a number, not {value!r}") from error
-    if not math.isfinite(number) or number < 0:
-        raise ValueError(f"{name} must be finite and not negative, but is {number!r}")
-    return number
-
-
 def _count(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, but is {value}")
+    if not least <= value < 2**63:  # what an index of compiled code can count
+        raise ValueError(f"{name} must be at least {least} and below 2**63, but is {value}")
     return int(value)
 
 
@@ -146,9 +138,9 @@ def _run_compiled(plan: Plan, epochs: int) -> None:
     for layer in plan.layers:
         layer.input = layer.output = None
     steps = epochs * -(-plan.X.shape[0] // plan.batch)
-    work = 6.0 * theta.size * plan.X.shape[0] * epochs + _STEP * steps
+    operations = 6.0 * theta.size * plan.X.shape[0] * epochs + _STEP * steps
     blas = single_threaded if uses_blas(plan.layers) else nullcontext()
-    _interruptible(arguments, plan.control, work > _LONG, blas)
+    _interruptible(arguments, plan.control, operations > _LONG, blas)
     if plan.control[engine.STATUS]:
         raise plan.diverged()
 
@@ -186,7 +178,8 @@ def _interruptible(
 
 def _run_layer_by_layer(plan: Plan, epochs: int) -> None:
     control, count = plan.control, plan.X.shape[0]
-    own = all(isinstance(layer, Layer) for layer in plan.layers)
+    if all(isinstance(layer, Layer) for layer in plan.layers):
+        _check_parameters(plan.network.parameters)
     for _ in range(epochs):
         if plan.order.size:
             engine.shuffle(plan.order, plan.rng)
@@ -194,25 +187,30 @@ def _run_layer_by_layer(plan: Plan, epochs: int) -> None:
             control[engine.START] = start
             place = slice(start, start + plan.batch)
             chosen = plan.order[place] if plan.order.size else place
-            _step_layer_by_layer(plan, plan.X[chosen], plan.t[chosen], own)
+            _step_layer_by_layer(plan, plan.X[chosen], plan.t[chosen])
             control[engine.STEPS] += 1
         control[engine.EPOCH] += 1
 
 
-def _step_layer_by_layer(plan: Plan, x: Array, t: Array, own: bool) -> None:
+def _step_layer_by_layer(plan: Plan, x: Array, t: Array) -> None:
     """One step; whatever goes wrong, the parameters are those before it or those after it."""
-    theta = plan.network.parameters if own else np.empty(0)
-    _check_parameters(theta)
-    before = theta.copy()
+    before = [
+        (layer, name, np.array(getattr(layer, name)))
+        for layer in plan.layers
+        for name in ("w", "b")
+        if hasattr(layer, name)
+    ]
+    complete = False
     try:
         delta = plan.network.cost_function.delta(plan.network._logits(x), t)
         for layer in reversed(plan.layers):
             delta = layer.back_propagation(delta, plan.learning_rate)
-    except BaseException:
-        theta[...] = before
-        raise
-    if not np.isfinite(theta).all():
-        theta[...] = before
+        complete = all(np.isfinite(getattr(layer, name)).all() for layer, name, _ in before)
+    finally:
+        if not complete:
+            for layer, name, values in before:
+                setattr(layer, name, values)
+    if not complete:
         raise plan.diverged()
 
 
@@ -220,6 +218,7 @@ def gradient(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> tupl
     """Gradient of the cost with respect to the flat parameters and to X."""
     x, targets = samples_and_targets(network.layers, X, t)
     theta = network.parameters
+    _check_parameters(theta)
     if not is_compiled(network.layers, network.cost_function):
         return _gradient_layer_by_layer(network, x, targets)
     made = program(network.layers, network.cost_function, RULES["SGD"], inputs=True)

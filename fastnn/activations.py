@@ -1,8 +1,7 @@
 """The table of activations: one row says all that the rest of the library needs to know.
 
 To add an activation: a formula in ``kernels/activations.py``, its twin in
-``fastnn/reference/activations.py``, and a row here. Layers, engine, tests and benchmarks take it
-from the row.
+``fastnn/reference/activations.py``, and a row here. Layers, engine and tests take it from the row.
 """
 
 from __future__ import annotations

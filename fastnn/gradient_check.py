@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ._arrays import Array
 from ._training import samples_and_targets
+from .layers import Layer
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
@@ -23,7 +24,7 @@ def largest_relative_error(network: NeuralNetwork, X: npt.ArrayLike, t: npt.Arra
     """See `NeuralNetwork.gradient_check`."""
     x, targets = samples_and_targets(network.layers, X, t)
     for_parameters, for_inputs = network.gradient(x, targets)
-    twin = _in_float64(network)
+    twin = in_float64(network)
     x64, t64 = x.astype(np.float64), targets.astype(np.float64)
 
     def cost() -> float:
@@ -31,15 +32,20 @@ def largest_relative_error(network: NeuralNetwork, X: npt.ArrayLike, t: npt.Arra
 
     numeric = np.concatenate([_differences(twin.parameters, cost), _differences(x64, cost)])
     exact = np.concatenate([for_parameters, for_inputs.ravel()]).astype(np.float64)
+    if not (np.isfinite(exact).all() and np.isfinite(numeric).all()):
+        return float("inf")
     scale = np.maximum(np.abs(numeric), np.abs(exact))
     scale = np.maximum(scale, _FLOOR * scale.max())
     error = np.abs(numeric - exact)
     return float(np.max(np.divide(error, scale, out=np.zeros_like(error), where=scale > 0)))
 
 
-def _in_float64(network: NeuralNetwork) -> NeuralNetwork:
+def in_float64(network: NeuralNetwork) -> NeuralNetwork:
+    """A copy of the network that computes in float64."""
     twin = copy.deepcopy(network)
     for layer in twin.layers:
+        if not isinstance(layer, Layer):
+            continue
         w, b = layer.w, layer.b
         layer._dtype, layer._w, layer._b = np.dtype(np.float64), None, None
         layer.w, layer.b = w, b

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import activations
-from ._arrays import Array, convert, float_dtype
+from ._arrays import Array, convert, float_dtype, number
 from ._random import RNG, uniform_source
 from .activations import Activation
 from .kernels import rows
@@ -96,14 +96,10 @@ class Layer:
         rng: RNG = None,
     ) -> None:
         shape = (_dimension("dim_input", dim_input), _dimension("dim_output", dim_output))
-        for name, value in (("std", std), ("bias", bias)):
-            if not np.isfinite(value):
-                raise ValueError(f"{name} must be a finite number, not {value!r}")
-        if std < 0:
-            raise ValueError(f"std must not be negative, but is {std!r}")
+        scale, level = number("std", std, least=0.0), number("bias", bias)
         self._dtype = float_dtype(dtype)
-        self.w = truncated_normal(shape, std, rng)
-        self.b = np.full(shape[1], bias)
+        self.w = truncated_normal(shape, scale, rng)
+        self.b = np.full(shape[1], level)
 
     _dtype: np.dtype[Any] = np.dtype(np.float64)
     _w: Array | None = None
@@ -156,7 +152,8 @@ class Layer:
         if self.b.shape[0] != self.dim_output:
             raise ValueError(f"b has shape {self.b.shape}, expected ({self.dim_output},) as w has")
         self.input = x
-        return self.forward_propagation(x)
+        self.output = self.forward_propagation(x)
+        return self.output
 
     def forward_propagation(self, X: Array) -> Array:
         """Output for the samples X."""
@@ -184,15 +181,21 @@ class Layer:
         """
         if self.input is None:
             raise ValueError("back_propagation needs a forward pass first: call layer(X)")
+        if self.input.ndim != 2:
+            raise ValueError(
+                f"X of the forward pass had shape {self.input.shape}, expected (rows, "
+                f"{self.dim_input}) for back_propagation"
+            )
+        rate = number("learning_rate", learning_rate)
         error = convert("delta", delta, self._dtype)
-        expected = (*self.input.shape[:-1], self.dim_output)
-        if error.shape != expected or error.ndim != 2:
-            raise ValueError(f"delta has shape {error.shape}, expected {expected}, two-dimensional")
+        expected = (self.input.shape[0], self.dim_output)
+        if error.shape != expected:
+            raise ValueError(f"delta has shape {error.shape}, expected {expected}")
         error = error * self.activation_derivative()
         below = error @ self.w.T
-        if learning_rate:
-            self.w -= learning_rate * (self.input.T @ error)
-            self.b -= learning_rate * error.sum(axis=0)
+        if rate:
+            self.w -= rate * (self.input.T @ error)
+            self.b -= rate * error.sum(axis=0)
         return np.asarray(below)
 
     def __repr__(self) -> str:
@@ -267,6 +270,11 @@ class DenseLayer(Layer):
     def activation(self, name: str | Activation) -> None:
         self._activation = activations.find(name)
         self.output = None
+
+    def __repr__(self) -> str:
+        given = "" if type(self)._row == self.activation.name else self.activation.name
+        more = f"activation={given!r}, " if given else ""
+        return super().__repr__().replace("dtype=", f"{more}dtype=")
 
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""

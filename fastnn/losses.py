@@ -113,7 +113,7 @@ class SumSquaresError(CostFunction):
 
 
 class SigmoidCrossEntropy(CostFunction):
-    r"""Cross entropy of independent yes-no targets, from logits.
+    r"""Cross entropy of independent yes-no targets, 0 or 1 (or between), from logits.
 
     .. math:: E = \sum -t \log \sigma(a) - (1 - t) \log(1 - \sigma(a))
 

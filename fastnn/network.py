@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _training
-from ._arrays import Array, convert
+from ._arrays import Array, as_samples, convert
 from ._flat import FlatParameters
 from ._random import RNG
-from .gradient_check import largest_relative_error
+from .gradient_check import in_float64, largest_relative_error
 from .layers import Layer
 
 __all__ = ["NeuralNetwork"]
@@ -58,6 +58,9 @@ class NeuralNetwork:
     def __init__(self, layers: Iterable[Any], cost_function: Any) -> None:
         self.layers = list(layers)
         self.cost_function = cost_function
+        for name, value in [("cost_function", cost_function), *_named(self.layers)]:
+            if isinstance(value, (type, str)):
+                raise TypeError(f"{name} is {value!r}, expected an object of such a class")
         if not self.layers:
             raise ValueError("layers is empty, expected at least one layer")
         for place, (below, above) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
@@ -148,15 +151,17 @@ class NeuralNetwork:
 
         It is that of the cost with respect to the first feature, of one sample.
         """
-        x = np.full((1, self.layers[0].w.shape[0]), 0.5) if X is None else convert("X", X)
-        if t is None:
-            t = np.zeros((1, self.layers[-1].w.shape[1]))
-            t[0, 0] = 1.0
+        width, outputs = self.layers[0].w.shape[0], self.layers[-1].w.shape[1]
+        double = np.dtype(np.float64)
+        x = np.full((1, width), 0.5) if X is None else as_samples("X", X, width, double)
+        target = np.eye(1, outputs) if t is None else as_samples("t", t, outputs, double)
+        # In float64 whatever the network's dtype: rounding to float32 would drown the step.
+        twin = in_float64(self)
         step = np.zeros_like(x)
         step[:, 0] += eps
-        difference = (self.cost(x + step, t) - self.cost(x - step, t)) / (2 * eps)
-        delta = self.cost_function.delta(self._logits(x), t)
-        for layer in reversed(self.layers):
+        difference = (twin.cost(x + step, target) - twin.cost(x - step, target)) / (2 * eps)
+        delta = twin.cost_function.delta(twin._logits(x), target)
+        for layer in reversed(twin.layers):
             delta = layer.back_propagation(delta, 0)
         print("===================================")
         print("checking gradient")
@@ -210,6 +215,10 @@ class NeuralNetwork:
     def __repr__(self) -> str:
         stack = ", ".join(repr(layer) for layer in self.layers)
         return f"NeuralNetwork([{stack}], {self.cost_function!r})"
+
+
+def _named(layers: list[Any]) -> list[tuple[str, Any]]:
+    return [(f"layers[{k}]", layer) for k, layer in enumerate(layers)]
 
 
 def _check_chain(place: int, below: Layer, above: Layer) -> None:

@@ -109,15 +109,29 @@ REFUSED = [
     ((X.astype(str), T, 0.1), {}, TypeError, "X must hold real numbers, not <U"),
     ((None, T, 0.1), {}, TypeError, "X must hold real numbers, not object .of type NoneType"),
     (([[1, 2], [3]], T, 0.1), {}, ValueError, "X is not an array of numbers"),
-    ((X, T, np.nan), {}, ValueError, "learning_rate must be finite and not negative, but is nan"),
-    ((X, T, -0.1), {}, ValueError, "learning_rate must be finite and not negative, but is -0.1"),
+    ((X, T, np.nan), {}, ValueError, "learning_rate must be a finite number, not nan"),
+    ((X, T, -0.1), {}, ValueError, "learning_rate must be at least 0, but is -0.1"),
     ((X, T, "fast"), {}, TypeError, "learning_rate must be a number, not 'fast'"),
+    ((X, T, "0.1"), {}, TypeError, "learning_rate must be a number, not '0.1'"),
+    ((X, T, 10**400), {}, ValueError, "learning_rate must be a finite number, not inf"),
+    ((X, T, 0.1), {"epochs": 2**63}, ValueError, "epochs must be at least 0 and below"),
+    ((X, T, 0.1), {"rng": -1, "batch_size": 2}, ValueError, "rng must not be negative"),
     ((X, T, None), {}, TypeError, "learning_rate must be a number, not None"),
-    ((X, T, 0.1), {"epochs": -1}, ValueError, "epochs must be at least 0, but is -1"),
+    ((X, T, 0.1), {"epochs": -1}, ValueError, "epochs must be at least 0 .*, but is -1"),
     ((X, T, 0.1), {"epochs": 1.5}, TypeError, "epochs must be an int, not 1.5"),
-    ((X, T, 0.1), {"batch_size": 0}, ValueError, "batch_size must be at least 1, but is 0"),
+    (
+        (X, T, 0.1),
+        {"batch_size": 0},
+        ValueError,
+        "batch_size must be at least 1 .*, but is 0",
+    ),
     ((X, T, 0.1), {"batch_size": "all"}, TypeError, "batch_size must be an int, not 'all'"),
-    ((X, T, 0.1), {"verbose": -1}, ValueError, "verbose must be at least 0, but is -1"),
+    (
+        (X, T, 0.1),
+        {"verbose": -1},
+        ValueError,
+        "verbose must be at least 0 .*, but is -1",
+    ),
     ((X, T, 0.1), {"rng": "dice", "batch_size": 2}, TypeError, "rng must be"),
 ]
 
@@ -212,6 +226,44 @@ def test_networks_that_do_not_fit_together():
     nn.layers = "none"
     with pytest.raises(TypeError, match=r"layers\[0\] is a str, expected a Layer"):
         _ = nn.parameters
+
+
+def test_objects_that_are_no_layers_or_costs():
+    layers, cost = [fastnn.TanhLayer(3, 2)], fastnn.SumSquaresError()
+    with pytest.raises(TypeError, match=r"layers\[0\] is <class .*TanhLayer'>, expected an object"):
+        fastnn.NeuralNetwork([fastnn.TanhLayer], cost)
+    for wrong in (fastnn.SumSquaresError, "SumSquaresError"):
+        with pytest.raises(TypeError, match=r"cost_function is .*, expected an object"):
+            fastnn.NeuralNetwork(layers, wrong)
+    nn = fastnn.NeuralNetwork(layers, cost)
+    nn.layers = []
+    with pytest.raises(ValueError, match="layers is empty"):
+        nn.fit(X, T, 0.1)
+
+
+def test_a_foreign_layer_is_put_back_too_when_training_diverges():
+    class Foreign:
+        """Not a Layer, but with weights of its own."""
+
+        def __init__(self):
+            self.w = np.ones((3, 3))
+
+        def __call__(self, X):
+            self.input = X
+            return X @ self.w
+
+        def back_propagation(self, delta, learning_rate):
+            below = delta @ self.w.T
+            self.w = self.w - learning_rate * self.input.T @ delta
+            return below
+
+    nn = fastnn.NeuralNetwork(
+        [Foreign(), fastnn.LinearLayer(3, 2, rng=0)], fastnn.SumSquaresError()
+    )
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="makes the training diverge"):
+        nn.fit(X, T, 1e3, epochs=1000)
+    assert np.isfinite(nn.layers[0].w).all()
+    assert np.isfinite(nn.layers[1].w).all()
 
 
 def test_data_larger_than_a_tile_and_huge_batch():

@@ -136,7 +136,7 @@ def test_assigning_parameters():
         ((1, -1), ValueError, "dim_output must be at least 1, but is -1"),
         ((1.5, 1), TypeError, "dim_input must be an int, not 1.5"),
         ((True, 1), TypeError, "dim_input must be an int, not True"),
-        ((1, 1, -1.0), ValueError, "std must not be negative, but is -1.0"),
+        ((1, 1, -1.0), ValueError, "std must be at least 0, but is -1.0"),
         ((1, 1, np.nan), ValueError, "std must be a finite number, not nan"),
         ((1, 1, 1.0, np.inf), ValueError, "bias must be a finite number, not inf"),
     ],
@@ -174,6 +174,20 @@ def test_bad_use():
         fastnn.DenseLayer(1, 1, activation="tanhh")
     with pytest.raises(NotImplementedError, match="Layer must define forward_propagation"):
         fastnn.Layer(1, 1)(np.ones((1, 1)))
+
+
+def test_repr_tells_layers_apart():
+    assert repr(fastnn.TanhLayer(2, 3)) == "TanhLayer(2, 3, dtype=float64)"
+    swish = fastnn.DenseLayer(2, 3, activation="swish", dtype="f4")
+    assert repr(swish) == "DenseLayer(2, 3, activation='Swish', dtype=float32)"
+
+
+def test_back_propagation_refuses_a_rate_that_is_no_number():
+    layer = fastnn.TanhLayer(2, 3, rng=0)
+    layer(np.ones((4, 2)))
+    for rate, error in ((np.nan, ValueError), ("fast", TypeError)):
+        with pytest.raises(error, match="learning_rate must be a"):
+            layer.back_propagation(np.ones((4, 3)), rate)
 
 
 def test_activation_may_change_and_pickles_as_itself():

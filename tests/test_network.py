@@ -161,8 +161,33 @@ def test_gradient_check_sees_a_wrong_gradient():
     assert nn.gradient_check(X, t) > 1e-4
 
 
-def test_gradient_check_prints_as_the_article(capsys):
-    nn = network((2, 4, 1), ["tanh", "identity"], "SigmoidCrossEntropy")
+def test_gradient_check_never_passes_a_gradient_that_is_not_finite():
+    class Lost(PlainDense):
+        def activation_derivative(self):
+            return np.nan
+
+    X, t = data((3, 5, 4), "SumSquaresError", 6)
+    nn = network((3, 5, 4), ["tanh", "identity"], "SumSquaresError")
+    nn.layers[0].__class__ = Lost
+    assert nn.gradient_check(X, t) == np.inf
+    nn = network((3, 5, 4), ["tanh", "identity"], "SumSquaresError")
+    nn.parameters[3] = np.inf
+    with pytest.raises(ValueError, match=r"parameters\[3\] is inf, expected a finite number"):
+        nn.gradient_check(X, t)
+
+
+def test_a_cost_s_own_delta_is_obeyed():
+    X, t = data((3, 5, 4), "SumSquaresError", 6)
+    nn = network((3, 5, 4), ["tanh", "identity"], "SumSquaresError")
+    nn.cost_function.delta = lambda logits, targets: 0 * logits
+    before = nn.parameters.copy()
+    nn.fit(X, t, 0.1)
+    assert np.array_equal(nn.parameters, before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradient_check_prints_as_the_article(capsys, dtype):
+    nn = network((2, 4, 1), ["tanh", "identity"], "SigmoidCrossEntropy", dtype)
     before = nn.parameters.copy()
     nn._gradient_check()
     lines = capsys.readouterr().out.splitlines()
@@ -289,6 +314,7 @@ def test_own_layers_and_costs_train(first, cost):
     nn.fit(X, t, 0.005, epochs=400, batch_size=10, rng=0)
     assert nn.cost(X, t) < 0.3 * before
     assert nn.parameters.shape == (25,)
+    assert np.array_equal(nn.layers[0].output, nn.layers[1].input)
     if isinstance(cost, fastnn.SumSquaresError):
         assert nn.gradient_check(X[:5], t[:5]) <= 1e-6
 

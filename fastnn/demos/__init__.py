@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from . import pictures
 from .tasks import TASKS, Task
-from .training import Comparison, Training, check_gradient, compare, prepare, train
+from .training import Comparison, Training, compare, prepare, train
 
 __all__ = ["TASKS", "run"]
 
@@ -50,7 +50,7 @@ def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLik
     epochs = task.epochs if epochs is None else epochs
     print(f"{name}: {task.title}, {task.network.dtype}, seed {seed}")
     seconds = prepare(task)
-    check_gradient(task.network)
+    task.network._gradient_check()
     training = train(task, epochs, seed)
     _summary(task, training, compare(task), seconds)
     files = pictures.draw(task, training, out)

@@ -11,12 +11,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .. import NeuralNetwork
 from .._arrays import Array
 from ..reference import ReferenceNetwork
 from .tasks import Task
 
-__all__ = ["Comparison", "Snapshot", "Training", "check_gradient", "compare", "train"]
+__all__ = ["Comparison", "Snapshot", "Training", "compare", "prepare", "train"]
 
 _FRAMES = 100
 _REFERENCE_STEPS = 300  # a round; long enough for the clock, short enough for many rounds
@@ -50,20 +49,6 @@ class Comparison:
     compiled: float
     reference: float
     rounds: int
-
-
-def check_gradient(network: NeuralNetwork) -> None:
-    """Print the article's gradient check.
-
-    Always in float64: with the article's step of 1e-6, rounding to float32 would hide the digits
-    that the two derivatives have in common.
-    """
-    twin = NeuralNetwork(
-        [type(layer)(layer.dim_input, layer.dim_output, rng=0) for layer in network.layers],
-        network.cost_function,
-    )
-    twin.parameters = network.parameters
-    twin._gradient_check()
 
 
 def prepare(task: Task) -> float:

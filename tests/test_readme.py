@@ -1,0 +1,25 @@
+"""The README's programs run as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+def test_program_runs(program, capsys):
+    names = {}
+    exec(program.replace("range(100000)", "range(2000)"), names)
+    assert capsys.readouterr().out
+    if "t" in names:
+        nn = names["nn"]
+        assert nn.cost(names["x"], names["t"]) < 0.1
+        assert nn.gradient_check(names["x"], names["t"]) < 1e-6
+
+
+def test_there_are_programs_and_commands():
+    assert len(PROGRAMS) == 2
+    assert re.search(r"python3 -m venv \.venv .*pytest\n", README)
