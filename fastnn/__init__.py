@@ -10,6 +10,14 @@
 array([0., 1., 1., 0.])
 """
 
+from pathlib import Path as _Path
+
+# In a checkout the kernels stand beside this folder, not in it as in an installation; so Python
+# started there finds them too, whatever is installed.
+_HERE = _Path(__file__).parent
+if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "jit.py").exists():
+    __path__.append(str(_HERE.parent))
+
 from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import CostFunction, SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork

@@ -1,8 +1,15 @@
 """``import fastnn`` is light: what it costs, and what it leaves for later."""
 
+import shutil
 import statistics
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+import fastnn
+from fastnn import kernels
 
 NOT_AT_IMPORT = ("scipy.stats", "matplotlib", "sklearn", "PIL", "tqdm", "pandas")
 
@@ -11,6 +18,19 @@ def test_import_costs_at_most_50_ms_over_numba(child, tmp_path):
     child("import_seconds", tmp_path)  # writes the byte code, as an installation does
     seconds = [child("import_seconds", tmp_path) for _ in range(5)]
     assert statistics.median(seconds) <= 0.05, seconds
+
+
+def test_checkout_uses_its_own_kernels(tmp_path):
+    """Python started in a checkout, whatever is installed beside it."""
+    skip = shutil.ignore_patterns("__pycache__")
+    for package in (fastnn, kernels):
+        folder = Path(package.__file__).parent
+        shutil.copytree(folder, tmp_path / folder.name, ignore=skip)
+    program = "import fastnn, fastnn.kernels as k; print(fastnn.__file__, k.__file__)"
+    found = subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, text=True)
+    assert found.split() == [
+        str(tmp_path / package / "__init__.py") for package in ("fastnn", "kernels")
+    ]
 
 
 @pytest.fixture(scope="module")
