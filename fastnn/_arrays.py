@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "as_samples", "convert", "float_dtype", "number", "plain"]
+__all__ = ["Array", "as_samples", "convert", "count", "float_dtype", "number", "plain"]
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 
@@ -101,6 +101,21 @@ def number(name: str, value: Any, least: float = -math.inf) -> float:
     if found < least:
         raise ValueError(f"{name} must be at least {least:g}, but is {found!r}")
     return found
+
+
+def count(name: str, value: Any, least: int) -> int:
+    """A whole number, at least `least`, that compiled code can count to.
+
+    >>> count("epochs", 3, least=0)
+    3
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, but is {value}")
+    if value >= 2**63:
+        raise ValueError(f"{name} must be at least {least} and below 2**63, but is {value}")
+    return int(value)
 
 
 def as_samples(name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any]) -> Array:

@@ -63,10 +63,14 @@ def _check(layers: Sequence[Any]) -> None:
             raise ValueError(
                 f"layers[{k}].b has shape {layer.b.shape}, expected ({layer.dim_output},)"
             )
-        if k and layers[k - 1].dim_output != layer.dim_input:
-            raise ValueError(
-                f"layers[{k}] takes {layer.dim_input} features, but layers[{k - 1}] gives "
-                f"{layers[k - 1].dim_output}"
-            )
+        if k:
+            check_neighbours(layers, k)
     if len({id(layer) for layer in layers}) < len(layers):
         raise ValueError("layers holds one layer twice, expected distinct layers")
+
+
+def check_neighbours(layers: Sequence[Layer], k: int) -> None:
+    """Refuse layer k if it does not take what the one before it gives."""
+    given, taken = layers[k - 1].dim_output, layers[k].dim_input
+    if given != taken:
+        raise ValueError(f"layers[{k}] takes {taken} features, but layers[{k - 1}] gives {given}")

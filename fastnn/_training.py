@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, as_samples, convert, number
+from ._arrays import Array, as_samples, convert, count, number
 from ._blas import single_threaded
 from ._program import is_compiled, program, uses_blas
 from ._random import RNG, uniform_source
@@ -48,12 +48,12 @@ class Plan:
         self.layers = network.layers
         self.compiled = is_compiled(self.layers, network.cost_function)
         self.learning_rate = number("learning_rate", learning_rate, least=0.0)
-        self.epochs = _count("epochs", epochs, least=0)
+        self.epochs = count("epochs", epochs, least=0)
         self.X, self.t = samples_and_targets(self.layers, X, t)
         rows_ = self.X.shape[0]
         self.batch = rows_
         if batch_size is not None:
-            self.batch = min(_count("batch_size", batch_size, least=1), rows_)
+            self.batch = min(count("batch_size", batch_size, least=1), rows_)
         self.order, self.rng = _NATURAL_ORDER, np.zeros(1, np.uint64)
         if shuffle and self.batch < rows_:
             self.order = np.arange(rows_)
@@ -100,21 +100,13 @@ def _not_finite(name: str, given: npt.ArrayLike, found: Array) -> str:
     )
 
 
-def _count(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if not least <= value < 2**63:  # what an index of compiled code can count
-        raise ValueError(f"{name} must be at least {least} and below 2**63, but is {value}")
-    return int(value)
-
-
 def _seed(rng: RNG) -> int:
     return int(uniform_source(rng).uniform() * 2**53)
 
 
 def run(plan: Plan, verbose: int) -> None:
     """Train, in pieces of `verbose` epochs with a line of print between them."""
-    every = _count("verbose", verbose, least=0)
+    every = count("verbose", verbose, least=0)
     trained = _run_compiled if plan.compiled else _run_layer_by_layer
     if not every:
         trained(plan, plan.epochs)
@@ -139,8 +131,7 @@ def _run_compiled(plan: Plan, epochs: int) -> None:
         layer.input = layer.output = None
     steps = epochs * -(-plan.X.shape[0] // plan.batch)
     operations = 6.0 * theta.size * plan.X.shape[0] * epochs + _STEP * steps
-    blas = single_threaded if uses_blas(plan.layers) else nullcontext()
-    _interruptible(arguments, plan.control, operations > _LONG, blas)
+    _interruptible(arguments, plan.control, operations > _LONG, _blas(plan.layers))
     if plan.control[engine.STATUS]:
         raise plan.diverged()
 
@@ -149,6 +140,10 @@ def _check_parameters(theta: Array) -> None:
     if not rows.all_finite(theta):
         place = int(np.argmin(np.isfinite(theta)))
         raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
+
+
+def _blas(layers: list[Any]) -> AbstractContextManager[None]:
+    return single_threaded if uses_blas(layers) else nullcontext()
 
 
 def _interruptible(
@@ -177,13 +172,13 @@ def _interruptible(
 
 
 def _run_layer_by_layer(plan: Plan, epochs: int) -> None:
-    control, count = plan.control, plan.X.shape[0]
+    control, rows_ = plan.control, plan.X.shape[0]
     if all(isinstance(layer, Layer) for layer in plan.layers):
         _check_parameters(plan.network.parameters)
     for _ in range(epochs):
         if plan.order.size:
             engine.shuffle(plan.order, plan.rng)
-        for start in range(0, count, plan.batch):
+        for start in range(0, rows_, plan.batch):
             control[engine.START] = start
             place = slice(start, start + plan.batch)
             chosen = plan.order[place] if plan.order.size else place
@@ -224,7 +219,7 @@ def gradient(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> tupl
     made = program(network.layers, network.cost_function, RULES["SGD"], inputs=True)
     grad, below = np.empty_like(theta), np.empty_like(x)
     work = np.empty(engine.workspace_size(made, x.shape[0]), theta.dtype)
-    with single_threaded if uses_blas(network.layers) else nullcontext():
+    with _blas(network.layers):
         engine.gradient(made, theta, grad, x, targets, _NATURAL_ORDER, work, below)
     return grad, below
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import activations
-from ._arrays import Array, convert, float_dtype, number
+from ._arrays import Array, convert, count, float_dtype, number
 from ._random import RNG, uniform_source
 from .activations import Activation
 from .kernels import rows
@@ -95,7 +95,7 @@ class Layer:
         dtype: npt.DTypeLike = np.float64,
         rng: RNG = None,
     ) -> None:
-        shape = (_dimension("dim_input", dim_input), _dimension("dim_output", dim_output))
+        shape = (count("dim_input", dim_input, least=1), count("dim_output", dim_output, least=1))
         scale, level = number("std", std, least=0.0), number("bias", bias)
         self._dtype = float_dtype(dtype)
         self.w = truncated_normal(shape, scale, rng)
@@ -201,14 +201,6 @@ class Layer:
     def __repr__(self) -> str:
         kind = type(self).__name__
         return f"{kind}({self.dim_input}, {self.dim_output}, dtype={self._dtype.name})"
-
-
-def _dimension(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, but is {value}")
-    return int(value)
 
 
 def _assigned(

@@ -58,10 +58,6 @@ class CostFunction:
         x, t = self._pair(logits, targets)
         return self._in_place(self._delta, x, t)
 
-    def delta_address(self, dtype: np.dtype[Any]) -> int:
-        """Address of the row kernel that the engine runs."""
-        return int(address(self._delta, dtype))
-
     def _pair(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Array, Array]:
         x = convert("logits", logits)
         t = convert("targets", targets, x.dtype)

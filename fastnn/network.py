@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _training
 from ._arrays import Array, as_samples, convert
-from ._flat import FlatParameters
+from ._flat import FlatParameters, check_neighbours
 from ._random import RNG
 from .gradient_check import in_float64, largest_relative_error
 from .layers import Layer
@@ -63,9 +63,9 @@ class NeuralNetwork:
                 raise TypeError(f"{name} is {value!r}, expected an object of such a class")
         if not self.layers:
             raise ValueError("layers is empty, expected at least one layer")
-        for place, (below, above) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
-            if isinstance(below, Layer) and isinstance(above, Layer):
-                _check_chain(place, below, above)
+        for k in range(1, len(self.layers)):
+            if all(isinstance(layer, Layer) for layer in self.layers[k - 1 : k + 1]):
+                check_neighbours(self.layers, k)
 
     def __call__(self, X: npt.ArrayLike) -> Array:
         """Output of the network for the samples X, one a row."""
@@ -219,11 +219,3 @@ class NeuralNetwork:
 
 def _named(layers: list[Any]) -> list[tuple[str, Any]]:
     return [(f"layers[{k}]", layer) for k, layer in enumerate(layers)]
-
-
-def _check_chain(place: int, below: Layer, above: Layer) -> None:
-    if below.dim_output != above.dim_input:
-        raise ValueError(
-            f"layers[{place + 1}] takes {above.dim_input} features, but layers[{place}] gives "
-            f"{below.dim_output}"
-        )

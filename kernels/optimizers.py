@@ -24,10 +24,10 @@ def stateless(formula):
         p = carray(a, (count,))
         g = carray(b, (count,))
         learning_rate = like(p[0], parameters[0])
-        finite = like(p[0], 0)
+        zero = like(p[0], 0)  # zero times a finite number is zero, times another NaN
         bad = 0
         for i in range(count):
-            bad += formula(p[i], g[i], learning_rate) * finite != finite
+            bad += formula(p[i], g[i], learning_rate) * zero != zero
         if bad:
             return 1.0
         for i in range(count):

@@ -117,20 +117,20 @@ REFUSED = [
     ((X, T, 0.1), {"epochs": 2**63}, ValueError, "epochs must be at least 0 and below"),
     ((X, T, 0.1), {"rng": -1, "batch_size": 2}, ValueError, "rng must not be negative"),
     ((X, T, None), {}, TypeError, "learning_rate must be a number, not None"),
-    ((X, T, 0.1), {"epochs": -1}, ValueError, "epochs must be at least 0 .*, but is -1"),
+    ((X, T, 0.1), {"epochs": -1}, ValueError, "epochs must be at least 0, but is -1"),
     ((X, T, 0.1), {"epochs": 1.5}, TypeError, "epochs must be an int, not 1.5"),
     (
         (X, T, 0.1),
         {"batch_size": 0},
         ValueError,
-        "batch_size must be at least 1 .*, but is 0",
+        "batch_size must be at least 1, but is 0",
     ),
     ((X, T, 0.1), {"batch_size": "all"}, TypeError, "batch_size must be an int, not 'all'"),
     (
         (X, T, 0.1),
         {"verbose": -1},
         ValueError,
-        "verbose must be at least 0 .*, but is -1",
+        "verbose must be at least 0, but is -1",
     ),
     ((X, T, 0.1), {"rng": "dice", "batch_size": 2}, TypeError, "rng must be"),
 ]
