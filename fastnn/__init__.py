@@ -5,7 +5,7 @@
 >>> t = np.array([[0], [1], [1], [0]])
 >>> layers = [fastnn.TanhLayer(2, 4, rng=1), fastnn.LinearLayer(4, 1, rng=2)]
 >>> nn = fastnn.NeuralNetwork(layers, fastnn.SigmoidCrossEntropy())
->>> nn.fit(x, t, learning_rate=0.5, epochs=2000)
+>>> history = nn.fit(x, t, learning_rate=0.5, epochs=2000)
 >>> nn(x).round().ravel()
 array([0., 1., 1., 0.])
 """
@@ -18,22 +18,32 @@ _HERE = _Path(__file__).parent
 if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "jit.py").exists():
     __path__.append(str(_HERE.parent))
 
+from ._threads import get_num_threads, set_num_threads
+from .history import History
+from .initializers import get_init
 from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import CostFunction, SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork
+from .optimizers import Optimizer, get_opt
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CostFunction",
     "DenseLayer",
+    "History",
     "Layer",
     "LinearLayer",
     "NeuralNetwork",
+    "Optimizer",
     "ReLULayer",
     "SigmoidCrossEntropy",
     "SigmoidLayer",
     "SoftmaxCrossEntropy",
     "SumSquaresError",
     "TanhLayer",
+    "get_init",
+    "get_num_threads",
+    "get_opt",
+    "set_num_threads",
 ]

@@ -12,9 +12,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "as_samples", "convert", "count", "float_dtype", "number", "plain"]
+__all__ = ["Array", "aligned", "as_samples", "convert", "count", "float_dtype", "number", "plain"]
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
+
+
+_LINE = 64  # bytes of a cache line
+
+
+def aligned(size: int, dtype: npt.DTypeLike) -> Array:
+    """An uninitialised vector that begins with a cache line, where vector loads are fastest."""
+    itemsize = np.dtype(dtype).itemsize
+    space = np.empty(size * itemsize + _LINE, np.uint8)
+    start = -space.ctypes.data % _LINE
+    found: Array = space[start : start + size * itemsize].view(dtype)
+    return found
 
 
 def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import Array
-from .layers import Layer
+from ._arrays import Array, aligned
+from .layers import Layer, count_change
 
 
 class FlatParameters:
@@ -19,7 +19,7 @@ class FlatParameters:
     """
 
     def __init__(self) -> None:
-        self._theta = np.empty(0)
+        self._theta: Array = np.empty(0)
         self._views: list[Array] = []
 
     def vector(self, layers: Sequence[Any]) -> Array:
@@ -35,8 +35,10 @@ class FlatParameters:
     def _gather(self, layers: Sequence[Any]) -> Array:
         _check(layers)
         arrays = [array for layer in layers for array in (layer.w, layer.b)]
-        self._theta = np.concatenate([array.ravel() for array in arrays])
+        self._theta = aligned(sum(array.size for array in arrays), layers[0].dtype)
+        np.concatenate([array.ravel() for array in arrays], out=self._theta)
         self._views = []
+        count_change()
         place = 0
         for layer in layers:
             for name in ("_w", "_b"):

@@ -1,19 +1,23 @@
-"""From layers and a cost to the `Program` that the engine runs."""
+"""From layers, a cost and an optimizer to the `Model` that compiled code runs."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ._arrays import Array, aligned
 from .activations import Activation
-from .kernels import dense, engine
+from .kernels import dense, engine, inference, tiles
+from .kernels import program as at
 from .kernels.jit import address
 from .layers import DenseLayer
-from .losses import CostFunction
-from .optimizers import Rule
+from .losses import CostFunction, CostKernels
+from .optimizers import Optimizer, Rule
 
 _OWN_WAY = ("__call__", "forward_propagation", "activation_derivative", "back_propagation")
 
@@ -24,6 +28,7 @@ def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
         all(map(_is_plain, layers))
         and isinstance(cost, CostFunction)
         and type(cost).delta is CostFunction.delta
+        and type(cost).__call__ is CostFunction.__call__
         and "delta" not in vars(cost)
     )
 
@@ -35,54 +40,121 @@ def _is_plain(layer: Any) -> bool:
     )
 
 
-def uses_blas(layers: Sequence[DenseLayer]) -> bool:
-    """Whether any product of these layers is a call of BLAS."""
-    return not all(dense.is_narrow(layer.dim_input, layer.dim_output) for layer in layers)
+@dataclass(frozen=True)
+class Use:
+    """What a model is for: kernels for other purposes are neither compiled nor loaded."""
+
+    predicting: bool = False
+    evaluating: bool = False
+    training: bool = False
+    embedded: bool = False  # in users' own kernels
 
 
-def program(
-    layers: Sequence[DenseLayer], cost: CostFunction, rule: Rule, inputs: bool = False
-) -> engine.Program:
-    """The program of a network; inputs: make room for the gradient of the inputs."""
+def model(
+    layers: Sequence[DenseLayer],
+    cost: CostFunction,
+    theta: Array,
+    grad: Array,
+    use: Use,
+    optimizer: Optimizer | None = None,
+    scratch: int = 0,
+) -> at.Model:
+    """The model of a network.
+
+    `grad` is its gradient, empty where none is wanted; `scratch` asks for memory of its own.
+    """
     shapes = tuple((layer.dim_input, layer.dim_output) for layer in layers)
-    rows = tuple(layer.activation for layer in layers)
-    return _program(shapes, rows, cost._delta, rule, layers[0].dtype, inputs)
+    kinds = tuple((layer.activation, layer.dropout > 0.0) for layer in layers)
+    rule = optimizer.rule if optimizer else None
+    layer_table, core = _tables(shapes, kinds, cost.kernels(), rule, theta.dtype, use)
+    layer_table, core = layer_table.copy(), core.copy()
+    numbers = np.zeros(at.LAYER_NUMBERS * (len(layers) + 1))  # the first belong to the cost
+    for k, layer in enumerate(layers):
+        place = at.LAYER_NUMBERS * (k + 1)
+        p, q = layer.activation.numbers()
+        numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
+        layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
+    state, steps, hyper = np.empty(0, theta.dtype), np.zeros(1, np.int64), np.zeros(0)
+    if optimizer:
+        state, steps = optimizer.state_for(theta).reshape(-1), optimizer.counter
+        hyper = optimizer.numbers()
+    core[at.SUMS] = hyper.size
+    hyper = np.concatenate([hyper, np.zeros(engine.LINE)])
+    made = at.Model(
+        core, theta, grad, state, layer_table, numbers, hyper, steps, aligned(scratch, theta.dtype)
+    )
+    for place, array in (
+        (at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta), (at.GRAD, grad),
+        (at.STATE, state), (at.HYPER, hyper), (at.STEPS, steps), (at.SCRATCH, made.scratch),
+    ):  # fmt: skip
+        core[place] = array.ctypes.data
+    core[at.DEPTH], core[at.SIZE] = len(layers), theta.size
+    core[at.MEAN] = cost.reduction == "mean"
+    return made
 
 
 @functools.lru_cache(maxsize=256)
-def _program(
+def _tables(
     shapes: tuple[tuple[int, int], ...],
-    rows: tuple[Activation, ...],
-    delta: Callable[..., Any],
-    rule: Rule,
+    kinds: tuple[tuple[Activation, bool], ...],
+    cost: CostKernels,
+    rule: Rule | None,
     dtype: np.dtype[Any],
-    inputs: bool,
-) -> engine.Program:
-    table = np.zeros((len(shapes), engine.COLUMNS), np.int64)
-    coefficients = np.zeros(2 * len(shapes) + 2)  # the first two belong to the cost
-    place = features = 0
-    for k, ((n_in, n_out), row) in enumerate(zip(shapes, rows, strict=True)):
-        by_rows = k == 0 and not dense.is_narrow(n_in, n_out)
+    use: Use,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    table = np.zeros((len(shapes), at.COLUMNS), np.int64)
+    per_line = dense.LINE_BYTES // dtype.itemsize
+    place = rows = 0
+    for k, ((n_in, n_out), (row, drops)) in enumerate(zip(shapes, kinds, strict=True)):
         line = table[k]
-        line[engine.N_IN], line[engine.N_OUT] = n_in, n_out
-        line[engine.WEIGHTS], line[engine.BIAS] = place, place + n_in * n_out
-        line[[engine.OUTPUTS, engine.GRADIENT, engine.BELOW]] = [
-            address(kernel, dtype) for kernel in dense.products(n_in, n_out, by_rows)
-        ]
-        line[engine.FORWARD] = row.forward_address(dtype)
-        line[engine.BACKWARD] = row.backward_address(dtype)
-        line[engine.OUTPUT] = line[engine.SAVED] = features
-        features += n_out
-        line[engine.COPY] = (
-            k == len(shapes) - 1 and row.derivative_of == "output" and bool(line[engine.BACKWARD])
-        )
-        if row.stores_derivative or line[engine.COPY]:
-            line[engine.SAVED] = features
-            features += n_out
-        line[engine.PARAMETERS] = 2 * k + 2
-        coefficients[2 * k + 2 : 2 * k + 4] = row.numbers()
-        line[engine.BY_ROWS] = by_rows
+        line[at.N_IN], line[at.N_OUT] = n_in, n_out
+        line[at.WEIGHTS], line[at.BIAS] = place, place + n_in * n_out
+        if use.training or use.embedded:
+            line[at.TRAIN] = row.training_address(dtype, always=drops)
+        if use.predicting or use.evaluating or use.embedded:
+            line[at.FORWARD] = row.address(dtype)
+        line[at.DERIVED] = row.derivative is not None or drops
+        line[at.DROPOUT] = drops
+        line[at.Y], line[at.D], line[at.TURNED] = rows, rows + n_out, rows + 2 * n_out
+        line[at.STRIDE] = -(-n_out // per_line) * per_line
+        rows += 2 * n_out + line[at.STRIDE]
+        line[at.NUMBERS] = at.LAYER_NUMBERS * (k + 1)
         place += (n_in + 1) * n_out
-    walked = [n_in for n_in, _ in shapes[0 if inputs else 1 :]]
-    kernels = address(delta, dtype), rule.address(dtype)
-    return engine.Program(table, coefficients, *kernels, features, max(walked, default=0))
+    core = np.zeros(at.CORE, np.int64)
+    for address_of, function, arguments in _functions(use, rule is not None):
+        core[address_of] = address(function, dtype, arguments)
+    if use.training or (use.embedded and rule):
+        core[at.COST] = address(cost.step, dtype)
+    if use.evaluating:
+        core[at.VALUE] = address(cost.value, dtype)
+    if use.predicting or use.embedded:
+        core[at.ACTIVATE] = address(cost.activate, dtype) if cost.activate else 0
+    if use.embedded:
+        core[at.PULL] = address(cost.pull, dtype) if cost.pull else 0
+    core[at.RULE] = rule.address(dtype) if rule else 0
+    core[at.FEATURES] = rows
+    return table, core
+
+
+def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], str]]:
+    """Places in `core` of the C functions that a use asks for."""
+    found = [
+        (at.MULTIPLY, dense.multiply, dense.MULTIPLY_ARGUMENTS),
+        (at.TRANSPOSE, dense.transpose, dense.TRANSPOSE_ARGUMENTS),
+        (at.PASS, tiles.tile_pass, tiles.PASS_ARGUMENTS),
+    ]
+    if use.training or (use.embedded and learns):
+        found += [
+            (at.INNER, dense.inner, dense.INNER_ARGUMENTS),
+            (at.GRADIENT, tiles.tile_gradient, tiles.GRADIENT_ARGUMENTS),
+        ]
+    if use.predicting or use.embedded:
+        found += [(at.PREDICT, inference.predict, inference.PREDICT_ARGUMENTS)]
+    if use.embedded:
+        found += [
+            (at.JACOBIAN, inference.jacobian, inference.JACOBIAN_ARGUMENTS),
+            (at.VJP, inference.vjp, inference.VJP_ARGUMENTS),
+        ]
+    if use.embedded and learns:
+        found += [(at.STEP, inference.train_step, inference.STEP_ARGUMENTS)]
+    return found

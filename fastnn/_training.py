@@ -1,237 +1,168 @@
-"""What `NeuralNetwork.fit` does: check, then train in compiled code or layer by layer."""
+"""What `NeuralNetwork.fit` does: check everything, then train, epoch by epoch or all at once."""
 
 from __future__ import annotations
 
-import math
-import threading
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, as_samples, convert, count, number
-from ._blas import single_threaded
-from ._program import is_compiled, program, uses_blas
+from ._arrays import Array, count
+from ._data import Samples, finite_samples, sample_weights, validation_pair
+from ._program import is_compiled
 from ._random import RNG, uniform_source
-from .kernels import engine, rows
-from .layers import Layer
-from .optimizers import RULES
+from ._trainers import CompiledTrainer, LayerTrainer, Trainer
+from .callbacks import Callback, Callbacks, Progress, Run, as_callbacks
+from .history import History
+from .optimizers import Optimizer, get_opt
+from .schedules import Constant, Schedule, as_schedule
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
 
-_NATURAL_ORDER = np.empty(0, np.int64)
-_NO_INPUTS = {np.dtype(t): np.empty((0, 0), t) for t in (np.float32, np.float64)}
+__all__ = ["fit", "optimizer_for"]
 
-# Multiplications and additions beyond which a training runs on a thread of its own, so that Ctrl-C
-# reaches it. A thread costs 0.1 ms; this is some 5 ms. A step costs as much as _STEP of them more.
-_LONG = 1e8
-_STEP = 4000.0
+_BLOCK = 1 << 16  # steps whose learning rates are computed at once, at least
 
 
-class Plan:
-    """A training with all arguments checked and converted, and where it stands."""
-
-    def __init__(
-        self,
-        network: NeuralNetwork,
-        X: npt.ArrayLike,
-        t: npt.ArrayLike,
-        learning_rate: float,
-        epochs: int,
-        batch_size: int | None,
-        shuffle: bool,
-        rng: RNG,
-    ) -> None:
-        self.network = network
-        self.layers = network.layers
-        self.compiled = is_compiled(self.layers, network.cost_function)
-        self.learning_rate = number("learning_rate", learning_rate, least=0.0)
-        self.epochs = count("epochs", epochs, least=0)
-        self.X, self.t = samples_and_targets(self.layers, X, t)
-        rows_ = self.X.shape[0]
-        self.batch = rows_
-        if batch_size is not None:
-            self.batch = min(count("batch_size", batch_size, least=1), rows_)
-        self.order, self.rng = _NATURAL_ORDER, np.zeros(1, np.uint64)
-        if shuffle and self.batch < rows_:
-            self.order = np.arange(rows_)
-            self.rng[0] = _seed(rng)
-        self.control = np.zeros(engine.CONTROLS, np.int64)
-
-    def diverged(self) -> ValueError:
-        """The error of a training whose next step would leave the finite numbers."""
-        epoch, start = int(self.control[engine.EPOCH]), int(self.control[engine.START])
-        return ValueError(
-            f"learning_rate={self.learning_rate!r} makes the training diverge: in step "
-            f"{int(self.control[engine.STEPS])} (epoch {epoch}, batch from sample {start} on) a "
-            "parameter would become infinite or NaN, expected finite; the parameters are those "
-            "before that step"
-        )
-
-
-def samples_and_targets(
-    layers: list[Any], X: npt.ArrayLike, t: npt.ArrayLike
-) -> tuple[Array, Array]:
-    """X and t as finite matrices that fit the layers and one another."""
-    if not layers:
-        raise ValueError("layers is empty, expected at least one layer")
-    first, last = layers[0], layers[-1]
-    dtype = first.dtype if isinstance(first, Layer) else np.dtype(np.float64)
-    x = as_samples("X", X, first.w.shape[0], dtype)
-    if not x.shape[0]:
-        raise ValueError(f"X is empty, shape {x.shape}, expected at least one row")
-    targets = as_samples("t", t, last.w.shape[1], dtype)
-    if targets.shape[0] != x.shape[0]:
-        raise ValueError(f"t has {targets.shape[0]} rows, expected as many as X, {x.shape[0]}")
-    for name, given, found in (("X", X, x), ("t", t, targets)):
-        if not rows.all_finite(found.reshape(-1)):
-            raise ValueError(_not_finite(name, given, found))
-    return x, targets
-
-
-def _not_finite(name: str, given: npt.ArrayLike, found: Array) -> str:
-    row, column = (int(k) for k in np.argwhere(~np.isfinite(found))[0])
-    value = convert(name, given, np.dtype(np.float64))[row, column]
-    return (
-        f"{name}[{row}, {column}] is {value}, expected a finite number"
-        f"{' of ' + found.dtype.name if math.isfinite(value) else ''}"
+def fit(
+    network: NeuralNetwork,
+    X: npt.ArrayLike,
+    t: npt.ArrayLike,
+    learning_rate: Any,
+    optimizer: Optimizer | str | None,
+    epochs: int,
+    batch_size: int | None,
+    shuffle: bool,
+    validation_data: tuple[Any, ...] | None,
+    sample_weight: npt.ArrayLike | None,
+    class_weight: Any,
+    callbacks: Callbacks,
+    verbose: int,
+    rng: RNG,
+    n_threads: int | None,
+) -> History:
+    """See `NeuralNetwork.fit`."""
+    epochs = count("epochs", epochs, least=0)
+    every = count("verbose", verbose, least=0)
+    threads = None if n_threads is None else count("n_threads", n_threads, least=1)
+    opt, schedule = optimizer_for(network, learning_rate, optimizer)
+    hooks = as_callbacks(callbacks)
+    x, targets = finite_samples(network.layers, X, t)
+    rows = x.shape[0]
+    batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
+    weights = sample_weights(sample_weight, class_weight, targets)
+    validation = validation_pair(network.layers, validation_data)
+    shuffled = bool(shuffle) and batch < rows
+    random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
+    samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
+    compiled = is_compiled(network.layers, network.cost_function)
+    kind = CompiledTrainer if compiled else LayerTrainer
+    made: Trainer = kind(network, samples, opt, epochs, threads)
+    if optimizer is not None:
+        network.optimizer = opt
+    run = Run(
+        network,
+        History(),
+        epochs=epochs,
+        steps_per_epoch=-(-rows // batch),
+        optimizer=opt,
+        learning_rate=schedule(opt.steps),
     )
+    hooks += [Progress(every)] if every else []
+    _run(run, made, schedule, hooks, validation)
+    return run.history
 
 
 def _seed(rng: RNG) -> int:
     return int(uniform_source(rng).uniform() * 2**53)
 
 
-def run(plan: Plan, verbose: int) -> None:
-    """Train, in pieces of `verbose` epochs with a line of print between them."""
-    every = count("verbose", verbose, least=0)
-    trained = _run_compiled if plan.compiled else _run_layer_by_layer
-    if not every:
-        trained(plan, plan.epochs)
-        return
-    for done in range(0, plan.epochs, every):
-        print(f"step {plan.control[engine.STEPS]:6d}, cost {plan.network.cost(plan.X, plan.t):f}")
-        trained(plan, min(every, plan.epochs - done))
+def optimizer_for(
+    network: NeuralNetwork, learning_rate: Any, optimizer: Optimizer | str | None
+) -> tuple[Optimizer, Schedule]:
+    """The optimizer that `fit` uses, and its learning rates.
+
+    A learning rate alone is gradient descent, as in the article; neither goes on with the optimizer
+    of the last `fit`; the same name again goes on with its state.
+    """
+    last = network.optimizer
+    if isinstance(optimizer, str):
+        found = get_opt(optimizer)
+        if last is not None and repr(last) == repr(found):
+            found = last
+    elif optimizer is None:
+        if learning_rate is None and last is None:
+            raise TypeError("fit needs a learning_rate or an optimizer")
+        found = get_opt("SGD") if learning_rate is not None or last is None else last
+    elif isinstance(optimizer, Optimizer):
+        found = optimizer
+    else:
+        raise TypeError(
+            f"optimizer must be a name or what fastnn.get_opt returns, not {optimizer!r}"
+        )
+    return found, found.schedule if learning_rate is None else as_schedule(learning_rate)
 
 
-def _run_compiled(plan: Plan, epochs: int) -> None:
-    network = plan.network
-    theta = network.parameters
-    _check_parameters(theta)
-    made = program(plan.layers, network.cost_function, RULES["SGD"])
-    work = np.empty(engine.workspace_size(made, plan.batch), theta.dtype)
-    arguments = (
-        made, np.array([plan.learning_rate]), theta, np.empty_like(theta), np.empty(0, theta.dtype),
-        plan.X, plan.t, plan.order, plan.rng, work, plan.batch, epochs, plan.control,
-        _NO_INPUTS[theta.dtype],
-    )  # fmt: skip
-    for layer in plan.layers:
-        layer.input = layer.output = None
-    steps = epochs * -(-plan.X.shape[0] // plan.batch)
-    operations = 6.0 * theta.size * plan.X.shape[0] * epochs + _STEP * steps
-    _interruptible(arguments, plan.control, operations > _LONG, _blas(plan.layers))
-    if plan.control[engine.STATUS]:
-        raise plan.diverged()
-
-
-def _check_parameters(theta: Array) -> None:
-    if not rows.all_finite(theta):
-        place = int(np.argmin(np.isfinite(theta)))
-        raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
-
-
-def _blas(layers: list[Any]) -> AbstractContextManager[None]:
-    return single_threaded if uses_blas(layers) else nullcontext()
-
-
-def _interruptible(
-    arguments: tuple[Any, ...],
-    control: npt.NDArray[np.int64],
-    long: bool,
-    blas: AbstractContextManager[None],
+def _run(
+    run: Run,
+    trainer: Trainer,
+    schedule: Schedule,
+    hooks: list[Callback],
+    validation: tuple[Array, Array, Array] | None,
 ) -> None:
-    """Call the engine; if it may take long, so that Ctrl-C ends it after the step at hand."""
+    """Drive trainer and callbacks from the first epoch to the last."""
+    try:
+        for hook in hooks:
+            hook.on_begin(run)
+        while run.epoch < run.epochs and not run.stopping:
+            epochs = _epochs_until_due(run, hooks, schedule, validation is not None)
+            rates = _rates(run, schedule, epochs)
+            costs, seconds, error = trainer.train(epochs, rates)
+            found = None if validation is None else trainer.evaluate(*validation)
+            shown = rates[0] if rates.size == 1 else rates[:: run.steps_per_epoch][: costs.size]
+            run.history.extend(costs, shown, seconds, found)
+            run.epoch += costs.size
+            if error is not None:
+                answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
+                if not any(answers):
+                    raise error
+                break
+            if not run._learning_rate_set:
+                run._learning_rate = float(schedule(run.optimizer.steps))
+            for hook in hooks:
+                if run.epoch % hook.every == 0 or run.epoch == run.epochs:
+                    hook.on_epoch(run)
+    finally:
+        trainer.close()
+        _end(hooks, run)
 
-    def train() -> None:
-        with blas:
-            engine.train(*arguments)
 
-    if not long or threading.current_thread() is not threading.main_thread():
-        train()
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
+def _end(hooks: list[Callback], run: Run) -> None:
+    """Tell all callbacks, even if one of them raises."""
+    if hooks:
         try:
-            pool.submit(train).result()
-        except BaseException:
-            control[engine.STOP] = 1
-            raise
+            hooks[0].on_end(run)
+        finally:
+            _end(hooks[1:], run)
 
 
-def _run_layer_by_layer(plan: Plan, epochs: int) -> None:
-    control, rows_ = plan.control, plan.X.shape[0]
-    if all(isinstance(layer, Layer) for layer in plan.layers):
-        _check_parameters(plan.network.parameters)
-    for _ in range(epochs):
-        if plan.order.size:
-            engine.shuffle(plan.order, plan.rng)
-        for start in range(0, rows_, plan.batch):
-            control[engine.START] = start
-            place = slice(start, start + plan.batch)
-            chosen = plan.order[place] if plan.order.size else place
-            _step_layer_by_layer(plan, plan.X[chosen], plan.t[chosen])
-            control[engine.STEPS] += 1
-        control[engine.EPOCH] += 1
+def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, validated: bool) -> int:
+    """Epochs that may run in one call: until a callback is due, rates are in hand, or the end."""
+    if validated:
+        return 1
+    stops = [run.epochs, *(hook.every * (run.epoch // hook.every + 1) for hook in hooks)]
+    epochs = min(stops) - run.epoch
+    if not (run._learning_rate_set or isinstance(schedule, Constant)):
+        epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
+    return epochs
 
 
-def _step_layer_by_layer(plan: Plan, x: Array, t: Array) -> None:
-    """One step; whatever goes wrong, the parameters are those before it or those after it."""
-    before = [
-        (layer, name, np.array(getattr(layer, name)))
-        for layer in plan.layers
-        for name in ("w", "b")
-        if hasattr(layer, name)
-    ]
-    complete = False
-    try:
-        delta = plan.network.cost_function.delta(plan.network._logits(x), t)
-        for layer in reversed(plan.layers):
-            delta = layer.back_propagation(delta, plan.learning_rate)
-        complete = all(np.isfinite(getattr(layer, name)).all() for layer, name, _ in before)
-    finally:
-        if not complete:
-            for layer, name, values in before:
-                setattr(layer, name, values)
-    if not complete:
-        raise plan.diverged()
-
-
-def gradient(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
-    """Gradient of the cost with respect to the flat parameters and to X."""
-    x, targets = samples_and_targets(network.layers, X, t)
-    theta = network.parameters
-    _check_parameters(theta)
-    if not is_compiled(network.layers, network.cost_function):
-        return _gradient_layer_by_layer(network, x, targets)
-    made = program(network.layers, network.cost_function, RULES["SGD"], inputs=True)
-    grad, below = np.empty_like(theta), np.empty_like(x)
-    work = np.empty(engine.workspace_size(made, x.shape[0]), theta.dtype)
-    with _blas(network.layers):
-        engine.gradient(made, theta, grad, x, targets, _NATURAL_ORDER, work, below)
-    return grad, below
-
-
-def _gradient_layer_by_layer(network: NeuralNetwork, x: Array, t: Array) -> tuple[Array, Array]:
-    """The difference that a step of rate one makes, which is all that a layer's own way tells."""
-    theta = network.parameters
-    before = theta.copy()
-    try:
-        delta = network.cost_function.delta(network._logits(x), t)
-        for layer in reversed(network.layers):
-            delta = layer.back_propagation(delta, 1.0)
-        return before - theta, np.asarray(delta)
-    finally:
-        theta[...] = before
+def _rates(run: Run, schedule: Schedule, epochs: int) -> Array:
+    """Learning rates of the steps to come, or one for all of them."""
+    if run._learning_rate_set:
+        return np.array([run.learning_rate])
+    if isinstance(schedule, Constant):
+        return np.array([schedule.rate])
+    first = run.optimizer.steps
+    return np.asarray(schedule(np.arange(first, first + epochs * run.steps_per_epoch)))

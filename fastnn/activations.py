@@ -34,8 +34,7 @@ class Activation:
     derivative : callable or None
         Scalar formula of the derivative; None where it is one everywhere.
     derivative_of : {"output", "input"}
-        What the derivative formula takes. From the input it is computed in the forward pass and
-        stored; from the output it is computed where it is needed.
+        What the derivative formula takes.
     parameters : mapping
         Names and defaults of the parameters p and q.
 
@@ -52,25 +51,21 @@ class Activation:
         """Copies and pickles are the row itself."""
         return find, (self.name,)
 
-    @property
-    def stores_derivative(self) -> bool:
-        """Whether the forward pass writes the derivative beside the output."""
-        return self.derivative is not None and self.derivative_of == "input"
+    def address(self, dtype: np.dtype[Any]) -> int:
+        """Address of the row kernel that computes the output."""
+        return int(address(formulas.forward(self.forward), dtype))
 
-    def forward_address(self, dtype: np.dtype[Any]) -> int:
-        """Address of the row kernel that layers run forward."""
-        if self.stores_derivative:
-            kernel = formulas.forward_with_derivative(self.forward, self.derivative)
-        else:
-            kernel = formulas.forward(self.forward)
+    def training_address(self, dtype: np.dtype[Any], always: bool = False) -> int:
+        """Address of the row kernel that computes the derivative too.
+
+        Where that is one everywhere it is left out, unless `always`.
+        """
+        if self.derivative is None and not always:
+            return self.address(dtype)
+        formula = self.derivative or formulas.one
+        of_output = self.derivative is None or self.derivative_of == "output"
+        kernel = formulas.forward_with_derivative(self.forward, formula, of_output)
         return int(address(kernel, dtype))
-
-    def backward_address(self, dtype: np.dtype[Any]) -> int:
-        """Address of the row kernel that layers run backward; 0 where there is nothing to do."""
-        if self.derivative is None:
-            return 0
-        formula = formulas.stored if self.stores_derivative else self.derivative
-        return int(address(formulas.backward(formula), dtype))
 
     def numbers(self) -> tuple[float, float]:
         """The parameters p and q as the kernels read them."""

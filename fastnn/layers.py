@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from . import activations
 from ._arrays import Array, convert, count, float_dtype, number
-from ._random import RNG, uniform_source
+from ._random import RNG
 from .activations import Activation
+from .initializers import Init, get_init, truncated_normal
 from .kernels import rows
 
 __all__ = [
@@ -24,21 +25,21 @@ __all__ = [
     "ReLULayer",
     "SigmoidLayer",
     "TanhLayer",
-    "truncated_normal",
 ]
 
 
-def truncated_normal(shape: tuple[int, ...], std: float, rng: RNG) -> Array:
-    """Normal numbers of mean 0 and scale `std`, cut off at two standard deviations.
+_changes = 0
 
-    Drawn by inversion: one uniform number u gives Φ⁻¹(Φ(-2) + u (Φ(2) - Φ(-2))). Without `rng`
-    the uniform numbers are those of ``np.random``, so ``np.random.seed`` fixes them.
-    """
-    from scipy.special import ndtr, ndtri
 
-    low, high = ndtr(-2.0), ndtr(2.0)
-    u = uniform_source(rng).uniform(size=shape)
-    return np.asarray(std * ndtri(low + u * (high - low)))
+def changes() -> int:
+    """Counts whatever makes the compiled form of a network out of date, in any layer."""
+    return _changes
+
+
+def count_change() -> None:
+    """To be called where a layer gets other storage or another activation."""
+    global _changes
+    _changes += 1
 
 
 class Layer:
@@ -56,6 +57,8 @@ class Layer:
         Scale of the initial weights: normal, cut off at two standard deviations.
     bias : float
         Initial value of the biases.
+    init : str, Initializer, matrix or callable, optional
+        Initial weights instead, see `fastnn.get_init`: ``"he_normal"``, ``"orthogonal"`` …
     dtype : float64 or float32
         Of the weights, and of everything computed with them.
     rng : None, int or numpy.random.Generator
@@ -92,13 +95,14 @@ class Layer:
         std: float = 1.0,
         bias: float = 0.0,
         *,
+        init: Init | None = None,
         dtype: npt.DTypeLike = np.float64,
         rng: RNG = None,
     ) -> None:
         shape = (count("dim_input", dim_input, least=1), count("dim_output", dim_output, least=1))
         scale, level = number("std", std, least=0.0), number("bias", bias)
         self._dtype = float_dtype(dtype)
-        self.w = truncated_normal(shape, scale, rng)
+        self.w = truncated_normal(shape, scale, rng) if init is None else get_init(init)(shape, rng)
         self.b = np.full(shape[1], level)
 
     _dtype: np.dtype[Any] = np.dtype(np.float64)
@@ -191,12 +195,24 @@ class Layer:
         expected = (self.input.shape[0], self.dim_output)
         if error.shape != expected:
             raise ValueError(f"delta has shape {error.shape}, expected {expected}")
-        error = error * self.activation_derivative()
-        below = error @ self.w.T
+        below, dw, db = self.gradients(error)
         if rate:
-            self.w -= rate * (self.input.T @ error)
-            self.b -= rate * error.sum(axis=0)
-        return np.asarray(below)
+            self.w -= rate * dw
+            self.b -= rate * db
+        return below
+
+    def gradients(self, delta: Array) -> tuple[Array, Array, Array]:
+        """Gradients by the input, by w and by b.
+
+        Parameters
+        ----------
+        delta : array (rows, dim_output)
+            Gradient of the cost with respect to the output of the last forward pass.
+
+        """
+        error = delta * self.activation_derivative()
+        assert self.input is not None
+        return np.asarray(error @ self.w.T), self.input.T @ error, error.sum(axis=0)
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -209,6 +225,7 @@ def _assigned(
     """The storage of a parameter after an assignment: the present one where the shape allows."""
     if value is present and present is not None:
         return present  # layer.w -= …: already done, in place
+    count_change()
     found = convert(name, value, dtype)
     if found.ndim != ndim or not found.size:
         raise ValueError(f"{name} must be a non-empty {ndim}-dimensional array, not {found.shape}")
@@ -223,10 +240,16 @@ class DenseLayer(Layer):
 
     Parameters
     ----------
-    dim_input, dim_output, std, bias, dtype, rng
+    dim_input, dim_output, std, bias, init, dtype, rng
         See `Layer`.
     activation : str
         Name of a row of ``fastnn.activations.ACTIVATIONS``.
+    dropout : float
+        While training, each output is zero with this probability and otherwise divided by one
+        minus it; below one. Srivastava et al., JMLR 15 (2014).
+    l1, l2 : float
+        The cost of a training has l1 Σ|w| + l2/2 Σ w² added to it, w the weights of this layer
+        without its biases.
 
     Examples
     --------
@@ -246,12 +269,22 @@ class DenseLayer(Layer):
         std: float = 1.0,
         bias: float = 0.0,
         *,
-        activation: str | None = None,
+        activation: str | Activation | None = None,
+        init: Init | None = None,
+        dropout: float = 0.0,
+        l1: float = 0.0,
+        l2: float = 0.0,
         dtype: npt.DTypeLike = np.float64,
         rng: RNG = None,
     ) -> None:
-        super().__init__(dim_input, dim_output, std, bias, dtype=dtype, rng=rng)
-        self.activation = activations.find(self._row if activation is None else activation)
+        row = activations.find(self._row if activation is None else activation)
+        self.dropout, self.l1, self.l2 = dropout, l1, l2
+        super().__init__(dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng)
+        self.activation = row
+
+    _dropout: float = 0.0
+    _l1: float = 0.0
+    _l2: float = 0.0
 
     @property
     def activation(self) -> Activation:
@@ -261,39 +294,74 @@ class DenseLayer(Layer):
     @activation.setter
     def activation(self, name: str | Activation) -> None:
         self._activation = activations.find(name)
-        self.output = None
+        count_change()
+        self.output = self._slope = None
+
+    @property
+    def dropout(self) -> float:
+        """Probability of an output to be left out while training."""
+        return self._dropout
+
+    @dropout.setter
+    def dropout(self, value: float) -> None:
+        found = number("dropout", value, least=0.0)
+        if found >= 1.0:
+            raise ValueError(f"dropout must be below 1, but is {found!r}")
+        self._dropout = found
+
+    @property
+    def l1(self) -> float:
+        """Penalty of the size of the weights."""
+        return self._l1
+
+    @l1.setter
+    def l1(self, value: float) -> None:
+        self._l1 = number("l1", value, least=0.0)
+
+    @property
+    def l2(self) -> float:
+        """Penalty of the squares of the weights."""
+        return self._l2
+
+    @l2.setter
+    def l2(self, value: float) -> None:
+        self._l2 = number("l2", value, least=0.0)
+
+    def penalty(self) -> float:
+        """What l1 and l2 add to the cost of a training."""
+        w = self.w
+        found = self.l1 * np.abs(w).sum(dtype=np.float64) if self.l1 else 0.0
+        return float(found + (0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0))
 
     def __repr__(self) -> str:
-        given = "" if type(self)._row == self.activation.name else self.activation.name
-        more = f"activation={given!r}, " if given else ""
-        return super().__repr__().replace("dtype=", f"{more}dtype=")
+        given = [] if type(self)._row == self.activation.name else [self.activation.name]
+        more = [f"activation={name!r}" for name in given]
+        extras = {name: getattr(self, name) for name in ("dropout", "l1", "l2")}
+        more += [f"{name}={value!r}" for name, value in extras.items() if value]
+        return super().__repr__().replace("dtype=", "".join(f"{m}, " for m in more) + "dtype=")
 
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""
         z: Array = np.matmul(X, self.w)
         z += self.b
         row = self.activation
-        self._stored = np.empty_like(z) if row.stores_derivative else z
-        if z.size and row.forward is not activations.ACTIVATIONS["identity"].forward:
-            self._run(row.forward_address(self._dtype), z, np.zeros(1, z.dtype), self._stored)
+        self._slope = None if row.derivative is None else np.empty_like(z)
+        if z.size and self._slope is not None:
+            a, c = z.reshape(-1), self._slope.reshape(-1)
+            kernel, numbers = row.training_address(self._dtype), np.array(row.numbers())
+            rows.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size)
         self.output = z
         return z
+
+    _slope: Array | None = None
 
     def activation_derivative(self) -> Any:
         """f'(X w + b) for the last samples; 1 for the identity."""
         if self.activation.derivative is None:
             return 1
-        if self.output is None:
+        if self.output is None or self._slope is None:
             raise ValueError("activation_derivative needs a forward pass first: call layer(X)")
-        slope = np.ones_like(self.output)
-        if slope.size:
-            backward = self.activation.backward_address(self._dtype)
-            self._run(backward, slope, self._stored, slope)
-        return slope
-
-    def _run(self, kernel: int, a: Array, b: Array, c: Array) -> None:
-        numbers = np.array(self.activation.numbers())
-        rows.run(kernel, a.reshape(-1), b.reshape(-1), c.reshape(-1), numbers, 1, a.size)
+        return self._slope
 
 
 class LinearLayer(DenseLayer):

@@ -1,13 +1,13 @@
 """Cost functions: the activation of the network's output, the cost, and its gradient.
 
 A cost works on the activity of the last layer (for the cross entropies: on logits), so the last
-layer of a network is linear. Costs are summed over all samples, as in the articles.
+layer of a network is linear. Costs are summed over all samples, as in the articles, or averaged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,43 +20,77 @@ from .kernels.jit import address
 __all__ = ["COSTS", "CostFunction", "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "SumSquaresError"]
 
 _NO_PARAMETERS = np.zeros(2)
+_SCRATCH = 4  # rows, see ``kernels/losses.py``
+
+Reduction = Literal["sum", "mean"]
+
+
+class CostKernels(NamedTuple):
+    """The row kernels of a cost, see ``kernels/losses.py``."""
+
+    value: Callable[..., Any]
+    step: Callable[..., Any]
+    activate: Callable[..., Any] | None
+    pull: Callable[..., Any] | None
 
 
 class CostFunction:
-    """A cost as three row kernels; subclasses name them.
+    """A cost as row kernels; subclasses name them.
 
     In all methods the last axis runs over the outputs, the others over samples. float32 stays
     float32, everything else is worked on in float64; inputs are never changed.
+
+    Parameters
+    ----------
+    reduction : "sum" or "mean"
+        Whether costs of the samples are summed, or divided by their number. With the mean, the
+        learning rate does not depend on the size of the batch.
+
     """
 
     _value: Callable[..., Any]
-    _delta: Callable[..., Any]
+    _step: Callable[..., Any]
     _activate: Callable[..., Any] | None = None  # None: the output is the activity itself
+    _pull: Callable[..., Any] | None = None  # its vector-Jacobian product
+
+    reduction: Reduction = "sum"
+
+    def __init__(self, reduction: Reduction = "sum") -> None:
+        if reduction not in get_args(Reduction):
+            raise ValueError(f"reduction must be 'sum' or 'mean', not {reduction!r}")
+        self.reduction = reduction
+
+    def kernels(self) -> CostKernels:
+        """What compiled networks run."""
+        return CostKernels(self._value, self._step, self._activate, self._pull)
 
     def activate(self, logits: npt.ArrayLike) -> Array:
         """Output of a network whose last layer has the activity `logits`."""
         x = convert("logits", logits)
-        if self._activate is None:
-            return x if x is not logits else x.copy()
-        return self._in_place(self._activate, x, None)
+        if self._activate is None or not x.size:
+            return x.copy() if x is logits or not x.size else x
+        features, samples, columns = _as_columns(x, copy=True)
+        self._run(self._activate, columns, columns, features, samples)
+        return _as_rows(columns, x.shape)
 
     def __call__(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
-        """Cost, summed over all samples."""
+        """Cost of all samples."""
         x, t = self._pair(logits, targets)
         if not x.size:
             return 0.0
         features, samples, columns = _as_columns(x)
-        _, _, target_columns = _as_columns(t)
-        scratch = np.empty(2 * samples, x.dtype)
-        kernel = address(self._value, x.dtype)
-        return float(
-            rows.run(kernel, columns, target_columns, scratch, _NO_PARAMETERS, features, samples)
-        )
+        found = self._run(self._value, columns, _weighted(t, 1.0), features, samples)
+        return found / samples if self.reduction == "mean" else found
 
     def delta(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> Array:
         """Gradient of the cost with respect to `logits`."""
         x, t = self._pair(logits, targets)
-        return self._in_place(self._delta, x, t)
+        if not x.size:
+            return x.copy()
+        features, samples, columns = _as_columns(x, copy=True)
+        weight = 1.0 / samples if self.reduction == "mean" else 1.0
+        self._run(self._step, columns, _weighted(t, weight), features, samples)
+        return _as_rows(columns, x.shape)
 
     def _pair(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Array, Array]:
         x = convert("logits", logits)
@@ -66,19 +100,26 @@ class CostFunction:
         return x, t
 
     @staticmethod
-    def _in_place(kernel: Callable[..., Any], x: Array, t: Array | None) -> Array:
-        """Run a kernel that overwrites its first argument, on a copy."""
-        if not x.size:
-            return x.copy()
-        features, samples, columns = _as_columns(x, copy=True)
-        target_columns = columns if t is None else _as_columns(t)[2]
-        scratch = np.empty(2 * samples, x.dtype)
-        found = address(kernel, x.dtype)
-        rows.run(found, columns, target_columns, scratch, _NO_PARAMETERS, features, samples)
-        return np.ascontiguousarray(columns.reshape(features, samples).T).reshape(x.shape)
+    def _run(kernel: Callable[..., Any], a: Array, b: Array, features: int, samples: int) -> float:
+        scratch = np.empty(_SCRATCH * samples, a.dtype)
+        target = address(kernel, a.dtype)
+        return float(rows.run(target, a, b, scratch, _NO_PARAMETERS, features, samples))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        given = "" if self.reduction == "sum" else f"reduction={self.reduction!r}"
+        return f"{type(self).__name__}({given})"
+
+
+def _weighted(targets: Array, weight: float) -> Array:
+    """Targets as columns, then one weight for each sample."""
+    columns = _as_columns(targets)[2]
+    samples = columns.size // (targets.shape[-1] if targets.ndim else 1)
+    return np.concatenate([columns, np.full(samples, weight, columns.dtype)])
+
+
+def _as_rows(columns: Array, shape: tuple[int, ...]) -> Array:
+    features = shape[-1] if shape else 1
+    return np.ascontiguousarray(columns.reshape(features, -1).T).reshape(shape)
 
 
 def _as_columns(x: Array, copy: bool = False) -> tuple[int, int, Array]:
@@ -105,7 +146,7 @@ class SumSquaresError(CostFunction):
     """
 
     _value = staticmethod(formulas.elementwise_value(formulas.squares))
-    _delta = staticmethod(formulas.elementwise_delta(formulas.squares_delta))
+    _step = staticmethod(formulas.elementwise_step(formulas.squares, formulas.squares_delta))
 
 
 class SigmoidCrossEntropy(CostFunction):
@@ -127,8 +168,11 @@ class SigmoidCrossEntropy(CostFunction):
     """
 
     _value = staticmethod(formulas.elementwise_value(formulas.sigmoid_entropy))
-    _delta = staticmethod(formulas.elementwise_delta(formulas.sigmoid_entropy_delta))
+    _step = staticmethod(
+        formulas.elementwise_step(formulas.sigmoid_entropy, formulas.sigmoid_entropy_delta)
+    )
     _activate = staticmethod(formulas.elementwise_activation(vecmath.sigmoid))
+    _pull = staticmethod(formulas.elementwise_pull(formulas.sigmoid_slope))
 
 
 class SoftmaxCrossEntropy(CostFunction):
@@ -151,8 +195,9 @@ class SoftmaxCrossEntropy(CostFunction):
     """
 
     _value = staticmethod(formulas.softmax_entropy_value_kernel)
-    _delta = staticmethod(formulas.softmax_entropy_delta_kernel)
+    _step = staticmethod(formulas.softmax_entropy_step_kernel)
     _activate = staticmethod(formulas.softmax_kernel)
+    _pull = staticmethod(formulas.softmax_pull_kernel)
 
 
 COSTS: dict[str, type[CostFunction]] = {

@@ -10,12 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _training
+from . import _embedding, _training
 from ._arrays import Array, as_samples, convert
+from ._data import finite_samples
+from ._embedding import Predictor
 from ._flat import FlatParameters, check_neighbours
+from ._program import Use, is_compiled, model
 from ._random import RNG
+from ._trainers import check_parameters, make_team
+from .callbacks import Callbacks
 from .gradient_check import in_float64, largest_relative_error
+from .history import History
+from .kernels import api, engine
+from .kernels.program import Model
 from .layers import Layer
+from .optimizers import Optimizer
 
 __all__ = ["NeuralNetwork"]
 
@@ -49,7 +58,7 @@ class NeuralNetwork:
     >>> t = np.sin(2 * np.pi * x)
     >>> nn = NeuralNetwork([TanhLayer(1, 6, rng=1), LinearLayer(6, 1, rng=2)], SumSquaresError())
     >>> before = nn.cost(x, t)
-    >>> nn.fit(x, t, 0.01, epochs=5000)
+    >>> history = nn.fit(x, t, 0.01, epochs=5000)
     >>> nn.cost(x, t) < 0.1 * before
     True
 
@@ -67,46 +76,192 @@ class NeuralNetwork:
             if all(isinstance(layer, Layer) for layer in self.layers[k - 1 : k + 1]):
                 check_neighbours(self.layers, k)
 
-    def __call__(self, X: npt.ArrayLike) -> Array:
-        """Output of the network for the samples X, one a row."""
+    def __call__(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
+        """Output of the network for the samples X, one a row.
+
+        Goes through the layers, which remember it for `back_propagation` as in the article. With
+        `out` it is `predict`.
+        """
+        if out is not None:
+            return self.predict(X, out)
         return np.asarray(self.cost_function.activate(self._logits(X)))
 
+    def predict(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
+        """Output of the network, in one compiled call that leaves the layers alone.
+
+        Parameters
+        ----------
+        X : array (rows, dim_input) or (dim_input,)
+            A batch or one sample.
+        out : array (rows, dim_output) or (dim_output,), optional
+            Where to write it, of the network's dtype.
+
+        Returns
+        -------
+        array
+            `out`, or a new one.
+
+        Examples
+        --------
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> nn.predict([3.0, 4.0])
+        array([43.])
+
+        """
+        ready = self._predictor
+        # What follows is written for speed: a small network takes less than all other checks.
+        if (
+            out is not None
+            and ready is not None
+            and ready.fits(self)
+            and type(X) is type(out) is np.ndarray
+            and (X.shape, out.shape) == ready.one
+            and X.dtype is out.dtype is ready.dtype
+            and X.flags.carray
+            and out.flags.carray
+            and X is not out
+        ):
+            api.predict_one(ready.core, X, out, ready.scratch)
+            return out
+        return _embedding.predict(self, X, out)
+
+    def compiled(self, optimizer: Optimizer | str | None = None) -> Model:
+        """The network as a value that your own ``njit`` functions take as an argument.
+
+        There, ``fastnn.kernels`` has `predict`, `jacobian`, `vjp` and, if an optimizer is given,
+        `train_step`. The model shares its parameters with the network: training either trains both.
+        It holds as long as the network keeps its layers, activations and shapes; make it anew after
+        changing those.
+
+        Parameters
+        ----------
+        optimizer : Optimizer or str, optional
+            From `fastnn.get_opt`, or the name of one.
+
+        Returns
+        -------
+        Model
+
+        Examples
+        --------
+        >>> from numba import njit
+        >>> from fastnn import LinearLayer, SumSquaresError, kernels
+        >>> @njit
+        ... def twice(model, x, out):
+        ...     kernels.predict(model, x, out)
+        ...     return 2 * out[0]
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> twice(nn.compiled(), np.array([3.0, 4.0]), np.empty(1))
+        86.0
+
+        """
+        return _embedding.compiled(self, optimizer)
+
+    def jacobian(self, x: npt.ArrayLike) -> Array:
+        """Derivatives of the outputs by the inputs at one sample, (dim_output, dim_input)."""
+        return _embedding.jacobian(self, x)
+
+    def vjp(self, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
+        """For each sample, the derivative of Σ g · output by the input.
+
+        Parameters
+        ----------
+        X : array (rows, dim_input) or (dim_input,)
+        g : array (rows, dim_output) or (dim_output,)
+
+        Returns
+        -------
+        array of the shape of X
+
+        """
+        return _embedding.vjp(self, X, g)
+
+    def low_level_callable(self) -> Any:
+        """The network as a ``scipy.LowLevelCallable``: ``double f(int n, double *x, void *)``.
+
+        For ``scipy.integrate.quad`` and ``nquad``, which then call machine code only. The network
+        must have one output. One call at a time, as SciPy makes them.
+
+        Examples
+        --------
+        >>> from scipy.integrate import quad
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(1, 1, init=[[2.0]])], SumSquaresError())
+        >>> round(quad(nn.low_level_callable(), 0.0, 3.0)[0], 6)
+        9.0
+
+        """
+        return _embedding.low_level_callable(self)
+
+    _predictor: Predictor | None = None
+
     def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
-        """Cost of the samples X against the targets t, summed over the samples."""
-        return float(self.cost_function(self._logits(X), t))
+        """Cost of the samples X against the targets t, with the penalties of the layers."""
+        penalties = sum(getattr(layer, "penalty", float)() for layer in self.layers)
+        return float(self.cost_function(self._logits(X), t)) + float(penalties)
 
     def fit(
         self,
         X: npt.ArrayLike,
         t: npt.ArrayLike,
-        learning_rate: float,
+        learning_rate: Any = None,
         *,
+        optimizer: Optimizer | str | None = None,
         epochs: int = 1,
         batch_size: int | None = None,
         shuffle: bool = True,
-        rng: RNG = None,
+        validation_data: tuple[Any, ...] | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Any = None,
+        callbacks: Callbacks = (),
         verbose: int = 0,
-    ) -> None:
-        """Train by gradient descent; as it stands, one step on all samples.
+        rng: RNG = None,
+        n_threads: int | None = None,
+    ) -> History:
+        """Train; as ``fit(X, t, learning_rate)`` one step of gradient descent on all samples.
 
         Parameters
         ----------
         X : array (rows, dim_input)
-            Samples; any real dtype and layout, converted to the network's dtype.
+            Samples; any real dtype and layout. Of the network's dtype and C-contiguous they are
+            read in place, a ``np.memmap`` too; otherwise converted once.
         t : array (rows, dim_output)
             Targets.
-        learning_rate : float
-            Factor of the gradient of the summed cost.
+        learning_rate : float, schedule or callable of the step, optional
+            Alone: plain gradient descent. With an optimizer: instead of its own.
+        optimizer : Optimizer or str, optional
+            From `fastnn.get_opt`, or the name of one. It keeps its state from one `fit` to the
+            next; without optimizer and learning rate the last one goes on.
         epochs : int
             Passes over the samples.
         batch_size : int, optional
             Samples a step; all of them if left out. The last batch of an epoch may be smaller.
         shuffle : bool
             Whether mini-batches are drawn anew every epoch.
-        rng : None, int or numpy.random.Generator
-            Source of the shuffling; None takes the global ``np.random``.
+        validation_data : (X, t) or (X, t, sample_weight), optional
+            Judged after every epoch.
+        sample_weight : array (rows,), optional
+            Factor of each sample's cost, at least 0.
+        class_weight : mapping or array, optional
+            Factor of each class's samples: the class of a sample is its largest target, for one
+            output 1 above one half, else 0. Times `sample_weight`.
+        callbacks : callback, function or sequence of these
+            See `fastnn.callbacks`.
         verbose : int
-            Print step and cost every so many epochs; 0 prints nothing.
+            Report every so many epochs; 0 is silent.
+        rng : None, int or numpy.random.Generator
+            Source of shuffling and dropout; None takes the global ``np.random``.
+        n_threads : int, optional
+            Threads that share the work; left out, as many as pay, at most
+            `fastnn.get_num_threads`. The same seed and number give the same result to the last
+            bit; another number adds the samples in another order, which differs by rounding only.
+
+        Returns
+        -------
+        History
+            Cost, validation cost, learning rate and seconds of each epoch. The cost is that of the
+            epoch's batches, each as the parameters were before its step, with penalties.
 
         Raises
         ------
@@ -118,14 +273,18 @@ class NeuralNetwork:
             Ctrl-C ends the training after the step at hand.
 
         """
-        plan = _training.Plan(self, X, t, learning_rate, epochs, batch_size, shuffle, rng)
         with self._lock:
-            _training.run(plan, verbose)
+            return _training.fit(
+                self, X, t, learning_rate, optimizer, epochs, batch_size, shuffle,
+                validation_data, sample_weight, class_weight, callbacks, verbose, rng, n_threads,
+            )  # fmt: skip
+
+    optimizer: Optimizer | None = None
 
     def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
         """Gradient of the cost with respect to `parameters` and to X.
 
-        Computed by the same compiled code that `fit` uses.
+        Computed by the same compiled code that `fit` uses, without dropout.
 
         Returns
         -------
@@ -133,7 +292,45 @@ class NeuralNetwork:
 
         """
         with self._lock:
-            return _training.gradient(self, X, t)
+            x, targets = finite_samples(self.layers, X, t)
+            theta = self.parameters
+            check_parameters(theta)
+            if not is_compiled(self.layers, self.cost_function):
+                return self._gradient_layer_by_layer(x, targets)
+            grad, below = np.empty_like(theta), np.empty_like(x)
+            made = model(self.layers, self.cost_function, theta, grad, Use(training=True))
+            engine.gradient(made, *self._alone(made, grad, x, targets, x[:0, 0]), below)
+            return grad, below
+
+    def _evaluate(self, X: Array, t: Array, weights: Array) -> float:
+        """Cost of checked samples, in tiles."""
+        theta = self.parameters
+        made = model(self.layers, self.cost_function, theta, theta[:0], Use(evaluating=True))
+        found = engine.evaluate(made, *self._alone(made, theta, X, t, weights))
+        return float(found) + float(sum(layer.penalty() for layer in self.layers))
+
+    @staticmethod
+    def _alone(made: Model, grad: Array, x: Array, t: Array, weights: Array) -> tuple[Any, ...]:
+        """What the engine needs to run once, on one thread."""
+        tile, lanes, kept, elements = engine.layout(made, x.shape[0], 0)
+        batches = engine.Batches(
+            x, t, weights, np.empty(0, np.int64), np.zeros(1, np.uint64),
+            x.shape[0], tile, lanes, kept,
+        )  # fmt: skip
+        team = make_team(made, grad.reshape(1, -1), 1, True)
+        return batches, team, np.empty(elements, x.dtype)
+
+    def _gradient_layer_by_layer(self, x: Array, t: Array) -> tuple[Array, Array]:
+        """The difference that a step of rate one makes: all that a layer's own way tells."""
+        theta = self.parameters
+        before = theta.copy()
+        try:
+            delta = self.cost_function.delta(self._logits(x), t)
+            for layer in reversed(self.layers):
+                delta = layer.back_propagation(delta, 1.0)
+            return before - theta, np.asarray(delta)
+        finally:
+            theta[...] = before
 
     def gradient_check(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Largest relative error of `gradient` against finite differences.
@@ -209,7 +406,7 @@ class NeuralNetwork:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles own their parameters; they gather them again when they are used."""
-        dropped = ("_flat_parameters", "_locks")
+        dropped = ("_flat_parameters", "_locks", "_predictor")
         return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
     def __repr__(self) -> str:

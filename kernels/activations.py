@@ -75,14 +75,15 @@ def swish(x, beta, q):
 @scalar
 def swish_derivative(x, beta, q):
     """σ(β x) + β x σ(β x) σ(-β x), from the input; the product form has no cancellation."""
-    s = vecmath.sigmoid(beta * x)
-    return s + beta * x * s * vecmath.sigmoid(-beta * x)
+    z = beta * x
+    s = vecmath.sigmoid(z)
+    return s + z * (s * vecmath.sigmoid_of_minus(z, s))
 
 
 @scalar
-def stored(d, p, q):
-    """The derivative that the forward pass stored."""
-    return d
+def one(x, p, q):
+    """1, the derivative of the identity."""
+    return like(x, 1)
 
 
 @functools.cache
@@ -105,8 +106,11 @@ def forward(formula):
 
 
 @functools.cache
-def forward_with_derivative(formula, derivative):
-    """Row kernel: c = f'(a + bias) and a = f(a + bias), in one pass over the input."""
+def forward_with_derivative(formula, derivative, from_output):
+    """Row kernel: a = f(a + bias), in place, and c = f'(a + bias), in one pass.
+
+    from_output: the derivative formula takes the output instead of the input.
+    """
 
     def forward_with_derivative_kernel(a, b, c, parameters, features, rows, k, flag):
         wide()
@@ -119,26 +123,9 @@ def forward_with_derivative(formula, derivative):
             shift = bias[j]
             for r in range(rows):
                 x = z[j, r] + shift
-                z[j, r] = formula(x, p, q)
-                d[j, r] = derivative(x, p, q)
+                y = formula(x, p, q)
+                z[j, r] = y
+                d[j, r] = derivative(y if from_output else x, p, q)
         return 0.0
 
     return forward_with_derivative_kernel
-
-
-@functools.cache
-def backward(derivative):
-    """Row kernel: a = a f'(b), in place. a: the error of the output, b: the output."""
-
-    def backward_kernel(a, b, c, parameters, features, rows, k, flag):
-        wide()
-        count = features * rows
-        delta = carray(a, (count,))
-        y = carray(b, (count,))
-        p = like(delta[0], parameters[0])
-        q = like(delta[0], parameters[1])
-        for i in range(count):
-            delta[i] *= derivative(y[i], p, q)
-        return 0.0
-
-    return backward_kernel

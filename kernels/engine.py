@@ -1,67 +1,106 @@
-"""The engine: whole trainings of any dense network in one compiled call.
+"""The engine: whole trainings of any dense network in one compiled call, by one thread or a team.
 
-A network comes as a `Program`: one row of numbers a layer. Products, activations, the cost and the
-update rule are row kernels, reached by their addresses, so one compiled engine a dtype serves every
-depth, width and mix of them.
+A step of a team, each thread with its own tiles of the batch:
 
-A batch is worked on in tiles of at most `TILE` samples, features-major (see `dense`). The workspace
-holds, in this order:
+    gather, forward, cost, backward    each its own samples, all layers, no waiting
+    gradient                           a small network: of its own samples, into a copy of its own
+                                       a large one: of all samples, for its share of the weights
+    update                             its share of the parameters
 
-    samples  batch * n_in     the gathered batch, tile by tile
-    targets  batch * n_out    likewise
-    tiles    features * TILE  of each layer its output and, where wanted, its derivative; then the
-                              two buffers between which the error walks down
-    scratch  2 * TILE         for the cost
+and a meeting after each, so that nothing is read before it is whole. One thread alone does the same
+without meetings. Whether a step would leave the finite numbers is known before any parameter
+changes.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from .jit import call, kernel, pointer, scalar
+from . import optimizers as rule
+from . import program as at
+from . import tiles
+from .jit import call, data, itemsize, kernel, pointer, scalar
+from .program import is_small, layer_of, n_in, opened
+from .team import meet, now
+from .vectors import add, penalise, sum_of_squares
 
 
-class Program(NamedTuple):
-    """A network as the engine reads it."""
+class Batches(NamedTuple):
+    """What a training reads, and how it is cut into batches and tiles."""
 
-    layers: np.ndarray  # int64 (layers, COLUMNS), see the names of the columns
-    coefficients: np.ndarray  # float64, the parameters of activations and cost
-    cost: int  # address of the cost's gradient
-    rule: int  # address of the update rule
-    lift: int  # features that outputs and derivatives hold in a tile
-    widest: int  # features of each of the two error buffers above them
+    X: np.ndarray  # (count, n_in)
+    T: np.ndarray  # (count, n_out)
+    weights: np.ndarray  # (count,) or empty: of the samples
+    order: np.ndarray  # int64, indices of the samples, shuffled every epoch; or empty: as they come
+    rng: np.ndarray  # uint64, one: the state of the shuffle
+    batch: int  # samples of a step
+    tile: int  # samples of a tile
+    lanes: int
+    kept: int  # tiles of a thread that are gathered once and kept; 0: gathered anew at every step
 
 
-# Columns of `Program.layers`.
-N_IN, N_OUT = 0, 1
-WEIGHTS, BIAS = 2, 3  # offsets into theta
-OUTPUTS, GRADIENT, BELOW = 4, 5, 6  # addresses of the layer's products, see `dense.Products`
-FORWARD, BACKWARD = 7, 8  # addresses of its activation; BACKWARD 0: the derivative is one
-OUTPUT, SAVED = 9, 10  # features before the layer's output, and before what BACKWARD reads
-PARAMETERS = 11  # offset into `coefficients`
-BY_ROWS = 12  # whether the layer reads one sample a row (only the first may)
-COPY = 13  # whether the output is copied to SAVED, since the cost's gradient takes its place
-COLUMNS = 14
+class Team(NamedTuple):
+    """What the threads of a training share."""
 
-# Places of `control`, which is how a caller stops a training and learns where it stands.
-STOP, STEPS, EPOCH, START, STATUS = 0, 1, 2, 3, 4  # START: first sample of the batch at hand
-CONTROLS = 5
+    control: np.ndarray  # int64, see the names of its places
+    sums: np.ndarray  # float64 (threads, LINE): a cache line for each, see the names of its places
+    grads: np.ndarray  # (threads or 1, parameters, in whole lines); the first is the result
+    hyper: np.ndarray  # float64 (threads, numbers): the rule's numbers, for each
+    threads: int
+    own: int  # whether each has a gradient of its own
+    give_way: int  # address of the system's yield
+    clock: int  # address of the system's clock
 
-TILE = 512  # samples: the tiles of a small network stay in the first-level cache
+
+# Places of `Team.control`, which is how a caller stops a training and learns where it stands.
+# Cache lines apart: what all read, the barrier, and what the first thread writes at every step.
+STOP, HALT = 0, 1  # HALT: the step of this call, from 1 on, that is the last one and not taken
+ARRIVED = 16
+STEPS, EPOCH, START, STATUS = 32, 33, 34, 35  # START: first sample of the batch at hand
+CONTROLS = 48
+
+# Places of `Team.sums`.
+COST, SQUARES, BAD, PENALTY = 0, 1, 2, 3
+LINE = 8
+
+
+class Crew(NamedTuple):
+    """Data and team inside a kernel, as one thread sees them: pointers, see `program.Net`."""
+
+    X: object
+    T: object
+    weights: object
+    weighted: bool
+    order: object
+    ordered: bool
+    batch: int
+    tile: int
+    lanes: int
+    kept: int
+    control: object
+    sums: object
+    grads: object
+    stride: int  # from one gradient to the next
+    hyper: object  # of this thread
+    work: object
+    threads: int
+    thread: int
+    own: int
+    give_way: int
 
 
 @scalar
-def tile_rows(batch):
-    """Samples in a full tile of this batch size."""
-    return min(TILE, batch)
-
-
-@scalar
-def workspace_size(program, batch):
-    """Elements of the workspace for batches of this size."""
-    layers = program.layers
-    ends = batch * (layers[0, N_IN] + layers[layers.shape[0] - 1, N_OUT])
-    return ends + (program.lift + 2 * program.widest + 2) * tile_rows(batch)
+def crew_of(batches, team, work, thread):
+    """What this thread needs of batches and team."""
+    place = thread * team.hyper.shape[1]
+    return Crew(
+        pointer(batches.X, 0), pointer(batches.T, 0), pointer(batches.weights, 0),
+        batches.weights.size > 0, pointer(batches.order, 0), batches.order.size > 0,
+        batches.batch, batches.tile, batches.lanes, batches.kept,
+        pointer(team.control, 0), pointer(team.sums, 0), pointer(team.grads, 0),
+        team.grads.shape[1], pointer(team.hyper, place), pointer(work, 0),
+        team.threads, thread, team.own, team.give_way,
+    )  # fmt: skip
 
 
 @kernel
@@ -69,153 +108,303 @@ def shuffle(order, rng):
     """Fisher-Yates shuffle in place, driven by the SplitMix64 generator (Steele et al. 2014)."""
     for i in range(order.size - 1, 0, -1):
         rng[0] += np.uint64(0x9E3779B97F4A7C15)
-        z = rng[0]
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-        j = np.int64((z >> np.uint64(11)) % np.uint64(i + 1))
+        j = np.int64((tiles.mix(rng[0]) >> np.uint64(11)) % np.uint64(i + 1))
         order[i], order[j] = order[j], order[i]
 
 
 @scalar
-def gather(source, order, start, rows, out, by_rows):
-    """Copy `rows` samples from `start` on into a tile; an empty `order` is the natural one."""
-    width = source.shape[1]
-    for r in range(rows):
-        row = order[start + r] if order.size else start + r
-        if by_rows:
-            for i in range(width):
-                out[r * width + i] = source[row, i]
-        else:
-            for i in range(width):
-                out[i * rows + r] = source[row, i]
+def run_tile(net, crew, work, number, first, samples, scale, fresh, way, key, place, back):
+    """Call `tiles.tile_pass` for one of this thread's tiles; returns its cost."""
+    return call(
+        net.core[at.PASS], net.core, crew.X, crew.T, crew.weights, crew.order, crew.weighted,
+        crew.ordered, work, crew.lanes, crew.kept, number, first, samples, fresh, scale, way, key,
+        place, back,
+    )  # fmt: skip
 
 
 @scalar
-def forward_tile(program, theta, x, rows, tiles, tile):
-    """Run the tile `x` through all layers; returns a pointer to the last output."""
-    for q in range(program.layers.shape[0]):
-        layer = program.layers[q]
-        n_in, n_out = layer[N_IN], layer[N_OUT]
-        w, b = pointer(theta, layer[WEIGHTS]), pointer(theta, layer[BIAS])
-        z, saved = pointer(tiles, layer[OUTPUT] * tile), pointer(tiles, layer[SAVED] * tile)
-        numbers = pointer(program.coefficients, layer[PARAMETERS])
-        call(layer[OUTPUTS], x, w, z, numbers, n_in, n_out, rows, 0)
-        call(layer[FORWARD], z, b, saved, numbers, n_out, rows, 0, 0)
-        if layer[COPY]:
-            for i in range(n_out * rows):
-                saved[i] = z[i]
-        x = z
-    return x
+def tile_gradient(net, crew, work, number, samples, grad, part, parts, keep):
+    """Call `tiles.tile_gradient` for a tile of this or another thread."""
+    call(
+        net.core[at.GRADIENT], net.core, work, grad, crew.lanes, crew.kept, number, samples, part,
+        parts, keep,
+    )  # fmt: skip
 
 
 @scalar
-def backward_tile(program, theta, x, rows, tiles, tile, grad, keep, inputs):
-    """Walk the error, which stands in the last output, down to the gradients.
+def span(net, q, part, parts):
+    """The place in theta, and the size, of a share of layer q; the last one's has the bias."""
+    low, high = tiles.share(net, q, part, parts)
+    layer = layer_of(net, q)
+    size = (high - low) * layer[at.N_OUT]
+    if high == layer[at.N_IN] and low < high:
+        size += layer[at.N_OUT]
+    return layer[at.WEIGHTS] + low * layer[at.N_OUT], size
 
-    keep: add to `grad` instead of setting it. inputs: go on to the error of the input.
-    Returns a pointer to the last error computed.
+
+@scalar
+def samples_of(crew, rows, chunk, part):
+    """Place in the batch of a thread's tile in a chunk of tiles, and how many samples it has."""
+    first = (chunk * crew.threads + part) * crew.tile
+    return first, max(0, min(crew.tile, rows - first))
+
+
+@scalar
+def meeting(crew, turn):
+    """Wait for the others."""
+    return meet(pointer(crew.control, ARRIVED), turn, crew.threads, crew.give_way)
+
+
+@scalar
+def accumulate(net, crew, start, rows, scale, fresh, key, turn):
+    """Gradient of one batch, as far as it goes before the team has met; its cost, and the turn."""
+    size, cost, way = tiles.work_size(net, crew.lanes, crew.kept), 0.0, tiles.DROPOUT
+    chunks = -(-rows // (crew.threads * crew.tile))
+    mine = pointer(crew.work, crew.thread * size)
+    for chunk in range(chunks):
+        place, samples = samples_of(crew, rows, chunk, crew.thread)
+        if samples > 0:
+            first = start + place
+            cost += run_tile(
+                net, crew, mine, chunk, first, samples, scale, fresh, way, key, place, 1
+            )
+            if crew.own:
+                grad = pointer(crew.grads, crew.thread * crew.stride)
+                tile_gradient(net, crew, mine, chunk, samples, grad, 0, 1, chunk > 0)
+        if not crew.own:
+            turn = meeting(crew, turn)
+            shared_gradient(net, crew, size, rows, chunk)
+            if chunk + 1 < chunks:
+                turn = meeting(crew, turn)
+    return cost, turn
+
+
+@scalar
+def shared_gradient(net, crew, size, rows, chunk):
+    """One thread's share of the gradient, from the tiles of all threads."""
+    for part in range(crew.threads):
+        _, samples = samples_of(crew, rows, chunk, part)
+        if samples > 0:
+            work, keep = pointer(crew.work, part * size), chunk + part > 0
+            tile_gradient(
+                net, crew, work, chunk, samples, crew.grads, crew.thread, crew.threads, keep
+            )
+
+
+@scalar
+def collect(net, crew, rows):
+    """Finish this thread's share of the gradient: sums over the team, penalties, squares."""
+    active = min(crew.threads, -(-rows // crew.tile)) if crew.own else 1
+    squares = penalty = 0.0
+    for q in range(net.depth):
+        place, size = span(net, q, crew.thread, crew.threads)
+        g = pointer(crew.grads, place)
+        for other in range(1, active):
+            add(g, pointer(crew.grads, other * crew.stride + place), size)
+        layer = layer_of(net, q)
+        if layer[at.PENALTY] and size:
+            low, high = tiles.share(net, q, crew.thread, crew.threads)
+            numbers = pointer(net.numbers, layer[at.NUMBERS])
+            l1, l2 = numbers[at.L1], numbers[at.L2]
+            penalty += penalise(
+                pointer(net.theta, place), g, l1, l2, (high - low) * layer[at.N_OUT]
+            )
+        squares += sum_of_squares(g, size)
+    sums = pointer(crew.sums, crew.thread * LINE)
+    sums[SQUARES], sums[PENALTY] = squares, penalty
+
+
+@scalar
+def prepare(net, crew, rate):
+    """Set this thread's numbers of the rule: the rate, and the scale that the clipping asks for.
+
+    Returns whether the step is so large that it must be tried first.
     """
-    last = program.layers.shape[0] - 1
-    delta = pointer(tiles, program.layers[last, OUTPUT] * tile)
-    for q in range(last, -1, -1):
-        layer = program.layers[q]
-        n_in, n_out = layer[N_IN], layer[N_OUT]
-        numbers = pointer(program.coefficients, layer[PARAMETERS])
-        if layer[BACKWARD]:
-            saved = pointer(tiles, layer[SAVED] * tile)
-            call(layer[BACKWARD], delta, saved, saved, numbers, n_out, rows, 0, 0)
-        source = pointer(tiles, program.layers[q - 1, OUTPUT] * tile) if q else x
-        g = pointer(grad, layer[WEIGHTS])
-        call(layer[GRADIENT], source, delta, g, numbers, n_in, n_out, rows, keep)
-        if q or inputs:
-            below = pointer(tiles, (program.lift + (q & 1) * program.widest) * tile)
-            w = pointer(theta, layer[WEIGHTS])
-            call(layer[BELOW], delta, w, below, numbers, n_in, n_out, rows, 0)
-            delta = below
-    return delta
+    squares = 0.0
+    for other in range(crew.threads):
+        squares += crew.sums[other * LINE + SQUARES]
+    hyper, clip = crew.hyper, crew.hyper[rule.CLIP]
+    hyper[rule.RATE], hyper[rule.SCALE] = rate, 1.0
+    if clip > 0.0 and squares > clip**2:
+        hyper[rule.SCALE] = clip / squares**0.5
+    # A change below half a unit of the largest number can make no finite parameter infinite, and
+    # the square of such a gradient is finite too.
+    most = 1e30 if itemsize(net.theta) == 4 else 1e280
+    return not squares * max(1.0, rate) ** 2 <= most
 
 
 @scalar
-def batch_gradient(program, theta, grad, X, T, order, start, rows, work, batch, fresh, dX):
-    """Set `grad` to the gradient of the summed cost of the samples start … start + rows.
+def update(net, crew, step, look):
+    """Run the rule on this thread's share; look: change nothing. Whether a result is not finite."""
+    bad = 0.0
+    target = net.core[at.RULE]
+    for q in range(1 if crew.threads == 1 else net.depth):
+        place, size = span(net, q, crew.thread, crew.threads)
+        if crew.threads == 1:
+            size = net.size
+        if size:
+            p, g = pointer(net.theta, place), pointer(crew.grads, place)
+            s = pointer(data(net.core[at.STATE], p), place)
+            bad += call(target, p, g, s, crew.hyper, size, step, net.size, look)
+    return bad
 
-    fresh: gather them; otherwise they are in the workspace from an earlier step.
-    dX: takes the gradient of the inputs, unless it is empty.
+
+@scalar
+def take_step(net, crew, rate, rows, cost, steps, done, turn):
+    """From gradients to new parameters; returns the turn, and whether the step was taken.
+
+    steps: taken before this call, done: in it. What other threads read is written after one
+    meeting and read after the next.
     """
-    layers = program.layers
-    n_in, n_out = layers[0, N_IN], layers[layers.shape[0] - 1, N_OUT]
-    tile = tile_rows(batch)
-    samples = pointer(work, 0)
-    targets = pointer(samples, batch * n_in)
-    tiles = pointer(targets, batch * n_out)
-    scratch = pointer(tiles, (program.lift + 2 * program.widest) * tile)
-    numbers = pointer(program.coefficients, 0)
-    by_rows = layers[0, BY_ROWS] != 0
-    direct = by_rows and order.size == 0  # BLAS reads the samples where they are
-    for first in range(0, rows, tile):
-        n = min(tile, rows - first)
-        t = pointer(targets, first * n_out)
-        x = pointer(X, (start + first) * n_in) if direct else pointer(samples, first * n_in)
-        if fresh:
-            gather(T, order, start + first, n, t, False)
-            if not direct:
-                gather(X, order, start + first, n, x, by_rows)
-        logits = forward_tile(program, theta, x, n, tiles, tile)
-        call(program.cost, logits, t, scratch, numbers, n_out, n, 0, 0)
-        keep, inputs = first > 0, dX.size > 0
-        delta = backward_tile(program, theta, x, n, tiles, tile, grad, keep, inputs)
-        if inputs:
-            for r in range(n):
-                for i in range(n_in):
-                    dX[start + first + r, i] = delta[i * n + r]
+    control, first = crew.control, crew.thread == 0
+    alone = is_small(net)
+    if crew.own:
+        turn = meeting(crew, turn)
+    crew.sums[crew.thread * LINE + COST] = cost
+    taken = control[HALT] != done + 1
+    if first or not alone:
+        collect(net, crew, rows)
+    if not alone:
+        turn = meeting(crew, turn)
+    if taken and (first or not alone):
+        if prepare(net, crew, rate):
+            crew.sums[crew.thread * LINE + BAD] = update(net, crew, steps + done + 1, True)
+            if not alone:
+                turn = meeting(crew, turn)
+            for other in range(1 if alone else crew.threads):
+                taken = taken and crew.sums[other * LINE + BAD] == 0.0
+        if taken:
+            update(net, crew, steps + done + 1, False)
+        elif first:
+            control[STATUS], control[HALT] = 1, done + 1
+    turn = meeting(crew, turn)
+    return turn, control[HALT] != done + 1
+
+
+@scalar
+def step_cost(net, crew, rows):
+    """Cost of a step, penalties included; of a mean, times the samples."""
+    total = penalty = 0.0
+    for other in range(crew.threads):
+        total += crew.sums[other * LINE + COST]
+        penalty += crew.sums[other * LINE + PENALTY]
+    return (total + penalty) * rows if net.core[at.MEAN] else total + penalty
 
 
 @kernel
-def gradient(program, theta, grad, X, T, order, work, dX):
-    """Gradient of the summed cost of all samples: `grad` and, unless it is empty, `dX`."""
-    rows = X.shape[0]
-    batch_gradient(program, theta, grad, X, T, order, 0, rows, work, rows, True, dX)
-
-
-@kernel
-def train(program, hyper, theta, grad, state, X, T, order, rng, work, batch, epochs, control, dX):
+def train(model, batches, team, rates, costs, times, work, epochs, thread):
     """Train for `epochs` passes over the samples, in batches, all in this one call.
+
+    Every thread of the team makes this call with its number.
 
     Parameters
     ----------
-    program : Program
-    hyper : float64 array, the numbers of the update rule, first the learning rate
-    theta, grad, state : flat parameters, their gradient, the state of the update rule
-    X, T : samples (count, n_in) and targets (count, n_out), C-contiguous
-    order : int64 array of `count` indices, shuffled every epoch; empty: natural order
-    rng : uint64 array of one, the state of the shuffle
-    work : workspace of `workspace_size` elements
-    batch, epochs : int
-    control : int64 array, see the names of its places
-    dX : an empty (0, 0) array
+    model : Model
+    batches : Batches
+    team : Team
+    rates : float64 array, the learning rate of each step; the last one for all that follow
+    costs, times : float64 and int64 arrays (epochs,), set to the cost of each epoch (of its
+        samples, as the parameters were at each step) and to the clock at its end
+    work : workspace of `work_size` elements for each thread
+    epochs, thread : int
 
-    Before each step the call looks at ``control[STOP]``. A rule that refuses a step because a
-    parameter would no longer be finite ends the call with ``control[STATUS] = 1``; parameters and
-    state are those of the step before.
+    Before each step the call looks at ``control[STOP]``. If a parameter would no longer be finite
+    the call ends with ``control[STATUS] = 1``; parameters and state are those of the step before.
 
     """
-    count = X.shape[0]
+    crew = crew_of(batches, team, work, thread)
+    net = opened(pointer(model.core, 0), crew.work)
+    control, count, mean = crew.control, batches.X.shape[0], model.core[at.MEAN] != 0
+    steps, last_rate, seed = model.steps[0], rates.size - 1, model.core[at.SEED]
+    turn = done = 0
     for epoch in range(epochs):
-        if order.size:
-            shuffle(order, rng)
-        for start in range(0, count, batch):
-            if control[STOP]:
+        if crew.ordered:
+            if thread == 0:
+                shuffle(batches.order, batches.rng)
+            turn = meeting(crew, turn)
+        total = 0.0
+        for start in range(0, count, crew.batch):
+            rows = min(crew.batch, count - start)
+            if thread == 0:
+                control[START] = start
+                if control[STOP]:
+                    control[HALT] = done + 1
+            scale = 1.0 / rows if mean else 1.0
+            key = np.int64(tiles.mix(np.uint64(seed + steps + done)))
+            fresh = crew.kept == 0 or epoch == 0
+            cost, turn = accumulate(net, crew, start, rows, scale, fresh, key, turn)
+            rate = rates[min(done, last_rate)]
+            turn, taken = take_step(net, crew, rate, rows, cost, steps, done, turn)
+            if not taken:
                 return
-            rows = min(batch, count - start)
-            fresh = batch < count or epoch == 0
-            batch_gradient(program, theta, grad, X, T, order, start, rows, work, batch, fresh, dX)
-            control[START] = start
-            step = control[STEPS] + 1
-            p, g = pointer(theta, 0), pointer(grad, 0)
-            s, numbers = pointer(state, 0), pointer(hyper, 0)
-            if call(program.rule, p, g, s, numbers, theta.size, step, 0, 0) != 0.0:
-                control[STATUS] = 1
-                return
-            control[STEPS] = step
-        control[EPOCH] += 1
+            done += 1
+            if thread == 0:
+                control[STEPS] += 1
+                model.steps[0] = steps + done
+                total += step_cost(net, crew, rows)
+        if thread == 0:
+            control[EPOCH] += 1
+            costs[epoch] = total / count if mean else total
+            times[epoch] = now(team.clock)
+
+
+@kernel
+def gradient(model, batches, team, work, dX):
+    """Gradient of the cost of all samples, ``team.grads[0]`` and, unless it is empty, `dX`.
+
+    Returns the cost. One thread; penalties are included, nothing is dropped out.
+    """
+    crew = crew_of(batches, team, work, 0)
+    net = opened(pointer(model.core, 0), crew.work)
+    rows, lanes, width = batches.X.shape[0], crew.lanes, n_in(net)
+    scale, back = 1.0 / rows if model.core[at.MEAN] else 1.0, 2 if dX.size else 1
+    total = 0.0
+    for first in range(0, rows, crew.tile):
+        samples = min(crew.tile, rows - first)
+        total += run_tile(
+            net, crew, crew.work, 0, first, samples, scale, 1, tiles.DERIVATIVES, 0, first, back
+        )
+        tile_gradient(net, crew, crew.work, 0, samples, crew.grads, 0, 1, first > 0)
+        if back == 2:
+            layers = tiles.tile_parts(net, crew.work, lanes, 0, 0)[4]
+            call(
+                net.core[at.TRANSPOSE], tiles.error_of(net, -1, layers, lanes), net.core,
+                pointer(dX, first * width), lanes, samples, -1, width - 1, width, width,
+            )  # fmt: skip
+    collect(net, crew, rows)
+    return total + crew.sums[PENALTY]
+
+
+@kernel
+def evaluate(model, batches, team, work):
+    """Cost of all samples as the network predicts them, without penalties. One thread."""
+    crew = crew_of(batches, team, work, 0)
+    net = opened(pointer(model.core, 0), crew.work)
+    rows, total = batches.X.shape[0], 0.0
+    scale = 1.0 / rows if model.core[at.MEAN] else 1.0
+    for first in range(0, rows, crew.tile):
+        samples = min(crew.tile, rows - first)
+        total += run_tile(
+            net, crew, crew.work, 0, first, samples, scale, 1, tiles.OUTPUTS, 0, first, -1
+        )
+    return total
+
+
+@kernel
+def layout(model, share, kept):
+    """Samples and lanes of a full tile where a thread has `share` samples of a batch.
+
+    And the elements of a thread's workspace, if it keeps as many of its tiles, or all (kept < 0),
+    and how many those are.
+    """
+    net = opened(pointer(model.core, 0), pointer(model.theta, 0))
+    samples = at.tile_samples(net, share)
+    lanes = at.tile_lanes(net, samples)
+    kept = -(-share // samples) if kept < 0 else kept
+    return samples, lanes, kept, tiles.work_size(net, lanes, kept)
+
+
+@kernel
+def clock(address):
+    """Nanoseconds of the clock that `train` writes down."""
+    return now(address)

@@ -1,6 +1,7 @@
 """The one compile policy: every kernel is declared through this file.
 
-Nothing else in the project imports numba. Three kinds of compiled code exist:
+Nothing else compiles anything (`blocks`, `team` and `api` extend numba by instructions and by
+functions for users' kernels). Three kinds of compiled code exist:
 
 ``@scalar``
     A plain function of numbers, inlined into whatever kernel calls it.
@@ -8,10 +9,10 @@ Nothing else in the project imports numba. Three kinds of compiled code exist:
     A function called from Python or from another kernel; compiled at its first call, one
     machine code per tuple of argument types, without the GIL.
 ``address(function, dtype)``
-    A *row kernel*: a function ``(a, b, c, parameters, m, n, k, flag) -> float64`` of pointers and
-    integers, compiled to a C function whose address the engine calls. This is how a row of a table
-    reaches compiled loops that know nothing of it: no engine is compiled again for another
-    activation, cost, rule or kind of product.
+    A C function that the engine calls by its address. Most are *row kernels*: functions
+    ``(a, b, c, parameters, m, n, k, flag) -> float64`` of pointers and integers. This is how a row
+    of a table reaches compiled loops that know nothing of it: no engine is compiled again for
+    another activation, cost or rule.
 
 Flags: ``contract`` lets the compiler fuse a*b+c; ``reassoc`` is for sums only, since it destroys
 the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete NaN checks.
@@ -36,13 +37,18 @@ __all__ = [
     "by_dtype",
     "call",
     "carray",
+    "data",
     "fma",
     "from_bits",
-    "gemm",
+    "integers",
+    "itemsize",
     "kernel",
     "like",
+    "numbers",
     "pointer",
     "scalar",
+    "singles",
+    "sqrt",
     "wide",
 ]
 
@@ -57,15 +63,15 @@ def scalar(function=None, *, reassoc=False):
     """Declare a function that kernels inline."""
     if function is None:
         return lambda f: scalar(f, reassoc=reassoc)
-    options = {"error_model": "numpy", "fastmath": _fastmath(reassoc)}
+    options = {"error_model": "numpy", "fastmath": _fastmath(reassoc), "forceinline": True}
     return register_jitable(**options)(function)
 
 
-def kernel(function=None, *, reassoc=False):
+def kernel(function=None, *, reassoc=False, nogil=True):
     """Declare a kernel: lazy, cached, without the GIL."""
     if function is None:
-        return lambda f: kernel(f, reassoc=reassoc)
-    dispatcher = njit(nogil=True, fastmath=_fastmath(reassoc), **_OPTIONS)(function)
+        return lambda f: kernel(f, reassoc=reassoc, nogil=nogil)
+    dispatcher = njit(nogil=nogil, fastmath=_fastmath(reassoc), **_OPTIONS)(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
 
@@ -83,6 +89,8 @@ def by_dtype(single, double):
     return chosen
 
 
+ROW = "dddniiii"  # the arguments of a row kernel, see `_signature`
+
 _addresses: dict[tuple, CFunc] = {}
 _lock = threading.Lock()
 
@@ -97,8 +105,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-def address(function, dtype):
-    """Machine address of `function` compiled as a row kernel for arrays of `dtype`.
+def address(function, dtype, arguments=ROW):
+    """Machine address of `function` compiled as a C function for data of `dtype`.
 
     Compiled or loaded from the cache at the first request of the process, then kept for its
     whole life: addresses stay valid in forked children.
@@ -108,7 +116,7 @@ def address(function, dtype):
         if key not in _addresses:
             compiled = CFunc(
                 function,
-                _row_signature(np.dtype(dtype)),
+                _signature(arguments, np.dtype(dtype)),
                 locals={},
                 options={"fastmath": _fastmath(False), **_OPTIONS},
             )
@@ -118,22 +126,44 @@ def address(function, dtype):
         return _addresses[key].address
 
 
-def _row_signature(dtype):
-    """float64 kernel(T* a, T* b, T* c, float64* parameters, int64 m, n, k, flag)."""
-    data = types.CPointer(types.float32 if dtype == np.float32 else types.float64)
-    numbers = types.CPointer(types.float64)
-    return (data, data, data, numbers, *[types.int64] * 4), types.float64
+def _signature(arguments, dtype):
+    """Argument types, and float64.
+
+    Pointers: d data, n numbers (float64), o integers (int64). Values: i an int64, c a C int, f a
+    float64.
+    """
+    data = types.float32 if dtype == np.float32 else types.float64
+    kinds = {
+        "d": types.CPointer(data),
+        "n": types.CPointer(types.float64),
+        "o": types.CPointer(types.int64),
+        "i": types.int64,
+        "c": types.intc,
+        "f": types.float64,
+    }
+    return tuple(kinds[letter] for letter in arguments), types.float64
 
 
 @intrinsic
-def call(typingctx, target, a, b, c, parameters, m, n, k, flag):
-    """Call the row kernel at the address `target`; a, b, c and parameters are pointers."""
-    sig = types.float64(types.int64, a, b, c, parameters, *[types.int64] * 4)
+def call(typingctx, target, *args):
+    """Call the function at the address `target` with pointers, integers and float64s."""
+    sig = types.float64(types.int64, types.StarArgTuple(args))
 
     def codegen(context, builder, sig, args):
-        kinds = [context.get_value_type(kind) for kind in sig.args[1:]]
-        function = ir.FunctionType(ir.DoubleType(), kinds)
-        return builder.call(builder.inttoptr(args[0], function.as_pointer()), args[1:])
+        kinds = [
+            kind if isinstance(kind, (types.CPointer, types.Float)) else types.int64
+            for kind in sig.args[1]
+        ]
+        values = [
+            context.cast(builder, value, given, kind)
+            for value, given, kind in zip(
+                cgutils.unpack_tuple(builder, args[1]), sig.args[1], kinds, strict=True
+            )
+        ]
+        function = ir.FunctionType(
+            ir.DoubleType(), [context.get_value_type(kind) for kind in kinds]
+        )
+        return builder.call(builder.inttoptr(args[0], function.as_pointer()), values)
 
     return sig, codegen
 
@@ -230,41 +260,67 @@ def wide(typingctx):
 
 
 @intrinsic
-def gemm(typingctx, trans_a, trans_b, m, n, k, a, lda, b, ldb, beta, c, ldc):
-    """C = op(A) op(B) + beta C by SciPy's BLAS: column-major, leading dimensions, pointers.
-
-    trans_a and trans_b are booleans; the call is numba's own entry to ``cython_blas``, which
-    needs no GIL and resolves the routine at its first use.
-    """
-    size = types.int64
-    sig = types.void(
-        types.boolean, types.boolean, size, size, size, a, size, b, size, c.dtype, c, size
-    )
+def sqrt(typingctx, x):
+    """Square root, correctly rounded; NaN below zero."""
+    if x not in (types.float32, types.float64):
+        raise TypingError(f"sqrt() takes a float, not {x}")
+    sig = x(x)
 
     def codegen(context, builder, sig, args):
-        ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc = args
-        byte, word, raw = ir.IntType(8), ir.IntType(64), ir.IntType(8).as_pointer()
-        number = context.get_value_type(sig.args[9])
-        kind = byte(ord("s" if sig.args[9] == types.float32 else "d"))
-
-        def letter(flag):
-            truth = builder.trunc(flag, ir.IntType(1))
-            return builder.select(truth, byte(ord("t")), byte(ord("n")))
-
-        def place(value):
-            return builder.bitcast(cgutils.alloca_once_value(builder, value), raw)
-
-        def data(value):
-            return builder.bitcast(value, raw)
-
-        kinds = [byte] * 3 + [word] * 3 + [raw, raw, word, raw, word, raw, raw, word]
+        kind = args[0].type
+        name = f"llvm.sqrt.f{32 if sig.args[0] == types.float32 else 64}"
         function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(ir.IntType(32), kinds), "numba_xxgemm"
+            builder.module, ir.FunctionType(kind, [kind]), name
         )
-        one = place(ir.Constant(number, 1.0))
-        values = [kind, letter(ta), letter(tb), m, n, k, one]
-        values += [data(a), lda, data(b), ldb, place(beta), data(c), ldc]
-        builder.call(function, values)
-        return context.get_dummy_value()
+        return builder.call(function, args)
+
+    return sig, codegen
+
+
+@intrinsic
+def itemsize(typingctx, pointer):
+    """Bytes of an element of a pointer to floats."""
+    size = 4 if pointer.dtype == types.float32 else 8
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.int64, size)
+
+    return types.int64(pointer), codegen
+
+
+def _from_address(kind):
+    sig = kind(types.int64)
+
+    def codegen(context, builder, sig, args):
+        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
+
+    return sig, codegen
+
+
+@intrinsic
+def integers(typingctx, address):
+    """The int64 numbers at an address."""
+    return _from_address(types.CPointer(types.int64))
+
+
+@intrinsic
+def numbers(typingctx, address):
+    """The float64 numbers at an address."""
+    return _from_address(types.CPointer(types.float64))
+
+
+@intrinsic
+def singles(typingctx, address):
+    """The float32 numbers at an address."""
+    return _from_address(types.CPointer(types.float32))
+
+
+@intrinsic
+def data(typingctx, address, like):
+    """Numbers at an address, of the type that the pointer `like` has."""
+    sig = like(types.int64, like)
+
+    def codegen(context, builder, sig, args):
+        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
 
     return sig, codegen

@@ -1,5 +1,6 @@
 """Row kernels called from Python, and the checks that walk over whole arrays."""
 
+from . import optimizers as rule
 from .jit import call, kernel, pointer
 
 
@@ -8,6 +9,23 @@ def run(target, a, b, c, parameters, m, n):
     """Call the row kernel at the address `target` on contiguous arrays."""
     p = pointer(parameters, 0)
     return call(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, 0, 0)
+
+
+@kernel
+def update(target, p, g, state, numbers, rate, step):
+    """One step of an update rule on a vector; returns whether it was taken."""
+    numbers[rule.RATE] = rate
+    if numbers[rule.CLIP] > 0.0:
+        total = 0.0
+        for x in g:
+            total += float(x) ** 2
+        if total > numbers[rule.CLIP] ** 2:
+            numbers[rule.SCALE] = numbers[rule.CLIP] / total**0.5
+    a, b, c, h = pointer(p, 0), pointer(g, 0), pointer(state, 0), pointer(numbers, 0)
+    if call(target, a, b, c, h, p.size, step, p.size, 1) != 0.0:
+        return False
+    call(target, a, b, c, h, p.size, step, p.size, 0)
+    return True
 
 
 @kernel(reassoc=True)

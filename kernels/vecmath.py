@@ -214,6 +214,16 @@ def sigmoid(x):
 
 
 @scalar
+def sigmoid_of_minus(x, s):
+    """sigmoid(-x) where s = sigmoid(x) is at hand; what they share is computed once.
+
+    s exp(-x) for x >= 0, 1 - s for x < 0, where s is at most 1/2. Accuracy: 2.5 ULP.
+    """
+    first, second, high, low = _exp_pair(-abs(x))
+    return ((s * (high + low)) * first) * second if x >= like(x, 0) else like(x, 1.0) - s
+
+
+@scalar
 def _log1p_tail32(f):
     return (f * f) * _polynomial(f, LOG1P)
 
@@ -290,13 +300,19 @@ def softplus(x):
     Accuracy: 0.97 ULP in float32, 0.94 in float64.
     """
     # Up to x = 1/2, not 0: there e <= 1.65, and x is never added to an equally large logarithm.
+    large = x > like(x, 0.5)
+    return (x if large else like(x, 0.0)) + softplus_tail(-x if large else x)
+
+
+@scalar
+def softplus_tail(x):
+    """log(1 + exp(x)) for x <= 1/2, as accurate."""
     zero, half, one = like(x, 0.0), like(x, 0.5), like(x, 1.0)
-    large = x > half
-    first, second, high, low = _exp_pair(-x if large else x)
+    first, second, high, low = _exp_pair(x)
     e, e_low = (high * first) * second, (low * first) * second
     # 1 + e is 1 + f up to sqrt(2), then 2 (1 + f)
     double = e > like(x, 0.41421356)
     f, rest = _fast_two_sum(-one if double else zero, e)
     scale = half if double else one
     high, low = _log_pair(one if double else zero, scale * f, scale * (rest + e_low))
-    return (x if large else zero) + (high + low)
+    return high + low

@@ -87,7 +87,7 @@ def train(task: Task, epochs: int, seed: int) -> Training:
             start = time.perf_counter()
             nn.fit(
                 task.X, task.t, task.learning_rate,
-                epochs=following - at, batch_size=task.batch_size, rng=rng,
+                epochs=following - at, batch_size=task.batch_size, rng=rng, n_threads=1,
             )  # fmt: skip
             seconds += time.perf_counter() - start
             bar.update((following - at) * per_epoch)
@@ -109,7 +109,7 @@ def compare(task: Task) -> Comparison:
             start = time.perf_counter()
             nn.fit(
                 task.X, task.t, task.learning_rate,
-                epochs=epochs, batch_size=task.batch_size, shuffle=False,
+                epochs=epochs, batch_size=task.batch_size, shuffle=False, n_threads=1,
             )  # fmt: skip
             middle = time.perf_counter()
             for k in range(_REFERENCE_STEPS):

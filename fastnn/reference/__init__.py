@@ -6,5 +6,6 @@ The oracle of the tests and the baseline of the benchmarks. Nothing here imports
 from .activations import ACTIVATIONS
 from .losses import COSTS
 from .network import ReferenceNetwork
+from .optimizers import ReferenceOptimizer
 
-__all__ = ["ACTIVATIONS", "COSTS", "ReferenceNetwork"]
+__all__ = ["ACTIVATIONS", "COSTS", "ReferenceNetwork", "ReferenceOptimizer"]

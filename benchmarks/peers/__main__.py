@@ -1,0 +1,67 @@
+"""``python benchmarks/peers``, or ``python -m peers`` in the folder ``benchmarks``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+if not __package__:  # started as a folder: its files are still those of a package
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from peers.tasks import TASKS, quick
+
+
+def main() -> None:
+    given = _arguments()
+    threads = _limit(given.threads)
+    from peers import contest, report  # only now: they import the peers
+
+    environment = report.environment(threads)
+    print(report.heading(environment))
+    names = given.task or list(TASKS)
+    tasks = [quick(TASKS[name]) if given.quick else TASKS[name] for name in names]
+    rounds = given.rounds or (5 if given.quick else 11)
+    results = contest.hold(tasks, rounds, 0.05 if given.quick else 0.2)
+    print(f"\nmedians of {rounds} interleaved rounds\n\n{report.table(results)}")
+    for one in results:
+        print(f"\n{report.details(one)}")
+    if doubts := report.warnings(results):
+        print("", *doubts, sep="\n")
+    if given.json:
+        report.save(given.json, environment, results)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="peers", description="fastnn beside its peers")
+    parser.add_argument(
+        "--task", action="append", choices=TASKS, metavar="NAME",
+        help=f"only this one; may be repeated; one of {', '.join(TASKS)}",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=int, help="measurements of each competitor, 2 or more")
+    parser.add_argument("--quick", action="store_true", help="short measurements, few rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements there")
+    parser.add_argument("--threads", type=int, default=2, help="cores to run on; default 2")
+    given = parser.parse_args()
+    if given.threads < 1 or (given.rounds is not None and given.rounds < 2):
+        parser.error("--threads must be at least 1, --rounds at least 2")
+    return given
+
+
+def _limit(threads: int) -> int:
+    """Hold all sides to the same number of threads; must come before they are imported.
+
+    JAX has no such setting, but it counts the cores that the process may run on.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))[:threads]
+        os.sched_setaffinity(0, cores)
+        threads = len(cores)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    return threads
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Networks in other hands: predictions from Python, models for users' kernels, C callbacks."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Array, convert
+from ._program import Use, is_compiled, model
+from .kernels import api, inference
+from .kernels import program as at
+from .kernels.jit import address
+from .kernels.program import Model
+from .layers import changes
+from .optimizers import Optimizer, get_opt
+
+if TYPE_CHECKING:
+    from .network import NeuralNetwork
+
+__all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict", "vjp"]
+
+
+class Predictor:
+    """The compiled form of a network as it stands, for calls from Python."""
+
+    def __init__(self, network: NeuralNetwork) -> None:
+        _check(network)
+        theta = network.parameters
+        made = model(network.layers, network.cost_function, theta, theta[:0], Use(predicting=True))
+        made = _with_scratch(made)
+        self.model, self.core, self.scratch = made, made.core, made.scratch
+        self.dtype, self.layers = theta.dtype, list(network.layers)
+        self.cost_function = network.cost_function
+        self.ends = network.layers[0].dim_input, network.layers[-1].dim_output
+        self.one = self.ends[:1], self.ends[1:]
+        self.changes = changes()
+
+    def fits(self, network: NeuralNetwork) -> bool:
+        """Whether the network is still the one that this was made of."""
+        return (
+            self.changes == changes()
+            and self.layers == network.layers
+            and self.cost_function is network.cost_function
+        )
+
+
+def _check(network: NeuralNetwork) -> None:
+    if not is_compiled(network.layers, network.cost_function):
+        raise TypeError("a layer or the cost is your own, expected DenseLayers and costs of fastnn")
+
+
+def _with_scratch(made: Model, more: int = 0) -> Model:
+    """The model with scratch memory for one sample, and `more` elements."""
+    from ._arrays import aligned
+
+    scratch = aligned(api.workspace_size(made, 1) + more, made.theta.dtype)
+    made.core[at.SCRATCH] = scratch.ctypes.data
+    return made._replace(scratch=scratch)
+
+
+def samples(network: NeuralNetwork, name: str, value: npt.ArrayLike, width: int) -> Array:
+    """One sample (features,) or a batch (rows, features)."""
+    found = convert(name, value, network.dtype)
+    if found.ndim not in (1, 2) or found.shape[-1] != width:
+        raise ValueError(f"{name} has shape {found.shape}, expected ({width},) or (rows, {width})")
+    return found
+
+
+def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Array:
+    """See `NeuralNetwork.predict`."""
+    if not is_compiled(network.layers, network.cost_function):
+        found = np.asarray(network.cost_function.activate(network._logits(X)))
+        if out is None:
+            return found
+        _check_out(out, found.shape, found.dtype)
+        out[...] = found
+        return out
+    if network._predictor is None or not network._predictor.fits(network):
+        network._predictor = Predictor(network)
+    ready = network._predictor
+    x = samples(network, "X", X, ready.ends[0])
+    shape = (*x.shape[:-1], ready.ends[1])
+    if out is None:
+        out = np.empty(shape, ready.dtype)
+    else:
+        _check_out(out, shape, ready.dtype)
+    plain = out.flags.carray and not np.may_share_memory(out, x)
+    target = out if plain else np.empty(shape, ready.dtype)
+    if x.ndim == 1:
+        api.predict_one(ready.core, x, target, ready.scratch)
+    elif x.shape[0]:
+        work = np.empty(api.workspace_size(ready.model, x.shape[0]), ready.dtype)
+        flat = x.reshape(-1), target.reshape(-1)
+        api.predict_rows(ready.core, *flat, x.shape[0], work)
+    if target is not out:
+        out[...] = target
+    return out
+
+
+def _check_out(out: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array, not a {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, expected {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only, expected an array that can be written to")
+
+
+def compiled(network: NeuralNetwork, optimizer: Optimizer | str | None) -> Model:
+    """See `NeuralNetwork.compiled`."""
+    _check(network)
+    theta = network.parameters
+    opt = get_opt(optimizer) if isinstance(optimizer, str) else optimizer
+    if opt is not None and not isinstance(opt, Optimizer):
+        raise TypeError(
+            f"optimizer must be a name or what fastnn.get_opt returns, not {optimizer!r}"
+        )
+    if opt is not None:
+        network.optimizer = opt
+    grad = np.zeros_like(theta) if opt is not None else theta[:0]
+    return _with_scratch(
+        model(network.layers, network.cost_function, theta, grad, Use(embedded=True), opt)
+    )
+
+
+def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
+    """See `NeuralNetwork.jacobian`."""
+    made = compiled(network, None)
+    inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
+    found = convert("x", x, network.dtype)
+    if found.shape != (inputs,):
+        raise ValueError(f"x has shape {found.shape}, expected one sample, ({inputs},)")
+    out = np.empty((outputs, inputs), network.dtype)
+    api.jacobian_one(made.core, found, out.reshape(-1), made.scratch)
+    return out
+
+
+def vjp(network: NeuralNetwork, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
+    """See `NeuralNetwork.vjp`."""
+    made = compiled(network, None)
+    x = samples(network, "X", X, network.layers[0].dim_input)
+    cotangent = samples(network, "g", g, network.layers[-1].dim_output)
+    if cotangent.shape[:-1] != x.shape[:-1]:
+        raise ValueError(f"g has shape {cotangent.shape}, expected as many rows as X, {x.shape}")
+    out = np.empty_like(x)
+    rows = 1 if x.ndim == 1 else x.shape[0]
+    if rows:
+        work = np.empty(api.workspace_size(made, rows), x.dtype)
+        flat = x.reshape(-1), cotangent.reshape(-1), out.reshape(-1)
+        api.vjp_rows(made.core, *flat, rows, work)
+    return out
+
+
+def low_level_callable(network: NeuralNetwork) -> Any:
+    """See `NeuralNetwork.low_level_callable`."""
+    from scipy import LowLevelCallable
+
+    _check(network)
+    inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
+    if outputs != 1:
+        raise ValueError(f"the network has {outputs} outputs, expected 1")
+    theta = network.parameters
+    use = Use(predicting=True)
+    made = model(network.layers, network.cost_function, theta, theta[:0], use)
+    made = _with_scratch(made, inputs + outputs)
+    single = theta.dtype == np.float32
+    kernel = inference.integrand32 if single else inference.integrand64
+    kind = ctypes.CFUNCTYPE(
+        ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double), ctypes.c_void_p
+    )
+    function = kind(address(kernel, theta.dtype, inference.INTEGRAND_ARGUMENTS))
+    data = ctypes.c_void_p(made.core.ctypes.data)
+    data.model = made  # type: ignore[attr-defined]  # kept alive as long as the callable
+    return LowLevelCallable(function, data)

@@ -1,0 +1,352 @@
+"""The two ways to train: in compiled code, or layer by layer where a layer or cost is your own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Array, aligned
+from ._data import Samples
+from ._program import Use, model
+from ._threads import get_num_threads
+from .kernels import engine, rows, team
+from .layers import Layer
+from .optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from .network import NeuralNetwork
+
+__all__ = ["CompiledTrainer", "LayerTrainer", "Trainer", "check_parameters"]
+
+_LINE = 16  # elements between the gradients of two threads, at least: no shared cache lines
+
+# Multiplications and additions beyond which a training runs on a thread of its own, so that Ctrl-C
+# reaches it. A thread costs 0.1 ms; this is some 5 ms. A step costs as much as _STEP of them more.
+_LONG = 1e8
+_STEP = 4000.0
+
+# Below these a step is not shared: multiplications and additions, counting an activation as _CURVE
+# of them. A meeting of two threads takes 0.3 µs and moves the parameters from core to core.
+_SHARED = 4e4
+_SHARED_LARGE = 4e5
+_CURVE = 30.0
+
+_SHORT = 5e7  # below so many in the whole training: starting threads costs more than it saves
+
+_KEPT_BYTES = 1 << 22  # of gathered samples that are kept from step to step
+
+
+class Trainer(Protocol):
+    """Trains for some epochs at a time."""
+
+    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+        """Costs and seconds of the epochs that were completed, and why it was not all of them."""
+
+    def evaluate(self, X: Array, t: Array, weights: Array) -> float:
+        """Cost of other samples."""
+
+    def close(self) -> None:
+        """End what runs in the background."""
+
+
+def check_parameters(theta: Array) -> None:
+    """Refuse parameters that are not finite."""
+    if not rows.all_finite(theta):
+        place = int(np.argmin(np.isfinite(theta)))
+        raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
+
+
+def diverged(optimizer: Optimizer, rate: float, control: npt.NDArray[np.int64]) -> ValueError:
+    """The error of a training whose next step would leave the finite numbers."""
+    epoch, start = int(control[engine.EPOCH]), int(control[engine.START])
+    return ValueError(
+        f"learning_rate={rate!r} makes the training diverge: in step "
+        f"{int(control[engine.STEPS])} (epoch {epoch}, batch from sample {start} on) a "
+        f"parameter would become infinite or NaN with {optimizer.rule.name}, expected finite; "
+        "the parameters are those before that step"
+    )
+
+
+class CompiledTrainer:
+    """The engine with its buffers, for one call of `fit`."""
+
+    def __init__(
+        self,
+        network: NeuralNetwork,
+        samples: Samples,
+        optimizer: Optimizer,
+        epochs: int,
+        threads: int | None,
+    ) -> None:
+        self.network, self.samples, self.optimizer = network, samples, optimizer
+        theta = network.parameters
+        check_parameters(theta)
+        self.threads, self._pool = _start_threads(_threads(network, samples, epochs, threads))
+        stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
+        share = -(-samples.batch // self.threads)
+        plain = model(
+            network.layers, network.cost_function, theta, theta[:0], Use(training=True), optimizer
+        )
+        full = samples.batch == samples.rows
+        width = samples.X.shape[1] + samples.t.shape[1]
+        keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
+        tile, lanes, kept, elements = engine.layout(plain, share, -1 if keeps else 0)
+        features = sum(layer.dim_input + layer.dim_output for layer in network.layers)
+        own = self.threads == 1 or theta.size <= features * tile
+        self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
+        self.model = plain._replace(grad=self.grads[0, : theta.size])
+        self.model.core[engine.at.SEED] = samples.seed % 2**31
+        order = np.arange(samples.rows) if samples.shuffled else np.empty(0, np.int64)
+        self.batches = engine.Batches(
+            samples.X, samples.t, samples.weights, order, np.array([samples.seed], np.uint64),
+            samples.batch, tile, lanes, kept,
+        )  # fmt: skip
+        self.team = make_team(self.model, self.grads, self.threads, own)
+        self.work = aligned(self.threads * elements, theta.dtype)
+        for layer in network.layers:
+            layer.input = layer.output = None
+
+    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+        """See `Trainer`."""
+        control = self.team.control
+        control[[engine.STOP, engine.HALT, engine.ARRIVED, engine.STATUS]] = 0
+        costs, times = np.zeros(epochs), np.zeros(epochs, np.int64)
+        before, done = engine.clock(self.team.clock), int(control[engine.EPOCH])
+        self._start(rates, costs, times, epochs)
+        completed = int(control[engine.EPOCH]) - done
+        seconds = np.diff(times[:completed], prepend=before) * 1e-9
+        error = None
+        if control[engine.STATUS]:
+            step = int(control[engine.STEPS]) - done * -(-self.samples.rows // self.samples.batch)
+            rate = float(rates[min(step, rates.size - 1)])
+            error = diverged(self.optimizer, rate, control)
+        return costs[:completed], seconds, error
+
+    def _start(self, rates: Array, costs: Array, times: npt.NDArray[np.int64], epochs: int) -> None:
+        """Run the engine on its threads; if it may take long, so that Ctrl-C ends it."""
+
+        def train(thread: int) -> None:
+            engine.train(
+                self.model, self.batches, self.team, rates, costs, times, self.work, epochs, thread
+            )
+
+        main = threading.current_thread() is threading.main_thread()
+        if self._pool is None and not (main and self._long(epochs)):
+            train(0)
+            return
+        if self._pool is None:
+            _, self._pool = _start_threads(1, always=True)
+        pool = self._pool
+        self._wait([pool.submit(train, thread) for thread in range(self.threads)] if pool else [])
+
+    def _long(self, epochs: int) -> bool:
+        steps = epochs * -(-self.samples.rows // self.samples.batch)
+        size = 6.0 * self.model.theta.size
+        return bool(size * self.samples.rows * epochs + _STEP * steps > _LONG)
+
+    def _wait(self, calls: list[Future[None]]) -> None:
+        try:
+            for call in calls:
+                call.result()
+        except BaseException:
+            self.team.control[engine.STOP] = 1
+            for call in calls:
+                call.exception()  # ends after the step at hand
+            raise
+
+    def evaluate(self, X: Array, t: Array, weights: Array) -> float:
+        """See `Trainer`."""
+        return self.network._evaluate(X, t, weights)
+
+    def close(self) -> None:
+        """See `Trainer`."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+def make_team(made: Any, grads: Array, threads: int, own: bool) -> engine.Team:
+    """What `threads` threads share; its arrays do not share cache lines."""
+    control = aligned(engine.CONTROLS, np.int64)
+    control[...] = 0
+    sums = aligned(threads * engine.LINE, np.float64).reshape(threads, engine.LINE)
+    sums[...] = 0.0
+    width = -(-made.hyper.size // engine.LINE) * engine.LINE
+    hyper = aligned(threads * width, np.float64).reshape(threads, width)
+    hyper[:, : made.hyper.size] = made.hyper
+    addresses = team.yield_address(), team.clock_address()
+    return engine.Team(control, sums, grads, hyper, threads, int(own), *addresses)
+
+
+def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int | None) -> int:
+    """How many threads share a step: what was asked for, or what pays."""
+    most = min(get_num_threads() if asked is None else asked, samples.batch)
+    if asked is not None or most == 1:
+        return most
+    layers = network.layers
+    work = sum(3.0 * layer.dim_input * layer.dim_output for layer in layers)
+    work += sum(_CURVE * layer.dim_output for layer in layers)
+    if samples.rows * epochs * work < _SHORT:
+        return 1
+    large = network.parameters.size > 2048
+    pays = samples.batch * work / (_SHARED_LARGE if large else _SHARED)
+    return max(1, min(most, int(pays)))
+
+
+def _start_threads(threads: int, always: bool = False) -> tuple[int, ThreadPoolExecutor | None]:
+    """A pool of so many threads, all of them running; of fewer, where the system refuses more.
+
+    They must all be there before a training begins, since they wait for one another.
+    """
+    if threads == 1 and not always:
+        return 1, None
+    pool, gate, started = ThreadPoolExecutor(threads), threading.Event(), 0
+    try:
+        for _ in range(threads):
+            pool.submit(gate.wait)
+            started += 1
+    except RuntimeError:  # can't start new thread
+        pass
+    gate.set()
+    if started == 0 or (started == 1 and not always):
+        pool.shutdown()
+        return 1, None
+    return started, pool
+
+
+class LayerTrainer:
+    """Forward and back through the layers' own methods, in NumPy."""
+
+    def __init__(
+        self,
+        network: NeuralNetwork,
+        samples: Samples,
+        optimizer: Optimizer,
+        epochs: int,
+        threads: int | None,
+    ) -> None:
+        self.network, self.samples, self.optimizer = network, samples, optimizer
+        _check_own_layers(network.layers, optimizer)
+        if all(isinstance(layer, Layer) for layer in network.layers):
+            check_parameters(network.parameters)
+        order = np.arange(samples.rows) if samples.shuffled else None
+        self.order, self.rng = order, np.array([samples.seed], np.uint64)
+        self.control = np.zeros(engine.CONTROLS, np.int64)
+
+    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+        """See `Trainer`."""
+        samples, control = self.samples, self.control
+        costs: list[float] = []
+        seconds: list[float] = []
+        done = 0
+        for _ in range(epochs):
+            started, total = time.perf_counter(), 0.0
+            if self.order is not None:
+                engine.shuffle(self.order, self.rng)
+            for start in range(0, samples.rows, samples.batch):
+                control[engine.START] = start
+                place: Any = slice(start, start + samples.batch)
+                chosen = place if self.order is None else self.order[place]
+                rate = float(rates[min(done, rates.size - 1)])
+                cost = self._step(chosen, rate)
+                if cost is None:
+                    error = diverged(self.optimizer, rate, control)
+                    return np.array(costs), np.array(seconds), error
+                done += 1
+                control[engine.STEPS] += 1
+                total += cost
+            control[engine.EPOCH] += 1
+            costs.append(total)
+            seconds.append(time.perf_counter() - started)
+        return np.array(costs), np.array(seconds), None
+
+    def _step(self, chosen: Any, rate: float) -> float | None:
+        """One step; whatever goes wrong, the parameters are those before it or those after it.
+
+        Returns its part of the epoch's cost; None if it would have left the finite numbers.
+        """
+        network, x, t = self.network, self.samples.X[chosen], self.samples.t[chosen]
+        weights = self.samples.weights[chosen] if self.samples.weights.size else None
+        before = _copies(network.layers)
+        complete = False
+        try:
+            logits = network._logits(x)
+            cost = _weighted_cost(network.cost_function, logits, t, weights)
+            delta = network.cost_function.delta(logits, t)
+            if weights is not None:
+                delta = np.asarray(delta) * weights[:, np.newaxis]
+            complete = self._update(delta, rate)
+        finally:
+            if not complete:
+                for layer, name, values in before:
+                    setattr(layer, name, values)
+        if not complete:
+            return None
+        mean = getattr(network.cost_function, "reduction", "sum") == "mean"
+        return cost * x.shape[0] / self.samples.rows if mean else cost
+
+    def _update(self, delta: Any, rate: float) -> bool:
+        """Walk back, layer by layer; whether all parameters are finite after it."""
+        layers = self.network.layers
+        if self.optimizer.is_plain:
+            for layer in reversed(layers):
+                delta = layer.back_propagation(delta, rate)
+            return all(
+                np.isfinite(getattr(layer, name)).all() for layer, name, _ in _copies(layers)
+            )
+        grad = np.empty_like(self.network.parameters)
+        end = grad.size
+        for layer in reversed(layers):
+            delta, dw, db = layer.gradients(delta)
+            place = end - dw.size - db.size
+            grad[place : place + dw.size] = dw.ravel()
+            grad[place + dw.size : end] = db
+            end = place
+        return self.optimizer.take(self.network.parameters, grad, rate)
+
+    def evaluate(self, X: Array, t: Array, weights: Array) -> float:
+        """See `Trainer`."""
+        given = weights if weights.size else None
+        return _weighted_cost(self.network.cost_function, self.network._logits(X), t, given)
+
+    def close(self) -> None:
+        """See `Trainer`."""
+
+
+def _copies(layers: list[Any]) -> list[tuple[Any, str, Array]]:
+    return [
+        (layer, name, np.array(getattr(layer, name)))
+        for layer in layers
+        for name in ("w", "b")
+        if hasattr(layer, name)
+    ]
+
+
+def _weighted_cost(cost: Any, logits: Array, t: Array, weights: Array | None) -> float:
+    """A cost of one's own knows no weights: it is asked sample by sample."""
+    if weights is None:
+        return float(cost(logits, t))
+    total = sum(
+        float(w) * float(cost(logits[r : r + 1], t[r : r + 1])) for r, w in enumerate(weights)
+    )
+    return total / len(weights) if getattr(cost, "reduction", "sum") == "mean" else total
+
+
+def _check_own_layers(layers: list[Any], optimizer: Optimizer) -> None:
+    """Refuse what only compiled trainings can do."""
+    for k, layer in enumerate(layers):
+        if any(getattr(layer, name, 0.0) for name in ("dropout", "l1", "l2")):
+            raise ValueError(
+                f"layers[{k}] has dropout, l1 or l2, which need a network of DenseLayers and "
+                "costs of fastnn only"
+            )
+        own = type(layer).back_propagation is not Layer.back_propagation
+        if not optimizer.is_plain and (not isinstance(layer, Layer) or own):
+            raise TypeError(
+                f"layers[{k}] has a back_propagation of its own, which is gradient descent: "
+                f"it cannot train with {optimizer!r}, only with a learning_rate alone"
+            )

@@ -1,0 +1,251 @@
+"""`History`: what a training was like, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Array, convert
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["History", "duration"]
+
+_COLUMNS = ("cost", "learning_rate", "seconds", "validation_cost")
+_FIRST_ROOM = 16  # epochs; doubled whenever it is used up
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+class History:
+    """Cost, learning rate and time of every epoch of a training.
+
+    ``len(history)`` is the number of epochs. All arrays are float64 with one entry an epoch; they
+    are read-only views of what is known by now, and keep their entries when the history grows.
+
+    Attributes
+    ----------
+    cost : array (epochs,)
+        Cost of the training data.
+    validation_cost : array (epochs,)
+        Cost of the validation data; empty for a training without.
+    learning_rate : array (epochs,)
+        Factor of the gradient.
+    seconds : array (epochs,)
+        Time that each epoch took.
+    stopped : str or None
+        Why the training was ended before its time; None if it was not.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.extend([4.0, 2.0, 1.0], learning_rate=0.1, seconds=0.25)
+    >>> history
+    History(3 epochs, cost 1, 750 ms)
+    >>> history.learning_rate
+    array([0.1, 0.1, 0.1])
+    >>> history.validation_cost.size
+    0
+
+    """
+
+    def __init__(self) -> None:
+        self.stopped: str | None = None
+        self._epochs = 0
+        self._validated = False
+        self._table = np.empty((len(_COLUMNS), _FIRST_ROOM))
+
+    @property
+    def cost(self) -> Array:
+        """Cost of the training data in each epoch."""
+        return self._column("cost")
+
+    @property
+    def validation_cost(self) -> Array:
+        """Cost of the validation data in each epoch; empty without such data."""
+        return self._column("validation_cost")
+
+    @property
+    def learning_rate(self) -> Array:
+        """Learning rate in each epoch."""
+        return self._column("learning_rate")
+
+    @property
+    def seconds(self) -> Array:
+        """Seconds of each epoch."""
+        return self._column("seconds")
+
+    def extend(
+        self,
+        cost: npt.ArrayLike,
+        learning_rate: npt.ArrayLike,
+        seconds: npt.ArrayLike,
+        validation_cost: npt.ArrayLike | None = None,
+    ) -> None:
+        """Add the epochs that came next, one or many.
+
+        Parameters
+        ----------
+        cost : float or array (epochs,)
+            Says how many epochs are added: a float is one.
+        learning_rate, seconds, validation_cost : float or array (epochs,)
+            A float holds for each of these epochs. The validation cost belongs either to all
+            epochs of a history or to none; NaN stands for one that was not computed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what does not fit, before anything is added.
+
+        """
+        costs = convert("cost", cost, np.dtype(np.float64))
+        if costs.ndim > 1:
+            raise ValueError(f"cost has shape {costs.shape}, expected a number or (epochs,)")
+        if not costs.size:
+            return
+        found = [costs]
+        given = {"learning_rate": learning_rate, "seconds": seconds}
+        if validation_cost is not None:
+            given["validation_cost"] = validation_cost
+        for name, value in given.items():
+            array = convert(name, value, np.dtype(np.float64))
+            if array.shape not in ((), (costs.size,)):
+                raise ValueError(
+                    f"{name} has shape {array.shape}, expected a number or ({costs.size},), "
+                    "as many as cost"
+                )
+            found.append(array)
+        validated = validation_cost is not None
+        if self._epochs and validated != self._validated:
+            raise ValueError(
+                f"validation_cost is {'given' if validated else 'missing'}, but was not so for the "
+                f"{self._epochs} epochs before"
+            )
+        before, after = self._epochs, self._epochs + costs.size
+        self._make_room(after)
+        for row, array in enumerate(found):
+            self._table[row, before:after] = array
+        self._validated = validated
+        self._epochs = after  # at last: whatever interrupts, the epochs counted are whole
+
+    def to_dict(self) -> dict[str, Any]:
+        """The history as lists of floats, ready for JSON.
+
+        A cost that is infinite or NaN stays so, and Python's ``json`` writes and reads it.
+
+        >>> history = History()
+        >>> history.extend(0.5, learning_rate=0.1, seconds=0.25)
+        >>> for name, values in history.to_dict().items():
+        ...     print(name, values)
+        cost [0.5]
+        validation_cost []
+        learning_rate [0.1]
+        seconds [0.25]
+        stopped None
+        """
+        return {
+            "cost": self.cost.tolist(),
+            "validation_cost": self.validation_cost.tolist(),
+            "learning_rate": self.learning_rate.tolist(),
+            "seconds": self.seconds.tolist(),
+            "stopped": self.stopped,
+        }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the costs over the epochs.
+
+        The scale is logarithmic if all costs are positive. A learning rate that varies gets an axis
+        of its own on the right. Costs that are infinite or NaN are left out.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure of pyplot if left out.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            That with the costs.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+
+        """
+        if ax is None:
+            ax = _new_axes()
+        costs = {"cost": self.cost}
+        if self.validation_cost.size:
+            costs["validation cost"] = self.validation_cost
+        lines = [_draw(ax, values, label) for label, values in costs.items()]
+        shown = np.concatenate([line.get_ydata() for line in lines])
+        ax.set_yscale("log" if shown.size and shown.min() > 0 else "linear")
+        ax.set(xlabel="epoch", ylabel="cost")
+        rate = self.learning_rate
+        if rate.size and rate.min() < rate.max():
+            right = ax.twinx()
+            right.set_ylabel("learning rate")
+            lines.append(_draw(right, rate, "learning rate", color="0.5", linestyle=":"))
+        ax.legend(handles=lines)
+        return ax
+
+    def _column(self, name: str) -> Array:
+        epochs = self._epochs
+        if name == "validation_cost" and not self._validated:
+            epochs = 0
+        found = self._table[_COLUMNS.index(name), :epochs]
+        found.flags.writeable = False
+        return found
+
+    def _make_room(self, epochs: int) -> None:
+        room = self._table.shape[1]
+        if epochs <= room:
+            return
+        larger = np.empty((len(_COLUMNS), max(epochs, 2 * room)))
+        larger[:, : self._epochs] = self._table[:, : self._epochs]
+        self._table = larger
+
+    def __len__(self) -> int:
+        return self._epochs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the room for more, so that copies neither share it nor keep it."""
+        return {**self.__dict__, "_table": self._table[:, : self._epochs].copy()}
+
+    def __repr__(self) -> str:
+        epochs = f"{self._epochs} epoch{'s' if self._epochs != 1 else ''}"
+        if not self._epochs:
+            return f"History({epochs})"
+        return f"History({epochs}, cost {self.cost[-1]:.6g}, {duration(self.seconds.sum())})"
+
+
+def duration(seconds: float) -> str:
+    """A time in a unit that suits it, in three digits.
+
+    >>> duration(1.234e-5), duration(0.75), duration(4321)
+    ('12.3 µs', '750 ms', '4321 s')
+    """
+    # 0.9995: what three digits would round up to 1000 belongs to the next unit.
+    unit, name = next((row for row in _UNITS if seconds >= 0.9995 * row[0]), _UNITS[-1])
+    value = seconds / unit
+    return f"{value:.0f} {name}" if value >= 999.5 else f"{value:.3g} {name}"
+
+
+def _new_axes() -> Axes:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        message = "History.plot needs matplotlib: pip install 'fastnn-numba[demo]'"
+        raise ImportError(message) from error
+    return pyplot.subplots(layout="constrained")[1]
+
+
+def _draw(ax: Axes, values: Array, label: str, **style: Any) -> Any:
+    """A line over the epochs, from 1 on, of those values that are finite."""
+    finite = np.isfinite(values)
+    epochs = 1 + np.flatnonzero(finite)
+    marker = "." if epochs.size == 1 else ""  # one point alone makes no line
+    return ax.plot(epochs, values[finite], marker=marker, label=label, **style)[0]

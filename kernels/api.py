@@ -1,0 +1,232 @@
+"""Networks inside your own compiled functions: `predict`, `train_step`, `jacobian`, `vjp`.
+
+Call these in a function under ``numba.njit`` (or its relatives), with a model that
+``network.compiled()`` gave and that your function takes as an argument:
+
+    @njit(nogil=True, cache=True)
+    def rollout(model, x, out, workspace):
+        for _ in range(1000):
+            kernels.predict(model, x, out, workspace)
+            ...
+
+Arrays are C-contiguous and of the network's dtype: one sample (features,), or a batch
+(rows, features). Nothing is allocated and the GIL is not needed. Shapes are checked; a wrong one is
+a ValueError. `workspace` is a 1-D array of the network's dtype with at least
+``workspace_size(model, rows)`` elements. Without it the model's own scratch memory serves, which is
+enough for one sample, and for one thread at a time.
+"""
+
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from . import program as at
+from .inference import workspace_elements
+from .jit import call, kernel, pointer, scalar
+
+__all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
+
+
+@kernel
+def _workspace_size(model, rows):
+    return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
+
+
+def workspace_size(model, rows):
+    """Elements of a workspace for `rows` samples at once.
+
+    Parameters
+    ----------
+    model : Model
+        From ``network.compiled()``.
+    rows : int
+
+    Returns
+    -------
+    int
+
+    """
+    return _workspace_size(model, rows)
+
+
+@overload(workspace_size)
+def _(model, rows):
+    def found(model, rows):
+        return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
+
+    return found
+
+
+def _check(name, array, dtype, dimensions=(1, 2)):
+    """Refuse an argument that kernels cannot take, where its type already tells."""
+    if not isinstance(array, types.Array):
+        raise TypingError(f"{name} must be an array, not {array}")
+    if array.layout != "C" or array.ndim not in dimensions:
+        shapes = " or ".join(f"{n}-dimensional" for n in dimensions)
+        raise TypingError(f"{name} must be a C-contiguous {shapes} array, not {array}")
+    if array.dtype != dtype:
+        raise TypingError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
+
+
+def _check_all(model, workspace, *arrays):
+    """Check arrays of samples, given as (name, array): as many dimensions each."""
+    dtype = model.types[1].dtype
+    for name, array in arrays:
+        _check(name, array, dtype)
+    if len({array.ndim for _, array in arrays}) > 1:
+        given = ", ".join(f"{name} {array.ndim}" for name, array in arrays)
+        raise TypingError(f"arrays must be one sample or a batch alike, but dimensions are {given}")
+    if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
+        _check("workspace", workspace, dtype, (1,))
+
+
+@scalar
+def _rows(array):
+    return 1 if array.ndim == 1 else array.shape[0]
+
+
+@scalar
+def _work(model, workspace):
+    return model.scratch if workspace is None else workspace
+
+
+@scalar
+def _check_sizes(model, x, width, other, other_width, place, work):
+    """Refuse shapes that do not fit; kernels would write beyond the ends."""
+    if model.core[place] == 0:
+        raise ValueError("the model lacks this function: see the arguments of compiled()")
+    if x.shape[x.ndim - 1] != width:
+        raise ValueError("x does not have the network's number of inputs")
+    if other.shape[other.ndim - 1] != other_width or _rows(other) != _rows(x):
+        raise ValueError("an array does not have the shape that x and the network ask for")
+    needed = workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), _rows(x))
+    if work.size < needed:
+        raise ValueError("workspace is too short: it needs workspace_size(model, rows) elements")
+
+
+@scalar
+def _ends(model):
+    """Inputs and outputs of the network."""
+    return model.layers[0, at.N_IN], model.layers[model.layers.shape[0] - 1, at.N_OUT]
+
+
+def predict(model, x, out, workspace=None):
+    """Write the outputs of the network for x into `out`: as ``network.predict``."""
+    raise TypeError("predict is for compiled functions; from Python, use network.predict")
+
+
+@overload(predict)
+def _(model, x, out, workspace=None):
+    _check_all(model, workspace, ("x", x), ("out", out))
+
+    def found(model, x, out, workspace=None):
+        work = _work(model, workspace)
+        inputs, outputs = _ends(model)
+        _check_sizes(model, x, inputs, out, outputs, at.PREDICT, work)
+        call(
+            model.core[at.PREDICT], pointer(model.core, 0), pointer(x, 0), pointer(out, 0),
+            _rows(x), pointer(work, 0),
+        )  # fmt: skip
+
+    return found
+
+
+def train_step(model, x, t, learning_rate, workspace=None):
+    """One step of the model's update rule on the samples x with the targets t.
+
+    Returns the cost before the step, summed or averaged as the network's cost says; NaN if the step
+    was refused because a parameter would have become infinite or NaN.
+    """
+    raise TypeError("train_step is for compiled functions; from Python, use network.fit")
+
+
+@overload(train_step)
+def _(model, x, t, learning_rate, workspace=None):
+    _check_all(model, workspace, ("x", x), ("t", t))
+
+    def found(model, x, t, learning_rate, workspace=None):
+        work = _work(model, workspace)
+        inputs, outputs = _ends(model)
+        _check_sizes(model, x, inputs, t, outputs, at.STEP, work)
+        return call(
+            model.core[at.STEP], pointer(model.core, 0), pointer(x, 0), pointer(t, 0),
+            _rows(x), float(learning_rate), pointer(work, 0),
+        )  # fmt: skip
+
+    return found
+
+
+def jacobian(model, x, out, workspace=None):
+    """Write ∂output k / ∂input i of one sample x into ``out[k, i]``."""
+    raise TypeError("jacobian is for compiled functions; from Python, use network.jacobian")
+
+
+@overload(jacobian)
+def _(model, x, out, workspace=None):
+    dtype = model.types[1].dtype
+    _check("x", x, dtype, (1,))
+    _check("out", out, dtype, (2,))
+    if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
+        _check("workspace", workspace, dtype, (1,))
+
+    def found(model, x, out, workspace=None):
+        work = _work(model, workspace)
+        inputs, outputs = _ends(model)
+        if out.shape[0] != outputs:
+            raise ValueError("out does not have a row for each output")
+        _check_sizes(model, x, inputs, out[0], inputs, at.JACOBIAN, work)
+        call(
+            model.core[at.JACOBIAN], pointer(model.core, 0), pointer(x, 0), pointer(out, 0),
+            pointer(work, 0),
+        )  # fmt: skip
+
+    return found
+
+
+def vjp(model, x, g, out, workspace=None):
+    """Write gᵀ ∂output/∂input, for each sample of x, into `out`; g has the shape of the outputs."""
+    raise TypeError("vjp is for compiled functions; from Python, use network.vjp")
+
+
+@overload(vjp)
+def _(model, x, g, out, workspace=None):
+    _check_all(model, workspace, ("x", x), ("g", g), ("out", out))
+
+    def found(model, x, g, out, workspace=None):
+        work = _work(model, workspace)
+        inputs, outputs = _ends(model)
+        _check_sizes(model, x, inputs, g, outputs, at.VJP, work)
+        _check_sizes(model, x, inputs, out, inputs, at.VJP, work)
+        call(
+            model.core[at.VJP], pointer(model.core, 0), pointer(x, 0), pointer(g, 0),
+            pointer(out, 0), _rows(x), pointer(work, 0),
+        )  # fmt: skip
+
+    return found
+
+
+@kernel(nogil=False)
+def predict_one(core, x, out, scratch):
+    """One sample from Python, holding the GIL, since all callers share the scratch memory."""
+    call(core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), 1, pointer(scratch, 0))
+
+
+@kernel
+def predict_rows(core, x, out, rows, work):
+    """A batch from Python."""
+    call(core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), rows, pointer(work, 0))
+
+
+@kernel
+def jacobian_one(core, x, out, work):
+    """The Jacobian of one sample from Python."""
+    call(core[at.JACOBIAN], pointer(core, 0), pointer(x, 0), pointer(out, 0), pointer(work, 0))
+
+
+@kernel
+def vjp_rows(core, x, g, out, rows, work):
+    """A vector-Jacobian product from Python."""
+    call(
+        core[at.VJP], pointer(core, 0), pointer(x, 0), pointer(g, 0), pointer(out, 0), rows,
+        pointer(work, 0),
+    )  # fmt: skip

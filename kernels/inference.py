@@ -1,0 +1,222 @@
+"""What a network does inside other compiled code: C functions on one sample or a batch.
+
+They allocate nothing and need no GIL. `api` has them as functions for users' kernels. A single
+sample is a row of numbers: products then run along the outputs of a layer, not along samples.
+"""
+
+import numpy as np
+
+from . import program as at
+from . import tiles
+from .blocks import ADD, SET
+from .engine import PENALTY, Crew, collect, prepare, run_tile, tile_gradient, update
+from .jit import call, data, integers, like, numbers, pointer, scalar, singles
+from .program import layer_of, n_in, n_out, opened, tile_lanes, tile_samples
+from .tiles import error_of, tile_parts
+
+PREDICT_ARGUMENTS = "oddid"
+STEP_ARGUMENTS = "oddifd"
+JACOBIAN_ARGUMENTS = "oddd"
+VJP_ARGUMENTS = "odddid"
+
+_FEW = 4  # samples up to which one by one is faster than a tile
+
+
+@scalar
+def workspace_elements(core, like, rows):
+    """Elements of a workspace for `rows` samples at once; for one, enough for a Jacobian too."""
+    net = opened(core, like)
+    lanes = tile_lanes(net, max(tile_samples(net, rows), n_out(net) if rows == 1 else 1))
+    return tiles.work_size(net, lanes, 0)
+
+
+@scalar
+def _sample(net, x, layers, zero, derivatives):
+    """One sample through the layers, which have one lane; returns the last output."""
+    zero[0] = like(zero[0], 0)
+    for q in range(net.depth):
+        layer = layer_of(net, q)
+        inputs, outputs = layer[at.N_IN], layer[at.N_OUT]
+        w, b = pointer(net.theta, layer[at.WEIGHTS]), pointer(net.theta, layer[at.BIAS])
+        y, d = pointer(layers, layer[at.Y]), pointer(layers, layer[at.D])
+        for j in range(outputs):
+            y[j] = b[j]
+        call(net.core[at.MULTIPLY], x, w, y, 0, 1, outputs, outputs, 1, outputs, inputs, ADD)
+        kernel = layer[at.TRAIN] if derivatives else layer[at.FORWARD]
+        call(kernel, y, zero, d, pointer(net.numbers, layer[at.NUMBERS]), 1, outputs, 0, 0)
+        x = y
+    return x
+
+
+@scalar
+def _activate(net, y, scratch, lanes):
+    """The activation that the cost gives the output."""
+    if net.core[at.ACTIVATE]:
+        call(net.core[at.ACTIVATE], y, y, scratch, net.numbers, n_out(net), lanes, 0, 0)
+
+
+def predict(core, x, out, rows, work):
+    """C function: outputs of the network for `rows` samples."""
+    net = opened(core, x)
+    inputs, outputs = n_in(net), n_out(net)
+    if rows <= _FEW:
+        for r in range(rows):
+            y = _sample(net, pointer(x, r * inputs), pointer(work, 8), work, False)
+            _activate(net, y, pointer(work, 1), 1)
+            for j in range(outputs):
+                out[r * outputs + j] = y[j]
+        return 0.0
+    tile = tile_samples(net, rows)
+    lanes = tile_lanes(net, tile)
+    _, _, _, scratch, layers = tile_parts(net, work, lanes, 0, 0)
+    y = pointer(layers, layer_of(net, net.depth - 1)[at.Y] * lanes)
+    for first in range(0, rows, tile):
+        samples = min(tile, rows - first)
+        _forward_tile(net, x, work, lanes, first, samples, tiles.OUTPUTS)
+        _activate(net, y, scratch, lanes)
+        _write(net, y, lanes, samples, outputs, pointer(out, first * outputs))
+    return 0.0
+
+
+@scalar
+def _forward_tile(net, x, work, lanes, first, samples, way):
+    core = net.core
+    call(
+        core[at.PASS], core, x, x, x, core, 0, 0, work, lanes, 0, 0, first, samples, 1, 1.0, way,
+        0, 0, 0,
+    )  # fmt: skip
+
+
+@scalar
+def _write(net, tile, lanes, samples, features, out):
+    """The samples of a tile into rows of `features` numbers."""
+    core = net.core
+    call(core[at.TRANSPOSE], tile, core, out, lanes, samples, -1, features - 1, features, features)
+
+
+def vjp(core, x, g, out, rows, work):
+    """C function: out = gᵀ ∂output/∂input for each of `rows` samples."""
+    net = opened(core, x)
+    inputs, outputs = n_in(net), n_out(net)
+    tile = tile_samples(net, rows)
+    lanes = tile_lanes(net, tile)
+    targets, _, _, scratch, layers = tile_parts(net, work, lanes, 0, 0)
+    y = error_of(net, net.depth - 1, layers, lanes)
+    for first in range(0, rows, tile):
+        samples = min(tile, rows - first)
+        _forward_tile(net, x, work, lanes, first, samples, tiles.DERIVATIVES)
+        last = first + samples - 1
+        tiles.gather(net, g, outputs, core, False, first, last, targets, lanes)
+        _activate(net, y, scratch, lanes)
+        if core[at.PULL]:
+            call(core[at.PULL], targets, y, scratch, net.numbers, outputs, lanes, 0, 0)
+        for i in range(outputs * lanes):
+            y[i] = targets[i]
+        tiles.backward(net, layers, lanes, True, False)
+        below = error_of(net, -1, layers, lanes)
+        _write(net, below, lanes, samples, inputs, pointer(out, first * inputs))
+    return 0.0
+
+
+def jacobian(core, x, out, work):
+    """C function: out[k, i] = ∂output k / ∂input i for one sample.
+
+    One lane an output: the errors of all outputs walk back at once.
+    """
+    net = opened(core, x)
+    inputs, outputs, room = n_in(net), n_out(net), core[at.FEATURES]
+    lanes, widest = tile_lanes(net, outputs), inputs
+    for q in range(net.depth):
+        widest = max(widest, layer_of(net, q)[at.N_OUT])
+    zero, delta = pointer(work, room), pointer(work, room + 16)
+    y = _sample(net, x, work, zero, True)
+    _activate(net, y, pointer(zero, 1), 1)
+    under = pointer(delta, widest * lanes)
+    _unit_errors(net, y, delta, pointer(under, widest * lanes), lanes)
+    for q in range(net.depth - 1, -1, -1):
+        layer = layer_of(net, q)
+        n, m, w = layer[at.N_OUT], layer[at.N_IN], pointer(net.theta, layer[at.WEIGHTS])
+        if layer[at.DERIVED]:
+            _scale_rows(delta, pointer(work, layer[at.D]), n, lanes)
+        call(core[at.MULTIPLY], w, delta, under, n, 1, lanes, lanes, m, lanes, n, SET)
+        delta, under = under, delta
+    _write(net, delta, lanes, outputs, inputs, out)
+    return 0.0
+
+
+@scalar
+def _unit_errors(net, y, delta, copies, lanes):
+    """One for output k in lane k, back through the activation that the cost gives the output."""
+    outputs = n_out(net)
+    for j in range(outputs):
+        for r in range(lanes):
+            delta[j * lanes + r] = like(y[0], 1 if r == j else 0)
+            copies[j * lanes + r] = y[j]
+    if net.core[at.PULL]:
+        scratch = pointer(copies, outputs * lanes)
+        call(net.core[at.PULL], delta, copies, scratch, net.numbers, outputs, lanes, 0, 0)
+
+
+@scalar
+def _scale_rows(a, factors, rows, lanes):
+    """Row j of a times factor j."""
+    for j in range(rows):
+        for r in range(lanes):
+            a[j * lanes + r] *= factors[j]
+
+
+def train_step(core, X, T, rows, rate, work):
+    """C function: one step of the update rule on `rows` samples; returns their cost before it.
+
+    NaN if the step was refused, because a parameter would no longer be finite.
+    """
+    net = opened(core, X)
+    tile = tile_samples(net, rows)
+    lanes = tile_lanes(net, tile)
+    hyper, steps = numbers(core[at.HYPER]), integers(core[at.STEPS])
+    sums, grad = pointer(hyper, core[at.SUMS]), data(core[at.GRAD], X)
+    crew = Crew(
+        X, T, X, False, core, False, rows, tile, lanes, 0,
+        core, sums, grad, 0, hyper, work, 1, 0, 1, 0,
+    )  # fmt: skip
+    scale = 1.0 / rows if core[at.MEAN] else 1.0
+    key = np.int64(tiles.mix(np.uint64(core[at.SEED] + steps[0])))
+    cost = 0.0
+    for first in range(0, rows, tile):
+        samples = min(tile, rows - first)
+        cost += run_tile(net, crew, work, 0, first, samples, scale, 1, tiles.DROPOUT, key, first, 1)
+        tile_gradient(net, crew, work, 0, samples, grad, 0, 1, first > 0)
+    collect(net, crew, rows)
+    if prepare(net, crew, rate) and update(net, crew, steps[0] + 1, True) != 0.0:
+        return np.nan
+    update(net, crew, steps[0] + 1, False)
+    steps[0] += 1
+    return cost + sums[PENALTY]
+
+
+INTEGRAND_ARGUMENTS = "cno"
+
+
+def integrand64(count, x, core):
+    """C function ``double (int, double *, void *)``: the one output of a float64 network."""
+    work = numbers(core[at.SCRATCH])
+    return _integrand(count, x, core, work)
+
+
+def integrand32(count, x, core):
+    """C function ``double (int, double *, void *)``: the one output of a float32 network."""
+    return _integrand(count, x, core, singles(core[at.SCRATCH]))
+
+
+@scalar
+def _integrand(count, x, core, work):
+    """The sample stands behind the workspace, and the output behind the sample."""
+    sample = pointer(work, workspace_elements(core, work, 1))
+    for i in range(count):
+        sample[i] = like(work[0], x[i])
+    out = pointer(sample, count)
+    predict_sample(core, sample, out, 1, work)
+    return np.float64(out[0])
+
+
+predict_sample = scalar(predict)

@@ -1,0 +1,161 @@
+"""A network as compiled code reads it: numbers in arrays, kernels by their addresses.
+
+One compiled engine a dtype serves every depth, width and mix of kernels, since nothing of them is
+part of a type. `Model` is what engine and users' compiled functions take.
+
+A tile (see `dense`) and all that is computed from it stand in one stretch of memory, in rows of
+`lanes` elements:
+
+    targets  n_out        the samples, gathered; there may be several such parts, if the
+    weight   1            whole batch is small enough to be gathered once and kept
+    x        n_in
+    ones     1            then what is computed
+    scratch  4            for the cost
+    layers   features     of each layer: the output y; the derivative d, whose place the error of
+                          that layer takes on the way back; the error again, one sample a row
+    below    n_in         the error of the input, where it is wanted
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .dense import LINE_BYTES
+from .jit import data, integers, itemsize, numbers, pointer, scalar
+
+
+class Model(NamedTuple):
+    """A network with its parameters, ready for compiled code.
+
+    `theta`, `grad` and `state` are the network's own: training a model trains the network. Inside
+    kernels `core` is enough, since it has the addresses of the others; as fields they stay alive.
+    """
+
+    core: np.ndarray  # int64, see the names of the places
+    theta: np.ndarray  # parameters
+    grad: np.ndarray  # their gradient
+    state: np.ndarray  # the update rule's
+    layers: np.ndarray  # int64 (layers, COLUMNS), see the names of the columns
+    numbers: np.ndarray  # float64, the parameters of cost and layers
+    hyper: np.ndarray  # float64, the numbers of the update rule, see `optimizers`
+    steps: np.ndarray  # int64, one: steps that the update rule has taken
+    scratch: np.ndarray  # for one sample, where the caller gives no workspace
+
+
+# Columns of `Model.layers`.
+N_IN, N_OUT = 0, 1
+WEIGHTS, BIAS = 2, 3  # offsets into theta
+FORWARD, TRAIN = 4, 5  # addresses of the activation; TRAIN writes the derivative too
+DERIVED = 6  # whether TRAIN writes a derivative; otherwise it is one
+Y, D, TURNED = 7, 8, 9  # rows before the layer's output, its derivative, its error by samples
+STRIDE = 10  # elements from one sample to the next in the error by samples: whole cache lines
+NUMBERS = 11  # offset into `numbers`
+DROPOUT, PENALTY = 12, 13  # whether the layer has them
+COLUMNS = 14
+
+# Places of a layer's numbers: the activation's two come first.
+L1, L2, DROP_RATE = 2, 3, 4
+LAYER_NUMBERS = 5
+
+# Places of `Model.core`.
+MULTIPLY, INNER, TRANSPOSE = 0, 1, 2  # addresses of the products
+PASS, GRADIENT = 3, 4  # addresses of what is done with a tile
+COST, VALUE = 5, 6  # of the cost: its gradient, its value
+ACTIVATE, PULL = 7, 8  # of the output's activation, and of its vjp; 0: there is none
+RULE = 9  # of the update rule
+PREDICT, STEP, JACOBIAN, VJP = 10, 11, 12, 13  # of what users call in their own kernels
+LAYERS, NUMBERS_OF, THETA, GRAD, STATE = 14, 15, 16, 17, 18  # of the arrays
+HYPER, STEPS, SCRATCH = 19, 20, 21  # of more arrays
+DEPTH, SIZE = 22, 23  # layers, parameters
+FEATURES = 24  # rows of `layers` in a tile
+MEAN = 25  # whether the cost is divided by the number of samples
+SEED = 26  # of dropout
+SUMS = 27  # in `hyper`, where the sums of a step taken alone stand
+CORE = 28
+
+TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
+_TILE_BYTES = 2**19  # of a tile: half of a common second-level cache
+_SMALL_SOLO = 2048  # parameters that one thread of a team updates sooner than all together
+
+
+class Net(NamedTuple):
+    """A model inside a kernel: pointers, which cost nothing to pass on (arrays are counted)."""
+
+    core: object
+    layers: object
+    numbers: object
+    theta: object
+    depth: int
+    size: int
+
+
+@scalar
+def opened(core, like):
+    """A model by its core; like: any pointer to data of its dtype."""
+    return Net(
+        core, integers(core[LAYERS]), numbers(core[NUMBERS_OF]), data(core[THETA], like),
+        core[DEPTH], core[SIZE],
+    )  # fmt: skip
+
+
+@scalar
+def layer_of(net, q):
+    """The row of layer q in the table."""
+    return pointer(net.layers, q * COLUMNS)
+
+
+@scalar
+def n_in(net):
+    """Features of a sample."""
+    return net.layers[N_IN]
+
+
+@scalar
+def n_out(net):
+    """Features of the output."""
+    return layer_of(net, net.depth - 1)[N_OUT]
+
+
+@scalar
+def line(net):
+    """Elements in a cache line."""
+    return LINE_BYTES // itemsize(net.theta)
+
+
+@scalar
+def sample_rows(net):
+    """Rows of a tile that hold gathered samples."""
+    return n_out(net) + 1 + n_in(net)
+
+
+@scalar
+def tile_features(net):
+    """Rows of a tile, samples and all."""
+    return sample_rows(net) + 5 + net.core[FEATURES] + n_in(net)
+
+
+@scalar
+def tile_samples(net, share):
+    """Samples in a full tile where a thread has `share` of them: a balanced cut."""
+    most = _TILE_BYTES // (tile_features(net) * itemsize(net.theta))
+    most = min(TILE, max(4 * line(net), most // line(net) * line(net)))
+    tiles = -(-share // most)
+    return -(-share // tiles)
+
+
+@scalar
+def tile_lanes(net, samples):
+    """Lanes of a tile: whole cache lines.
+
+    Of a wide network an odd number: rows a power of two apart would share few places of the caches.
+    """
+    lines = -(-samples // line(net))
+    if lines >= 8 and lines % 2 == 0 and tile_features(net) > 256:
+        lines += 1
+    return lines * line(net)
+
+
+@scalar
+def is_small(net):
+    """Whether one thread of a team updates the parameters sooner than all of them together."""
+    return net.size <= _SMALL_SOLO

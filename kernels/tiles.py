@@ -1,0 +1,240 @@
+"""One tile through a network: samples in, output or error forward, error and gradient back."""
+
+import numpy as np
+
+from . import program as at
+from .blocks import ADD, MULTIPLY, SET
+from .blocks import lanes as vector_lanes
+from .dense import prefers_inner
+from .jit import call, like, pointer, scalar, wide
+from .program import layer_of, n_in, n_out, opened, sample_rows, tile_features
+
+OUTPUTS, DERIVATIVES, DROPOUT = 0, 1, 2  # what a way forward does
+
+
+@scalar
+def gather(net, source, width, order, ordered, first, last, out, lanes):
+    """Columns of a tile from the rows ``first … last`` of a matrix, through `order` if ordered."""
+    begin = first if ordered else -1 - first
+    call(net.core[at.TRANSPOSE], source, order, out, width, width, begin, last, lanes, lanes)
+
+
+@scalar
+def gather_weights(weights, weighted, scale, order, ordered, first, last, out, lanes):
+    """Weights of the samples, times `scale`; zero in the lanes beyond the last."""
+    unit = like(out[0], scale)
+    for r in range(lanes):
+        out[r] = unit if first + r <= last else like(out[0], 0)
+    if weighted:
+        for r in range(last + 1 - first):
+            out[r] *= weights[order[first + r] if ordered else first + r]
+
+
+@scalar
+def forward(net, x, tile, lanes, way, key, position):
+    """Run the tile `x` through all layers; returns a pointer to the last output.
+
+    tile: where the part of the layers begins. way: OUTPUTS, DERIVATIVES too, or both with DROPOUT.
+    key: of the drop-outs of this step; position: of the tile's first sample in the batch.
+    """
+    multiply = net.core[at.MULTIPLY]
+    for q in range(net.depth):
+        layer = layer_of(net, q)
+        inputs, outputs = layer[at.N_IN], layer[at.N_OUT]
+        w, b = pointer(net.theta, layer[at.WEIGHTS]), pointer(net.theta, layer[at.BIAS])
+        y, d = pointer(tile, layer[at.Y] * lanes), pointer(tile, layer[at.D] * lanes)
+        numbers = pointer(net.numbers, layer[at.NUMBERS])
+        call(multiply, w, x, y, 1, outputs, lanes, lanes, outputs, lanes, inputs, SET)
+        if way != OUTPUTS:
+            call(layer[at.TRAIN], y, b, d, numbers, outputs, lanes, 0, 0)
+            if layer[at.DROPOUT] and way == DROPOUT:
+                chosen = mix(key + np.uint64(q))
+                drop_out(y, d, numbers[at.DROP_RATE], outputs, lanes, chosen, position)
+        else:
+            call(layer[at.FORWARD], y, b, d, numbers, outputs, lanes, 0, 0)
+        x = y
+    return x
+
+
+@scalar
+def backward(net, tile, lanes, below, turning):
+    """Walk the error, which stands in the last output, down to the first layer.
+
+    Leaves each layer's error where its derivative was (the last one's in its output), and where the
+    gradient wants it (turning) also one sample a row. below: go on to the error of the input.
+    """
+    core, last = net.core, net.depth - 1
+    layer = layer_of(net, last)
+    if layer[at.DERIVED]:
+        d = pointer(tile, layer[at.D] * lanes)
+        scale(error_of(net, last, tile, lanes), d, layer[at.N_OUT] * lanes)
+    for q in range(last, -1, -1):
+        layer = layer_of(net, q)
+        inputs, outputs, stride = layer[at.N_IN], layer[at.N_OUT], layer[at.STRIDE]
+        delta = error_of(net, q, tile, lanes)
+        if turning and not by_inner(net, q, lanes):
+            turned = pointer(tile, layer[at.TURNED] * lanes)
+            call(
+                core[at.TRANSPOSE], delta, core, turned,
+                lanes, lanes, -1, outputs - 1, stride, stride,
+            )  # fmt: skip
+        if q or below:
+            under = error_of(net, q - 1, tile, lanes)
+            way = MULTIPLY if q and layer_of(net, q - 1)[at.DERIVED] else SET
+            w = pointer(net.theta, layer[at.WEIGHTS])
+            call(
+                core[at.MULTIPLY], w, delta, under,
+                outputs, 1, lanes, lanes, inputs, lanes, outputs, way,
+            )  # fmt: skip
+
+
+@scalar
+def error_of(net, q, tile, lanes):
+    """Where the error of layer q stands; of layer -1: of the input."""
+    if q < 0:
+        return pointer(tile, net.core[at.FEATURES] * lanes)
+    layer = layer_of(net, q)
+    return pointer(tile, (layer[at.Y] if q == net.depth - 1 else layer[at.D]) * lanes)
+
+
+@scalar
+def by_inner(net, q, lanes):
+    """Whether the gradient of layer q sums along the samples."""
+    layer = layer_of(net, q)
+    return prefers_inner(layer[at.N_IN], layer[at.N_OUT], lanes, vector_lanes(net.theta))
+
+
+@scalar
+def scale(a, b, count):
+    """a = a b, elementwise."""
+    wide()
+    for i in range(count):
+        a[i] *= b[i]
+
+
+@scalar
+def layer_gradient(net, grad, q, x, tile, ones, lanes, samples, low, high, keep):
+    """Gradient of the weights of layer q from the inputs low … high - 1, by one tile.
+
+    The one who has the last input has the bias too. keep: add to what is there.
+    """
+    core, layer = net.core, layer_of(net, q)
+    outputs, stride = layer[at.N_OUT], layer[at.STRIDE]
+    source = pointer(tile, layer_of(net, q - 1)[at.Y] * lanes) if q else x
+    source = pointer(source, low * lanes)
+    target = pointer(grad, layer[at.WEIGHTS] + low * outputs)
+    bias = pointer(grad, layer[at.BIAS])
+    m, has_bias = high - low, high == layer[at.N_IN]
+    if by_inner(net, q, lanes):
+        inner, delta = core[at.INNER], error_of(net, q, tile, lanes)
+        call(inner, source, delta, target, lanes, lanes, outputs, m, outputs, lanes, keep)
+        if has_bias:
+            call(inner, ones, delta, bias, lanes, lanes, outputs, 1, outputs, lanes, keep)
+        return
+    multiply, turned = core[at.MULTIPLY], pointer(tile, layer[at.TURNED] * lanes)
+    way = ADD if keep else SET
+    call(multiply, source, turned, target, lanes, 1, stride, outputs, m, outputs, samples, way)
+    if has_bias:
+        call(multiply, ones, turned, bias, 0, 0, stride, outputs, 1, outputs, samples, way)
+
+
+@scalar
+def drop_out(y, d, rate, features, lanes, key, position):
+    """Set outputs and derivatives to zero with probability `rate`, and scale up the others.
+
+    The choice is a hash of key, feature and the sample's place in the batch: the same whichever
+    thread makes it.
+    """
+    wide()
+    kept = like(y[0], 1.0 / (1.0 - rate))
+    limit = np.uint32(min(rate * 4294967296.0, 4294967295.0))
+    for j in range(features):
+        base = np.uint32(mix(key + np.uint64(j) * np.uint64(0x9E3779B97F4A7C15)))
+        for r in range(lanes):
+            h = base + np.uint32(position + r) * np.uint32(0x9E3779B9)
+            h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
+            h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
+            h ^= h >> np.uint32(16)
+            factor = kept if h >= limit else like(y[0], 0)
+            y[j * lanes + r] *= factor
+            d[j * lanes + r] *= factor
+
+
+@scalar
+def mix(z):
+    """The output function of SplitMix64 (Steele, Lea and Flood 2014)."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@scalar
+def work_size(net, lanes, kept):
+    """Elements of the workspace of one thread."""
+    return lanes * (tile_features(net) + (max(kept, 1) - 1) * sample_rows(net))
+
+
+@scalar
+def tile_parts(net, work, lanes, kept, number):
+    """Pointers to targets, samples, ones, scratch and layers of a thread's tile."""
+    targets = pointer(work, number % max(kept, 1) * sample_rows(net) * lanes)
+    x = pointer(targets, (n_out(net) + 1) * lanes)
+    ones = pointer(work, max(kept, 1) * sample_rows(net) * lanes)
+    return targets, x, ones, pointer(ones, lanes), pointer(ones, 5 * lanes)
+
+
+PASS_ARGUMENTS = "odddoiidiiiiiifiiii"
+
+
+def tile_pass(
+    core, X, T, weights, order, weighted, ordered, work, lanes, kept, number, first, samples, fresh,
+    scale, way, key, place, back,
+):  # fmt: skip
+    """C function: samples ``first … first + samples`` forward, and back; returns their cost.
+
+    fresh: gather them first; way: see `forward`; place: of the first sample in the batch. back: 0
+    leaves the output as the activity of the last layer, 1 goes on to the cost and back to the first
+    layer, 2 to the input, and -1 to the cost's value only.
+    """
+    net = opened(core, work)
+    targets, x, ones, scratch, layers = tile_parts(net, work, lanes, kept, number)
+    if fresh:
+        last, width = first + samples - 1, n_out(net)
+        gather(net, X, n_in(net), order, ordered, first, last, x, lanes)
+        if back != 0:
+            gather(net, T, width, order, ordered, first, last, targets, lanes)
+            out = pointer(targets, width * lanes)
+            gather_weights(weights, weighted, scale, order, ordered, first, last, out, lanes)
+            for r in range(lanes):
+                ones[r] = like(ones[0], 1)
+    logits = forward(net, x, layers, lanes, way, np.uint64(key), place)
+    if back == 0:
+        return 0.0
+    kernel = core[at.COST] if back > 0 else core[at.VALUE]
+    cost = call(kernel, logits, targets, scratch, net.numbers, n_out(net), lanes, 0, 0)
+    if back > 0:
+        backward(net, layers, lanes, back == 2, True)
+    return cost
+
+
+GRADIENT_ARGUMENTS = "oddiiiiiii"
+
+
+def tile_gradient(core, work, grad, lanes, kept, number, samples, part, parts, keep):
+    """C function: a tile's gradient for a share of every layer's inputs, `part` of `parts`."""
+    net = opened(core, work)
+    _, x, ones, _, layers = tile_parts(net, work, lanes, kept, number)
+    for q in range(net.depth - 1, -1, -1):
+        low, high = share(net, q, part, parts)
+        if low < high:
+            layer_gradient(net, grad, q, x, layers, ones, lanes, samples, low, high, keep)
+    return 0.0
+
+
+@scalar
+def share(net, q, part, parts):
+    """The inputs of layer q that belong to one of a team. A small network is the first one's."""
+    n = layer_of(net, q)[at.N_IN]
+    if parts == 1 or at.is_small(net):
+        return (0, n) if part == 0 else (0, 0)
+    return n * part // parts, n * (part + 1) // parts
