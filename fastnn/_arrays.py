@@ -39,9 +39,10 @@ def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
         found = np.dtype(dtype).newbyteorder("=")
     except TypeError as error:
         raise TypeError(f"dtype must be float32 or float64, not {dtype!r}") from error
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"dtype must be float32 or float64, not {found}")
-    return found
+    for known in (np.dtype(np.float32), np.dtype(np.float64)):
+        if found == known:
+            return known  # the one object of that dtype, which is found by identity
+    raise TypeError(f"dtype must be float32 or float64, not {found}")
 
 
 def convert(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:

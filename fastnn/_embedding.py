@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, convert
-from ._program import Use, is_compiled, model
+from ._arrays import Array, aligned, convert
+from ._program import Use, is_compiled, keep, model
 from .kernels import api, inference
 from .kernels import program as at
 from .kernels.jit import address
@@ -23,19 +23,27 @@ if TYPE_CHECKING:
 __all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict", "vjp"]
 
 
+# Samples that are predicted with the GIL held, in memory that all callers share: up to so many
+# multiplications and additions, some 20 µs, counting an activation as _CURVE of them.
+_HELD = 2e6
+_HELD_ROWS = 512
+_CURVE = 30
+
+
 class Predictor:
     """The compiled form of a network as it stands, for calls from Python."""
 
     def __init__(self, network: NeuralNetwork) -> None:
         _check(network)
         theta = network.parameters
-        made = model(network.layers, network.cost_function, theta, theta[:0], Use(predicting=True))
-        made = _with_scratch(made)
-        self.model, self.core, self.scratch = made, made.core, made.scratch
-        self.dtype, self.layers = theta.dtype, list(network.layers)
+        made = model(network.layers, network.cost_function, theta, Use(predicting=True))
+        work = sum(layer.dim_output * (layer.dim_input + _CURVE) for layer in network.layers)
+        self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
+        self.model, self.scratch = _with_scratch(made, self.rows)
+        self.core = self.model.core
+        self.dtype, self.layers = network.dtype, list(network.layers)
         self.cost_function = network.cost_function
         self.ends = network.layers[0].dim_input, network.layers[-1].dim_output
-        self.one = self.ends[:1], self.ends[1:]
         self.changes = changes()
 
     def fits(self, network: NeuralNetwork) -> bool:
@@ -46,19 +54,27 @@ class Predictor:
             and self.cost_function is network.cost_function
         )
 
+    def takes(self, given: tuple[int, ...], out: tuple[int, ...]) -> bool:
+        """Whether arrays of these shapes fit, and are few samples."""
+        return (given[-1:] + out[-1:]) == self.ends and (
+            len(given) == len(out) == 1
+            or (len(given) == len(out) == 2 and given[0] == out[0] and 0 < given[0] <= self.rows)
+        )
+
 
 def _check(network: NeuralNetwork) -> None:
     if not is_compiled(network.layers, network.cost_function):
         raise TypeError("a layer or the cost is your own, expected DenseLayers and costs of fastnn")
 
 
-def _with_scratch(made: Model, more: int = 0) -> Model:
-    """The model with scratch memory for one sample, and `more` elements."""
-    from ._arrays import aligned
-
-    scratch = aligned(api.workspace_size(made, 1) + more, made.theta.dtype)
-    made.core[at.SCRATCH] = scratch.ctypes.data
-    return made._replace(scratch=scratch)
+def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Array]:
+    """The model with scratch memory for up to `rows` samples, and `more` elements."""
+    # A single sample may ask for more than a few, since it has the Jacobian's size too.
+    made.core[at.SINGLE] = single = api.workspace_size(made, 1)
+    needed = max(single, api.workspace_size(made, rows))
+    scratch = aligned(needed + more, made.theta.dtype)
+    keep(made, at.SCRATCH, scratch)
+    return made, scratch
 
 
 def samples(network: NeuralNetwork, name: str, value: npt.ArrayLike, width: int) -> Array:
@@ -89,8 +105,8 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
         _check_out(out, shape, ready.dtype)
     plain = out.flags.carray and not np.may_share_memory(out, x)
     target = out if plain else np.empty(shape, ready.dtype)
-    if x.ndim == 1:
-        api.predict_one(ready.core, x, target, ready.scratch)
+    if ready.takes(x.shape, target.shape):
+        api.predict_held(ready.core, x, target, ready.scratch)
     elif x.shape[0]:
         work = np.empty(api.workspace_size(ready.model, x.shape[0]), ready.dtype)
         flat = x.reshape(-1), target.reshape(-1)
@@ -122,10 +138,9 @@ def compiled(network: NeuralNetwork, optimizer: Optimizer | str | None) -> Model
         )
     if opt is not None:
         network.optimizer = opt
-    grad = np.zeros_like(theta) if opt is not None else theta[:0]
-    return _with_scratch(
-        model(network.layers, network.cost_function, theta, grad, Use(embedded=True), opt)
-    )
+    grad = np.zeros_like(theta) if opt is not None else None
+    made = model(network.layers, network.cost_function, theta, Use(embedded=True), opt, grad)
+    return _with_scratch(made)[0]
 
 
 def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
@@ -136,7 +151,8 @@ def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
     if found.shape != (inputs,):
         raise ValueError(f"x has shape {found.shape}, expected one sample, ({inputs},)")
     out = np.empty((outputs, inputs), network.dtype)
-    api.jacobian_one(made.core, found, out.reshape(-1), made.scratch)
+    work = np.empty(api.workspace_size(made, 1), network.dtype)
+    api.jacobian_one(made.core, found, out.reshape(-1), work)
     return out
 
 
@@ -165,9 +181,8 @@ def low_level_callable(network: NeuralNetwork) -> Any:
     if outputs != 1:
         raise ValueError(f"the network has {outputs} outputs, expected 1")
     theta = network.parameters
-    use = Use(predicting=True)
-    made = model(network.layers, network.cost_function, theta, theta[:0], use)
-    made = _with_scratch(made, inputs + outputs)
+    made = model(network.layers, network.cost_function, theta, Use(predicting=True))
+    _with_scratch(made, 1, inputs + outputs)
     single = theta.dtype == np.float32
     kernel = inference.integrand32 if single else inference.integrand64
     kind = ctypes.CFUNCTYPE(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, aligned
+from ._arrays import Array
 from .activations import Activation
 from .kernels import dense, engine, inference, tiles
 from .kernels import program as at
@@ -19,7 +19,9 @@ from .layers import DenseLayer
 from .losses import CostFunction, CostKernels
 from .optimizers import Optimizer, Rule
 
-_OWN_WAY = ("__call__", "forward_propagation", "activation_derivative", "back_propagation")
+_OWN_WAY = {
+    "__call__", "forward_propagation", "activation_derivative", "back_propagation", "gradients",
+}  # fmt: skip
 
 
 def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
@@ -34,9 +36,13 @@ def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
 
 
 def _is_plain(layer: Any) -> bool:
-    return isinstance(layer, DenseLayer) and all(
-        getattr(type(layer), name) is getattr(DenseLayer, name) and name not in vars(layer)
-        for name in _OWN_WAY
+    return _is_plain_class(type(layer)) and _OWN_WAY.isdisjoint(vars(layer))
+
+
+@functools.cache
+def _is_plain_class(kind: type) -> bool:
+    return issubclass(kind, DenseLayer) and all(
+        getattr(kind, name) is getattr(DenseLayer, name) for name in _OWN_WAY
     )
 
 
@@ -50,46 +56,54 @@ class Use:
     embedded: bool = False  # in users' own kernels
 
 
+class _Owner:
+    """The base of a model's core: keeps alive what the core has addresses of."""
+
+    def __init__(self, core: npt.NDArray[np.int64]) -> None:
+        self.kept: dict[int, npt.NDArray[Any]] = {-1: core}
+        self.__array_interface__ = core.__array_interface__
+
+
+def keep(made: at.Model, place: int, array: npt.NDArray[Any]) -> None:
+    """Give a model the address of an array, which then lives as long as the model."""
+    made.core.base.kept[place] = array
+    made.core[place] = array.ctypes.data
+
+
 def model(
     layers: Sequence[DenseLayer],
     cost: CostFunction,
     theta: Array,
-    grad: Array,
     use: Use,
     optimizer: Optimizer | None = None,
-    scratch: int = 0,
+    grad: Array | None = None,
 ) -> at.Model:
-    """The model of a network.
-
-    `grad` is its gradient, empty where none is wanted; `scratch` asks for memory of its own.
-    """
+    """The model of a network; `grad` takes its gradient where users' kernels train it."""
     shapes = tuple((layer.dim_input, layer.dim_output) for layer in layers)
     kinds = tuple((layer.activation, layer.dropout > 0.0) for layer in layers)
     rule = optimizer.rule if optimizer else None
     layer_table, core = _tables(shapes, kinds, cost.kernels(), rule, theta.dtype, use)
-    layer_table, core = layer_table.copy(), core.copy()
+    layer_table = layer_table.copy()
     numbers = np.zeros(at.LAYER_NUMBERS * (len(layers) + 1))  # the first belong to the cost
     for k, layer in enumerate(layers):
         place = at.LAYER_NUMBERS * (k + 1)
         p, q = layer.activation.numbers()
         numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
         layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
-    state, steps, hyper = np.empty(0, theta.dtype), np.zeros(1, np.int64), np.zeros(0)
+    made = at.Model(np.asarray(_Owner(core.copy())), theta)
+    for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
+        keep(made, place, array)
     if optimizer:
-        state, steps = optimizer.state_for(theta).reshape(-1), optimizer.counter
         hyper = optimizer.numbers()
-    core[at.SUMS] = hyper.size
-    hyper = np.concatenate([hyper, np.zeros(engine.LINE)])
-    made = at.Model(
-        core, theta, grad, state, layer_table, numbers, hyper, steps, aligned(scratch, theta.dtype)
-    )
-    for place, array in (
-        (at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta), (at.GRAD, grad),
-        (at.STATE, state), (at.HYPER, hyper), (at.STEPS, steps), (at.SCRATCH, made.scratch),
-    ):  # fmt: skip
-        core[place] = array.ctypes.data
-    core[at.DEPTH], core[at.SIZE] = len(layers), theta.size
-    core[at.MEAN] = cost.reduction == "mean"
+        made.core[at.SUMS] = hyper.size
+        keep(made, at.HYPER, np.concatenate([hyper, np.zeros(engine.LINE)]))
+        keep(made, at.STATE, optimizer.state_for(theta))
+        keep(made, at.STEPS, optimizer.counter)
+    if grad is not None:
+        keep(made, at.GRAD, grad)
+    made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
+    made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][1]
+    made.core[at.MEAN] = cost.reduction == "mean"
     return made
 
 

@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from ._arrays import Array, aligned
 from ._data import Samples
-from ._program import Use, model
+from ._program import Use, is_compiled, model
 from ._threads import get_num_threads
 from .kernels import engine, rows, team
-from .layers import Layer
+from .layers import Layer, changes
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
 
-__all__ = ["CompiledTrainer", "LayerTrainer", "Trainer", "check_parameters"]
+__all__ = ["Trainer", "check_parameters", "make_team", "trainer_for"]
 
 _LINE = 16  # elements between the gradients of two threads, at least: no shared cache lines
 
@@ -36,7 +36,7 @@ _SHARED = 4e4
 _SHARED_LARGE = 4e5
 _CURVE = 30.0
 
-_SHORT = 5e7  # below so many in the whole training: starting threads costs more than it saves
+_SHORT = 3e8  # below so many in the whole training: starting threads costs more than it saves
 
 _KEPT_BYTES = 1 << 22  # of gathered samples that are kept from step to step
 
@@ -73,42 +73,51 @@ def diverged(optimizer: Optimizer, rate: float, control: npt.NDArray[np.int64]) 
 
 
 class CompiledTrainer:
-    """The engine with its buffers, for one call of `fit`."""
+    """The engine with its buffers.
+
+    A network keeps its last one: many articles call `fit` once a step, on the same data.
+    """
 
     def __init__(
-        self,
-        network: NeuralNetwork,
-        samples: Samples,
-        optimizer: Optimizer,
-        epochs: int,
-        threads: int | None,
+        self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer, threads: int
     ) -> None:
         self.network, self.samples, self.optimizer = network, samples, optimizer
         theta = network.parameters
-        check_parameters(theta)
-        self.threads, self._pool = _start_threads(_threads(network, samples, epochs, threads))
+        self.threads, self._pool = _start_threads(threads)
         stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
         share = -(-samples.batch // self.threads)
-        plain = model(
-            network.layers, network.cost_function, theta, theta[:0], Use(training=True), optimizer
-        )
+        use = Use(training=True)
+        self.model = model(network.layers, network.cost_function, theta, use, optimizer)
         full = samples.batch == samples.rows
         width = samples.X.shape[1] + samples.t.shape[1]
         keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
-        tile, lanes, kept, elements = engine.layout(plain, share, -1 if keeps else 0)
+        tile, lanes, kept, elements = engine.layout(self.model, share, -1 if keeps else 0)
         features = sum(layer.dim_input + layer.dim_output for layer in network.layers)
         own = self.threads == 1 or theta.size <= features * tile
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
-        self.model = plain._replace(grad=self.grads[0, : theta.size])
-        self.model.core[engine.at.SEED] = samples.seed % 2**31
         order = np.arange(samples.rows) if samples.shuffled else np.empty(0, np.int64)
         self.batches = engine.Batches(
-            samples.X, samples.t, samples.weights, order, np.array([samples.seed], np.uint64),
+            samples.X, samples.t, samples.weights, order, np.zeros(1, np.uint64),
             samples.batch, tile, lanes, kept,
         )  # fmt: skip
-        self.team = make_team(self.model, self.grads, self.threads, own)
+        self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
-        for layer in network.layers:
+
+    def begin(self, samples: Samples) -> None:
+        """Take these samples, which are as many as those that it was made for."""
+        check_parameters(self.model.theta)
+        self.samples = samples
+        if samples.shuffled:
+            self.batches.order[...] = np.arange(samples.rows)
+        self.batches = self.batches._replace(X=samples.X, T=samples.t, weights=samples.weights)
+        self.batches.rng[0] = samples.seed
+        self.model.core[engine.at.SEED] = samples.seed % 2**31
+        self.team.control[...] = 0
+        numbers = self.optimizer.numbers()
+        self.team.hyper[:, : numbers.size] = numbers
+        if self.threads > 1 and self._pool is None:
+            _, self._pool = _start_threads(self.threads)
+        for layer in self.network.layers:
             layer.input = layer.output = None
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
@@ -119,7 +128,9 @@ class CompiledTrainer:
         before, done = engine.clock(self.team.clock), int(control[engine.EPOCH])
         self._start(rates, costs, times, epochs)
         completed = int(control[engine.EPOCH]) - done
-        seconds = np.diff(times[:completed], prepend=before) * 1e-9
+        seconds = times[:completed] * 1e-9
+        seconds[1:] -= seconds[:-1].copy()
+        seconds[:1] -= before * 1e-9
         error = None
         if control[engine.STATUS]:
             step = int(control[engine.STEPS]) - done * -(-self.samples.rows // self.samples.batch)
@@ -167,19 +178,47 @@ class CompiledTrainer:
         """See `Trainer`."""
         if self._pool is not None:
             self._pool.shutdown()
+            self._pool = None
 
 
-def make_team(made: Any, grads: Array, threads: int, own: bool) -> engine.Team:
+def make_team(
+    grads: Array, threads: int = 1, own: bool = True, optimizer: Optimizer | None = None
+) -> engine.Team:
     """What `threads` threads share; its arrays do not share cache lines."""
     control = aligned(engine.CONTROLS, np.int64)
     control[...] = 0
     sums = aligned(threads * engine.LINE, np.float64).reshape(threads, engine.LINE)
     sums[...] = 0.0
-    width = -(-made.hyper.size // engine.LINE) * engine.LINE
+    numbers = optimizer.numbers() if optimizer else np.zeros(1)
+    width = -(-numbers.size // engine.LINE) * engine.LINE
     hyper = aligned(threads * width, np.float64).reshape(threads, width)
-    hyper[:, : made.hyper.size] = made.hyper
+    hyper[:, : numbers.size] = numbers
     addresses = team.yield_address(), team.clock_address()
     return engine.Team(control, sums, grads, hyper, threads, int(own), *addresses)
+
+
+def trainer_for(
+    network: NeuralNetwork,
+    samples: Samples,
+    optimizer: Optimizer,
+    epochs: int,
+    threads: int | None,
+) -> Trainer:
+    """What trains this network, ready to begin."""
+    if not is_compiled(network.layers, network.cost_function):
+        return LayerTrainer(network, samples, optimizer)
+    theta = network.parameters
+    cost, chosen = network.cost_function, _threads(network, samples, epochs, threads)
+    signature = (
+        changes(), list(map(id, network.layers)), id(cost), cost.reduction, id(optimizer),
+        id(optimizer.counter), id(optimizer.state_for(theta)), samples.rows, samples.batch,
+        samples.shuffled, chosen,
+    )  # fmt: skip
+    if network._trainer is None or network._trainer[0] != signature:
+        network._trainer = signature, CompiledTrainer(network, samples, optimizer, chosen)
+    trainer: CompiledTrainer = network._trainer[1]
+    trainer.begin(samples)
+    return trainer
 
 
 def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int | None) -> int:
@@ -187,12 +226,15 @@ def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int |
     most = min(get_num_threads() if asked is None else asked, samples.batch)
     if asked is not None or most == 1:
         return most
+    size = network.parameters.size
+    if samples.rows * epochs * (3.0 + _CURVE) * size < _SHORT:
+        return 1
     layers = network.layers
     work = sum(3.0 * layer.dim_input * layer.dim_output for layer in layers)
     work += sum(_CURVE * layer.dim_output for layer in layers)
     if samples.rows * epochs * work < _SHORT:
         return 1
-    large = network.parameters.size > 2048
+    large = size > 2048
     pays = samples.batch * work / (_SHARED_LARGE if large else _SHARED)
     return max(1, min(most, int(pays)))
 
@@ -221,14 +263,7 @@ def _start_threads(threads: int, always: bool = False) -> tuple[int, ThreadPoolE
 class LayerTrainer:
     """Forward and back through the layers' own methods, in NumPy."""
 
-    def __init__(
-        self,
-        network: NeuralNetwork,
-        samples: Samples,
-        optimizer: Optimizer,
-        epochs: int,
-        threads: int | None,
-    ) -> None:
+    def __init__(self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer) -> None:
         self.network, self.samples, self.optimizer = network, samples, optimizer
         _check_own_layers(network.layers, optimizer)
         if all(isinstance(layer, Layer) for layer in network.layers):

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from ._arrays import Array, count
 from ._data import Samples, finite_samples, sample_weights, validation_pair
-from ._program import is_compiled
 from ._random import RNG, uniform_source
-from ._trainers import CompiledTrainer, LayerTrainer, Trainer
+from ._trainers import Trainer, trainer_for
 from .callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from .history import History
 from .optimizers import Optimizer, get_opt
@@ -56,9 +55,7 @@ def fit(
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
-    compiled = is_compiled(network.layers, network.cost_function)
-    kind = CompiledTrainer if compiled else LayerTrainer
-    made: Trainer = kind(network, samples, opt, epochs, threads)
+    trainer = trainer_for(network, samples, opt, epochs, threads)
     if optimizer is not None:
         network.optimizer = opt
     run = Run(
@@ -67,10 +64,10 @@ def fit(
         epochs=epochs,
         steps_per_epoch=-(-rows // batch),
         optimizer=opt,
-        learning_rate=schedule(opt.steps),
+        learning_rate=_rate(schedule, opt.steps),
     )
     hooks += [Progress(every)] if every else []
-    _run(run, made, schedule, hooks, validation)
+    _run(run, trainer, schedule, hooks, validation)
     return run.history
 
 
@@ -94,7 +91,7 @@ def optimizer_for(
     elif optimizer is None:
         if learning_rate is None and last is None:
             raise TypeError("fit needs a learning_rate or an optimizer")
-        found = get_opt("SGD") if learning_rate is not None or last is None else last
+        found = last if learning_rate is None and last is not None else _descent(network)
     elif isinstance(optimizer, Optimizer):
         found = optimizer
     else:
@@ -102,6 +99,14 @@ def optimizer_for(
             f"optimizer must be a name or what fastnn.get_opt returns, not {optimizer!r}"
         )
     return found, found.schedule if learning_rate is None else as_schedule(learning_rate)
+
+
+def _descent(network: NeuralNetwork) -> Optimizer:
+    """Plain gradient descent, which begins anew with every `fit`."""
+    if network._plain_descent is None:
+        network._plain_descent = get_opt("SGD")
+    network._plain_descent.counter[0] = 0
+    return network._plain_descent
 
 
 def _run(
@@ -129,7 +134,7 @@ def _run(
                     raise error
                 break
             if not run._learning_rate_set:
-                run._learning_rate = float(schedule(run.optimizer.steps))
+                run._learning_rate = _rate(schedule, run.optimizer.steps)
             for hook in hooks:
                 if run.epoch % hook.every == 0 or run.epoch == run.epochs:
                     hook.on_epoch(run)
@@ -156,6 +161,10 @@ def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, valid
     if not (run._learning_rate_set or isinstance(schedule, Constant)):
         epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
     return epochs
+
+
+def _rate(schedule: Schedule, step: int) -> float:
+    return schedule.rate if isinstance(schedule, Constant) else float(schedule(step))
 
 
 def _rates(run: Run, schedule: Schedule, epochs: int) -> Array:

@@ -308,6 +308,7 @@ class DenseLayer(Layer):
         if found >= 1.0:
             raise ValueError(f"dropout must be below 1, but is {found!r}")
         self._dropout = found
+        count_change()
 
     @property
     def l1(self) -> float:
@@ -317,6 +318,7 @@ class DenseLayer(Layer):
     @l1.setter
     def l1(self, value: float) -> None:
         self._l1 = number("l1", value, least=0.0)
+        count_change()
 
     @property
     def l2(self) -> float:
@@ -326,6 +328,7 @@ class DenseLayer(Layer):
     @l2.setter
     def l2(self, value: float) -> None:
         self._l2 = number("l2", value, least=0.0)
+        count_change()
 
     def penalty(self) -> float:
         """What l1 and l2 add to the cost of a training."""

@@ -110,20 +110,20 @@ class NeuralNetwork:
 
         """
         ready = self._predictor
-        # What follows is written for speed: a small network takes less than all other checks.
-        if (
-            out is not None
-            and ready is not None
-            and ready.fits(self)
-            and type(X) is type(out) is np.ndarray
-            and (X.shape, out.shape) == ready.one
-            and X.dtype is out.dtype is ready.dtype
-            and X.flags.carray
-            and out.flags.carray
-            and X is not out
-        ):
-            api.predict_one(ready.core, X, out, ready.scratch)
-            return out
+        # What follows is written for speed: a small network takes less time than other checks.
+        if ready is not None and type(X) is np.ndarray and X.dtype is ready.dtype:
+            target = np.empty((*X.shape[:-1], ready.ends[1]), X.dtype) if out is None else out
+            if (
+                type(target) is np.ndarray
+                and target.dtype is X.dtype
+                and ready.takes(X.shape, target.shape)
+                and X.flags.carray
+                and target.flags.carray
+                and target is not X
+                and ready.fits(self)
+            ):
+                api.predict_held(ready.core, X, target, ready.scratch)
+                return target
         return _embedding.predict(self, X, out)
 
     def compiled(self, optimizer: Optimizer | str | None = None) -> Model:
@@ -280,6 +280,8 @@ class NeuralNetwork:
             )  # fmt: skip
 
     optimizer: Optimizer | None = None
+    _plain_descent: Optimizer | None = None
+    _trainer: tuple[Any, Any] | None = None
 
     def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
         """Gradient of the cost with respect to `parameters` and to X.
@@ -298,14 +300,14 @@ class NeuralNetwork:
             if not is_compiled(self.layers, self.cost_function):
                 return self._gradient_layer_by_layer(x, targets)
             grad, below = np.empty_like(theta), np.empty_like(x)
-            made = model(self.layers, self.cost_function, theta, grad, Use(training=True))
+            made = model(self.layers, self.cost_function, theta, Use(training=True))
             engine.gradient(made, *self._alone(made, grad, x, targets, x[:0, 0]), below)
             return grad, below
 
     def _evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """Cost of checked samples, in tiles."""
         theta = self.parameters
-        made = model(self.layers, self.cost_function, theta, theta[:0], Use(evaluating=True))
+        made = model(self.layers, self.cost_function, theta, Use(evaluating=True))
         found = engine.evaluate(made, *self._alone(made, theta, X, t, weights))
         return float(found) + float(sum(layer.penalty() for layer in self.layers))
 
@@ -317,7 +319,7 @@ class NeuralNetwork:
             x, t, weights, np.empty(0, np.int64), np.zeros(1, np.uint64),
             x.shape[0], tile, lanes, kept,
         )  # fmt: skip
-        team = make_team(made, grad.reshape(1, -1), 1, True)
+        team = make_team(grad.reshape(1, -1))
         return batches, team, np.empty(elements, x.dtype)
 
     def _gradient_layer_by_layer(self, x: Array, t: Array) -> tuple[Array, Array]:
@@ -406,7 +408,7 @@ class NeuralNetwork:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles own their parameters; they gather them again when they are used."""
-        dropped = ("_flat_parameters", "_locks", "_predictor")
+        dropped = ("_flat_parameters", "_locks", "_predictor", "_trainer")
         return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
     def __repr__(self) -> str:

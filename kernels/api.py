@@ -22,7 +22,7 @@ from numba.extending import overload
 
 from . import program as at
 from .inference import workspace_elements
-from .jit import call, kernel, pointer, scalar
+from .jit import call, data, field, kernel, pointer, scalar
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 
@@ -80,6 +80,10 @@ def _check_all(model, workspace, *arrays):
         _check("workspace", workspace, dtype, (1,))
 
 
+_core = field(at.Model._fields.index("core"))
+_theta = field(at.Model._fields.index("theta"))
+
+
 @scalar
 def _rows(array):
     return 1 if array.ndim == 1 else array.shape[0]
@@ -87,27 +91,34 @@ def _rows(array):
 
 @scalar
 def _work(model, workspace):
-    return model.scratch if workspace is None else workspace
+    if workspace is None:
+        return data(_core(model)[at.SCRATCH], _theta(model))
+    return pointer(workspace, 0)
 
 
 @scalar
-def _check_sizes(model, x, width, other, other_width, place, work):
-    """Refuse shapes that do not fit; kernels would write beyond the ends."""
-    if model.core[place] == 0:
+def _check_sizes(model, place, rows, workspace):
+    """Refuse a model without this function, and a workspace that is too short."""
+    core = _core(model)
+    if core[place] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
-    if x.shape[x.ndim - 1] != width:
-        raise ValueError("x does not have the network's number of inputs")
-    if other.shape[other.ndim - 1] != other_width or _rows(other) != _rows(x):
-        raise ValueError("an array does not have the shape that x and the network ask for")
-    needed = workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), _rows(x))
-    if work.size < needed:
+    needed = core[at.SINGLE]
+    if rows > 1:
+        needed = workspace_elements(core, _theta(model), rows)
+    if workspace is None:
+        if rows > 1:
+            raise ValueError("a batch needs a workspace of workspace_size(model, rows) elements")
+    elif workspace.size < needed:
         raise ValueError("workspace is too short: it needs workspace_size(model, rows) elements")
 
 
 @scalar
-def _ends(model):
-    """Inputs and outputs of the network."""
-    return model.layers[0, at.N_IN], model.layers[model.layers.shape[0] - 1, at.N_OUT]
+def _check_samples(model, array, place, rows):
+    """Refuse shapes that do not fit; kernels would read or write beyond the ends."""
+    if array.shape[array.ndim - 1] != _core(model)[place]:
+        raise ValueError("an array does not have the number of features that the network asks for")
+    if _rows(array) != rows:
+        raise ValueError("arrays do not have the same number of rows")
 
 
 def predict(model, x, out, workspace=None):
@@ -120,13 +131,12 @@ def _(model, x, out, workspace=None):
     _check_all(model, workspace, ("x", x), ("out", out))
 
     def found(model, x, out, workspace=None):
+        core, rows = _core(model), _rows(x)
+        _check_sizes(model, at.PREDICT, rows, workspace)
+        _check_samples(model, x, at.INPUTS, rows)
+        _check_samples(model, out, at.OUTPUTS, rows)
         work = _work(model, workspace)
-        inputs, outputs = _ends(model)
-        _check_sizes(model, x, inputs, out, outputs, at.PREDICT, work)
-        call(
-            model.core[at.PREDICT], pointer(model.core, 0), pointer(x, 0), pointer(out, 0),
-            _rows(x), pointer(work, 0),
-        )  # fmt: skip
+        call(core[at.PREDICT], core, pointer(x, 0), pointer(out, 0), rows, work)
 
     return found
 
@@ -145,13 +155,12 @@ def _(model, x, t, learning_rate, workspace=None):
     _check_all(model, workspace, ("x", x), ("t", t))
 
     def found(model, x, t, learning_rate, workspace=None):
+        core, rows, rate = _core(model), _rows(x), float(learning_rate)
+        _check_sizes(model, at.STEP, rows, workspace)
+        _check_samples(model, x, at.INPUTS, rows)
+        _check_samples(model, t, at.OUTPUTS, rows)
         work = _work(model, workspace)
-        inputs, outputs = _ends(model)
-        _check_sizes(model, x, inputs, t, outputs, at.STEP, work)
-        return call(
-            model.core[at.STEP], pointer(model.core, 0), pointer(x, 0), pointer(t, 0),
-            _rows(x), float(learning_rate), pointer(work, 0),
-        )  # fmt: skip
+        return call(core[at.STEP], core, pointer(x, 0), pointer(t, 0), rows, rate, work)
 
     return found
 
@@ -170,15 +179,12 @@ def _(model, x, out, workspace=None):
         _check("workspace", workspace, dtype, (1,))
 
     def found(model, x, out, workspace=None):
+        core = _core(model)
+        _check_sizes(model, at.JACOBIAN, 1, workspace)
+        _check_samples(model, x, at.INPUTS, 1)
+        _check_samples(model, out, at.INPUTS, core[at.OUTPUTS])
         work = _work(model, workspace)
-        inputs, outputs = _ends(model)
-        if out.shape[0] != outputs:
-            raise ValueError("out does not have a row for each output")
-        _check_sizes(model, x, inputs, out[0], inputs, at.JACOBIAN, work)
-        call(
-            model.core[at.JACOBIAN], pointer(model.core, 0), pointer(x, 0), pointer(out, 0),
-            pointer(work, 0),
-        )  # fmt: skip
+        call(core[at.JACOBIAN], core, pointer(x, 0), pointer(out, 0), work)
 
     return found
 
@@ -193,22 +199,24 @@ def _(model, x, g, out, workspace=None):
     _check_all(model, workspace, ("x", x), ("g", g), ("out", out))
 
     def found(model, x, g, out, workspace=None):
-        work = _work(model, workspace)
-        inputs, outputs = _ends(model)
-        _check_sizes(model, x, inputs, g, outputs, at.VJP, work)
-        _check_sizes(model, x, inputs, out, inputs, at.VJP, work)
-        call(
-            model.core[at.VJP], pointer(model.core, 0), pointer(x, 0), pointer(g, 0),
-            pointer(out, 0), _rows(x), pointer(work, 0),
-        )  # fmt: skip
+        core, rows = _core(model), _rows(x)
+        _check_sizes(model, at.VJP, rows, workspace)
+        _check_samples(model, x, at.INPUTS, rows)
+        _check_samples(model, g, at.OUTPUTS, rows)
+        _check_samples(model, out, at.INPUTS, rows)
+        p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
+        call(core[at.VJP], core, pointer(x, 0), p, q, rows, work)
 
     return found
 
 
 @kernel(nogil=False)
-def predict_one(core, x, out, scratch):
-    """One sample from Python, holding the GIL, since all callers share the scratch memory."""
-    call(core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), 1, pointer(scratch, 0))
+def predict_held(core, x, out, scratch):
+    """A few samples from Python, holding the GIL, since all callers share the scratch memory."""
+    call(
+        core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), _rows(x),
+        pointer(scratch, 0),
+    )  # fmt: skip
 
 
 @kernel

@@ -138,33 +138,23 @@ class _Vectors:
         return self.builder.shuffle_vector(a, b, places)
 
 
-def _loop(builder, count, step, starts):
-    """Open a loop ``for i in range(0, count, step)`` that runs at least once.
-
-    Returns i, the running values (which begin as `starts`), and a function that closes the loop
-    with their new values.
-    """
+def _loop(builder, first, end, step, starts, body):
+    """Emit ``for i in range(first, end, step): values = body(i, values)``; returns the values."""
     before = builder.block
-    body, after = builder.append_basic_block("body"), builder.append_basic_block("after")
-    builder.branch(body)
-    builder.position_at_end(body)
-    i = builder.phi(_WORD)
-    i.add_incoming(_WORD(0), before)
-    values = []
-    for start in starts:
-        value = builder.phi(start.type)
+    head, inside, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    i, values = builder.phi(_WORD), [builder.phi(start.type) for start in starts]
+    builder.cbranch(builder.icmp_signed("<", i, end), inside, after)
+    builder.position_at_end(inside)
+    new = body(i, values)
+    following = builder.add(i, step)
+    for value, start, found in zip([i, *values], [first, *starts], [following, *new], strict=True):
         value.add_incoming(start, before)
-        values.append(value)
-
-    def close(new):
-        following = builder.add(i, step)
-        i.add_incoming(following, builder.block)
-        for value, found in zip(values, new, strict=True):
-            value.add_incoming(found, builder.block)
-        builder.cbranch(builder.icmp_signed("<", following, count), body, after)
-        builder.position_at_end(after)
-
-    return i, values, close
+        value.add_incoming(found, builder.block)
+    builder.branch(head)
+    builder.position_at_end(after)
+    return values
 
 
 @intrinsic
@@ -247,17 +237,18 @@ def _product_block(emit, size, count, places, k, some, flag, done):
     mask = emit.mask(some) if count == 1 else None
     offsets = [builder.mul(a_row, _WORD(i)) for i in range(size)]
     cells = [(i, v) for i in range(size) for v in range(count)]
-    term, sums, close = _loop(builder, k, _WORD(1), [emit.zero] * len(cells))
-    row = builder.gep(b, [builder.mul(term, b_step)])
-    if mask:
-        columns = [emit.load_some(row, _WORD(0), mask)]
-    else:
-        columns = [emit.load(row, _WORD(v * emit.lanes)) for v in range(count)]
-    column = builder.gep(a, [builder.mul(term, a_step)])
-    factors = [emit.spread(builder.load(builder.gep(column, [offset]))) for offset in offsets]
-    close([emit.fma(factors[i], columns[v], x) for (i, v), x in zip(cells, sums, strict=True)])
-    # The sums after the last term: a loop that closed is dominated by its body's new values.
-    found = [x.incomings[-1][0] for x in sums]
+
+    def add_term(term, sums):
+        row = builder.gep(b, [builder.mul(term, b_step)])
+        if mask:
+            columns = [emit.load_some(row, _WORD(0), mask)]
+        else:
+            columns = [emit.load(row, _WORD(v * emit.lanes)) for v in range(count)]
+        column = builder.gep(a, [builder.mul(term, a_step)])
+        factors = [emit.spread(builder.load(builder.gep(column, [o]))) for o in offsets]
+        return [emit.fma(factors[i], columns[v], x) for (i, v), x in zip(cells, sums, strict=True)]
+
+    found = _sums(emit, k, len(cells), add_term)
     ways = builder.switch(flag, done)
     for way in (SET, ADD, MULTIPLY):
         block = builder.append_basic_block(f"way_{way}")
@@ -275,6 +266,38 @@ def _product_block(emit, size, count, places, k, some, flag, done):
                 emit.store(value, target, place)
         builder.branch(done)
 
+
+def _sums(emit, k, cells, add_term):
+    """The sums of a block over k terms.
+
+    A multiplier takes some cycles, so a small block adds several terms at once, each to sums of its
+    own, which come together at the end.
+    """
+    builder = emit.builder
+    ways = max(1, _IN_FLIGHT // cells)
+    sums = [emit.zero] * (cells * ways)
+    if ways > 1:
+        whole = builder.sub(k, builder.srem(k, _WORD(ways)))
+
+        def add_terms(term, values):
+            return [
+                x
+                for way in range(ways)
+                for x in add_term(
+                    builder.add(term, _WORD(way)), values[way * cells : (way + 1) * cells]
+                )
+            ]
+
+        sums = _loop(builder, _WORD(0), whole, _WORD(ways), sums, add_terms)
+        while len(sums) > cells:
+            half = len(sums) // 2
+            pairs = zip(sums[:half], sums[half:], strict=True)
+            sums = [builder.fadd(x, y) for x, y in pairs]
+        return _loop(builder, whole, k, _WORD(1), sums, add_term)
+    return _loop(builder, _WORD(0), k, _WORD(1), sums, add_term)
+
+
+_IN_FLIGHT = 8  # sums that keep two multipliers of four cycles busy
 
 _DOTS = (4, 2, 1)  # rows of A, and of B, in a block of `dots`
 
@@ -300,17 +323,10 @@ def dots(typingctx, a, a_row, b, b_row, c, c_row, k, rows, columns, flag):
                 choice.add_case(_WORD(8 * m + n), start)
                 builder.position_at_end(start)
                 cells = [(i, j) for i in range(m) for j in range(n)]
-                at, sums, close = _loop(builder, k, _WORD(emit.lanes), [emit.zero] * len(cells))
-                left = [
-                    emit.load(a, builder.add(builder.mul(a_row, _WORD(i)), at)) for i in range(m)
-                ]
-                right = [
-                    emit.load(b, builder.add(builder.mul(b_row, _WORD(j)), at)) for j in range(n)
-                ]
-                new = [
-                    emit.fma(left[i], right[j], x) for (i, j), x in zip(cells, sums, strict=True)
-                ]
-                close(new)
+                new = _loop(
+                    builder, _WORD(0), k, _WORD(emit.lanes), [emit.zero] * len(cells),
+                    functools.partial(_add_products, emit, a, a_row, b, b_row, cells),
+                )  # fmt: skip
                 for (i, j), value in zip(cells, new, strict=True):
                     row = builder.mul(c_row, _WORD(i))
                     place = builder.gep(c, [builder.add(row, _WORD(j))])
@@ -323,6 +339,20 @@ def dots(typingctx, a, a_row, b, b_row, c, c_row, k, rows, columns, flag):
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _add_products(emit, a, a_row, b, b_row, cells, at, sums):
+    """Add the products of one vector of each row."""
+    builder = emit.builder
+
+    def vectors(pointer, stride, rows):
+        return {
+            k: emit.load(pointer, builder.add(builder.mul(stride, _WORD(k)), at)) for k in set(rows)
+        }
+
+    left = vectors(a, a_row, [i for i, _ in cells])
+    right = vectors(b, b_row, [j for _, j in cells])
+    return [emit.fma(left[i], right[j], x) for (i, j), x in zip(cells, sums, strict=True)]
 
 
 @intrinsic
@@ -349,29 +379,37 @@ def transpose(typingctx, source, width, columns, order, first, last, out, stride
             index = builder.select(natural, index, builder.load(entry))
             rows.append(builder.gep(source, [builder.mul(index, width)]))
         kept = emit.mask(builder.sub(limit, place))
-        at, _, close = _loop(builder, columns, _WORD(emit.lanes), [])
-        left = builder.sub(columns, at)
-        mask = emit.mask(left)
-        block = [emit.load_some(row, at, mask) for row in rows]
-        step = 1
-        while step < emit.lanes:
-            block = _exchange(emit, block, step)
-            step *= 2
-        end = builder.append_basic_block("end")
-        for lane, value in enumerate(block):
-            # at, place and stride as they come: the address of one element
-            offset = builder.add(builder.mul(builder.add(at, _WORD(lane)), stride), place)
-            emit.store_some(value, out, offset, kept)
-            if lane + 1 < emit.lanes:
-                more = builder.append_basic_block("more")
-                builder.cbranch(builder.icmp_signed("<", _WORD(lane + 1), left), more, end)
-                builder.position_at_end(more)
-        builder.branch(end)
-        builder.position_at_end(end)
-        close([])
+
+        def write(at, values):
+            _transpose_block(emit, rows, at, columns, out, stride, place, kept)
+            return values
+
+        _loop(builder, _WORD(0), columns, _WORD(emit.lanes), [], write)
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _transpose_block(emit, rows, at, columns, out, stride, place, kept):
+    """A block of as many columns as rows, from column `at` on; fewer at the end."""
+    builder = emit.builder
+    left = builder.sub(columns, at)
+    mask = emit.mask(left)
+    block = [emit.load_some(row, at, mask) for row in rows]
+    step = 1
+    while step < emit.lanes:
+        block = _exchange(emit, block, step)
+        step *= 2
+    end = builder.append_basic_block("end")
+    for lane, value in enumerate(block):
+        offset = builder.add(builder.mul(builder.add(at, _WORD(lane)), stride), place)
+        emit.store_some(value, out, offset, kept)
+        if lane + 1 < emit.lanes:
+            more = builder.append_basic_block("more")
+            builder.cbranch(builder.icmp_signed("<", _WORD(lane + 1), left), more, end)
+            builder.position_at_end(more)
+    builder.branch(end)
+    builder.position_at_end(end)
 
 
 def _exchange(emit, block, step):

@@ -19,7 +19,7 @@ import numpy as np
 from . import optimizers as rule
 from . import program as at
 from . import tiles
-from .jit import call, data, itemsize, kernel, pointer, scalar
+from .jit import call, data, integers, itemsize, kernel, pointer, scalar
 from .program import is_small, layer_of, n_in, opened
 from .team import meet, now
 from .vectors import add, penalise, sum_of_squares
@@ -315,7 +315,8 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread):
     crew = crew_of(batches, team, work, thread)
     net = opened(pointer(model.core, 0), crew.work)
     control, count, mean = crew.control, batches.X.shape[0], model.core[at.MEAN] != 0
-    steps, last_rate, seed = model.steps[0], rates.size - 1, model.core[at.SEED]
+    counter, last_rate, seed = integers(net.core[at.STEPS]), rates.size - 1, net.core[at.SEED]
+    steps = counter[0]
     turn = done = 0
     for epoch in range(epochs):
         if crew.ordered:
@@ -340,7 +341,7 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread):
             done += 1
             if thread == 0:
                 control[STEPS] += 1
-                model.steps[0] = steps + done
+                counter[0] = steps + done
                 total += step_cost(net, crew, rows)
         if thread == 0:
             control[EPOCH] += 1

@@ -18,6 +18,7 @@ Flags: ``contract`` lets the compiler fuse a*b+c; ``reassoc`` is for sums only, 
 the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete NaN checks.
 """
 
+import functools
 import os
 import threading
 
@@ -38,6 +39,7 @@ __all__ = [
     "call",
     "carray",
     "data",
+    "field",
     "fma",
     "from_bits",
     "integers",
@@ -324,3 +326,24 @@ def data(typingctx, address, like):
         return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
 
     return sig, codegen
+
+
+@functools.cache
+def field(place):
+    """An intrinsic for the pointer to the data of one array of a tuple.
+
+    Taking the array out of the tuple would count a reference, which costs more than a small kernel.
+    """
+
+    @intrinsic
+    def pointer_of(typingctx, value):
+        array = value.types[place]
+        sig = types.CPointer(array.dtype)(value)
+
+        def codegen(context, builder, sig, args):
+            member = builder.extract_value(args[0], place)
+            return context.make_array(array)(context, builder, member).data
+
+        return sig, codegen
+
+    return pointer_of

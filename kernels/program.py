@@ -27,22 +27,20 @@ from .jit import data, integers, itemsize, numbers, pointer, scalar
 class Model(NamedTuple):
     """A network with its parameters, ready for compiled code.
 
-    `theta`, `grad` and `state` are the network's own: training a model trains the network. Inside
-    kernels `core` is enough, since it has the addresses of the others; as fields they stay alive.
+    `theta` is the network's own: training a model trains the network. `core` holds the addresses of
+    everything else, which its base keeps alive; so few arrays, since each costs a compiled caller
+    some nanoseconds a call. A model belongs to the process that made it.
     """
 
     core: np.ndarray  # int64, see the names of the places
     theta: np.ndarray  # parameters
-    grad: np.ndarray  # their gradient
-    state: np.ndarray  # the update rule's
-    layers: np.ndarray  # int64 (layers, COLUMNS), see the names of the columns
-    numbers: np.ndarray  # float64, the parameters of cost and layers
-    hyper: np.ndarray  # float64, the numbers of the update rule, see `optimizers`
-    steps: np.ndarray  # int64, one: steps that the update rule has taken
-    scratch: np.ndarray  # for one sample, where the caller gives no workspace
+
+    def __reduce_ex__(self, protocol):
+        """Addresses mean nothing elsewhere."""
+        raise TypeError("a model cannot be copied or pickled: call compiled() of the network again")
 
 
-# Columns of `Model.layers`.
+# Columns of the table of layers, int64.
 N_IN, N_OUT = 0, 1
 WEIGHTS, BIAS = 2, 3  # offsets into theta
 FORWARD, TRAIN = 4, 5  # addresses of the activation; TRAIN writes the derivative too
@@ -53,7 +51,7 @@ NUMBERS = 11  # offset into `numbers`
 DROPOUT, PENALTY = 12, 13  # whether the layer has them
 COLUMNS = 14
 
-# Places of a layer's numbers: the activation's two come first.
+# Places of a layer's numbers, float64: the activation's two come first.
 L1, L2, DROP_RATE = 2, 3, 4
 LAYER_NUMBERS = 5
 
@@ -71,7 +69,9 @@ FEATURES = 24  # rows of `layers` in a tile
 MEAN = 25  # whether the cost is divided by the number of samples
 SEED = 26  # of dropout
 SUMS = 27  # in `hyper`, where the sums of a step taken alone stand
-CORE = 28
+SINGLE = 28  # elements of a workspace for one sample
+INPUTS, OUTPUTS = 29, 30  # features of a sample and of the output
+CORE = 31
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 _TILE_BYTES = 2**19  # of a tile: half of a common second-level cache

@@ -58,7 +58,9 @@ class _Trainer:
         if task.optimizer == "SGD":
             self._fit = partial(network.fit, self._x, self._t, task.learning_rate)
             return
-        more = {"weight_decay": task.weight_decay} if task.weight_decay else {}
+        # The peers' form of Adam; the article's has eps inside the root.
+        more = {"eps_placement": "outside"}
+        more |= {"weight_decay": task.weight_decay} if task.weight_decay else {}
         # A new one every time: it would remember the moments of the run before.
         optimizer = fastnn.get_opt(task.optimizer, alpha=task.learning_rate, **more)
         self._fit = partial(network.fit, self._x, self._t, optimizer=optimizer)
