@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -210,9 +211,9 @@ def trainer_for(
     theta = network.parameters
     cost, chosen = network.cost_function, _threads(network, samples, epochs, threads)
     signature = (
-        changes(), list(map(id, network.layers)), id(cost), cost.reduction, id(optimizer),
-        id(optimizer.counter), id(optimizer.state_for(theta)), samples.rows, samples.batch,
-        samples.shuffled, chosen,
+        os.getpid(), changes(), list(map(id, network.layers)), id(cost), cost.reduction,
+        id(optimizer), id(optimizer.counter), id(optimizer.state_for(theta)),
+        samples.rows, samples.batch, samples.shuffled, chosen,
     )  # fmt: skip
     if network._trainer is None or network._trainer[0] != signature:
         network._trainer = signature, CompiledTrainer(network, samples, optimizer, chosen)

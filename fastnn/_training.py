@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fit", "optimizer_for"]
 
-_BLOCK = 1 << 16  # steps whose learning rates are computed at once, at least
+_BLOCK = 1 << 16  # epochs in one call at most, and steps whose learning rates are computed at once
 
 
 def fit(
@@ -157,7 +157,7 @@ def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, valid
     if validated:
         return 1
     stops = [run.epochs, *(hook.every * (run.epoch // hook.every + 1) for hook in hooks)]
-    epochs = min(stops) - run.epoch
+    epochs = min(*stops, run.epoch + _BLOCK) - run.epoch
     if not (run._learning_rate_set or isinstance(schedule, Constant)):
         epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
     return epochs

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 __all__ = ["main"]
 
+_DTYPES = ("float32", "float64")
 _DEMOS = ("xor", "regression", "digits")
 _MOST_STEPS = 10**9  # a billion steps take hours; more is a slip of the finger
 
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code, 0. Bad arguments leave by ``SystemExit`` with code 2.
+        The exit code, 0. Bad arguments leave by ``SystemExit`` with code 2, a warm-up that keeps
+        nothing with code 1.
 
     """
     for stream in (sys.stdout, sys.stderr):
@@ -62,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .info import report
 
             print(report())
+        elif given.command == "warmup":
+            _warm_up(given)
         else:
             parser.print_help()
         sys.stdout.flush()
@@ -73,9 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = 2) -> NoReturn:
     print("fastnn: error:", " ".join(message.split()), file=sys.stderr)
-    raise SystemExit(2)
+    raise SystemExit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--dtype",
-        choices=("float32", "float64"),
+        choices=_DTYPES,
         default="float32",
         help="of the network; the NumPy reference computes in float64 (default: %(default)s)",
     )
@@ -131,6 +135,20 @@ def _parser() -> argparse.ArgumentParser:
         description="Print versions, CPU, threads, BLAS and the state of the kernel cache.",
         allow_abbrev=False,
     )
+    warmup = commands.add_parser(
+        "warmup",
+        help="compile all kernels into the cache, so that later processes only load them",
+        description="Compile the kernels of all activations, costs, update rules, trainings and "
+        "predictions into the cache, so that later processes only load them. Some 20 s a dtype.",
+        allow_abbrev=False,
+    )
+    warmup.add_argument(
+        "--dtype",
+        choices=(*_DTYPES, "all"),
+        default="all",
+        help="of the networks to come (default: %(default)s)",
+    )
+    warmup.add_argument("--quiet", action="store_true", help="print errors only")
     return parser
 
 
@@ -179,3 +197,17 @@ def _demo(given: argparse.Namespace) -> None:
         raise
     except OSError as error:  # full disk, a folder where a picture should go
         _fail(f"cannot write to {str(given.out)!r}: {error}")
+
+
+def _warm_up(given: argparse.Namespace) -> None:
+    from ._warmup import warm_up
+
+    dtypes = _DTYPES if given.dtype == "all" else (given.dtype,)
+    try:
+        found = warm_up(dtypes, given.quiet)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _fail(str(error), code=1)
+    if not given.quiet:
+        print(found)

@@ -156,12 +156,19 @@ def meeting(crew, turn):
 
 
 @scalar
-def accumulate(net, crew, start, rows, scale, fresh, key, turn):
-    """Gradient of one batch, as far as it goes before the team has met; its cost, and the turn."""
+def accumulate(net, crew, start, rows, scale, fresh, key, done, turn):
+    """Gradient of one batch, as far as it goes before the team has met; its cost, and the turn.
+
+    Looks for a stop at every tile, and then leaves off: the step will not be taken.
+    """
     size, cost, way = tiles.work_size(net, crew.lanes, crew.kept), 0.0, tiles.DROPOUT
     chunks = -(-rows // (crew.threads * crew.tile))
     mine = pointer(crew.work, crew.thread * size)
     for chunk in range(chunks):
+        if crew.control[STOP] and (crew.own or crew.thread == 0):
+            crew.control[HALT] = done + 1
+            if crew.own:
+                break
         place, samples = samples_of(crew, rows, chunk, crew.thread)
         if samples > 0:
             first = start + place
@@ -173,6 +180,8 @@ def accumulate(net, crew, start, rows, scale, fresh, key, turn):
                 tile_gradient(net, crew, mine, chunk, samples, grad, 0, 1, chunk > 0)
         if not crew.own:
             turn = meeting(crew, turn)
+            if crew.control[HALT] == done + 1:
+                break
             shared_gradient(net, crew, size, rows, chunk)
             if chunk + 1 < chunks:
                 turn = meeting(crew, turn)
@@ -308,7 +317,7 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread):
     work : workspace of `work_size` elements for each thread
     epochs, thread : int
 
-    Before each step the call looks at ``control[STOP]``. If a parameter would no longer be finite
+    At each tile the call looks at ``control[STOP]``. If a parameter would no longer be finite
     the call ends with ``control[STATUS] = 1``; parameters and state are those of the step before.
 
     """
@@ -328,12 +337,10 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread):
             rows = min(crew.batch, count - start)
             if thread == 0:
                 control[START] = start
-                if control[STOP]:
-                    control[HALT] = done + 1
             scale = 1.0 / rows if mean else 1.0
             key = np.int64(tiles.mix(np.uint64(seed + steps + done)))
             fresh = crew.kept == 0 or epoch == 0
-            cost, turn = accumulate(net, crew, start, rows, scale, fresh, key, turn)
+            cost, turn = accumulate(net, crew, start, rows, scale, fresh, key, done, turn)
             rate = rates[min(done, last_rate)]
             turn, taken = take_step(net, crew, rate, rows, cost, steps, done, turn)
             if not taken:

@@ -21,5 +21,5 @@ def test_program_runs(program, capsys):
 
 
 def test_there_are_programs_and_commands():
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 4
     assert re.search(r"python3 -m venv \.venv .*pytest\n", README)

@@ -1,0 +1,211 @@
+"""What ``fastnn warmup`` does: compile into the cache now what later processes then only load.
+
+Tiny networks of every row of the tables go every way that compiles something; a new row is covered
+by being in its table.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from . import kernels
+from ._arrays import Array
+from ._embedding import _HELD_ROWS
+from .activations import ACTIVATIONS
+from .kernels import jit
+from .kernels.cache import folder
+from .layers import DenseLayer
+from .losses import COSTS
+from .network import NeuralNetwork
+from .optimizers import RULES, get_opt
+
+__all__ = ["Report", "warm_up"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How many kernels were compiled, how many the cache had, and where it is."""
+
+    compiled: int
+    loaded: int
+    seconds: float
+    place: Path
+
+    def __str__(self) -> str:
+        total = sum(path.stat().st_size for path in self.place.glob("*.nbc")) / 1e6
+        return (
+            f"{self.compiled} kernels compiled, {self.loaded} found in the cache, "
+            f"{self.seconds:.1f} s\nkernel cache: {self.place} ({total:.1f} MB)"
+        )
+
+
+def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
+    """Compile what networks of these dtypes use.
+
+    Parameters
+    ----------
+    dtypes : iterable of str
+        "float32", "float64".
+    quiet : bool
+        Do not show what is being compiled.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    OSError
+        If nothing can be written, or not everything was: later processes would compile again.
+
+    """
+    place = folder()
+    if place is None:
+        raise OSError(
+            "the kernel cache is not writable, so nothing would be kept; NUMBA_CACHE_DIR names "
+            "a folder for it"
+        )
+    compiled, loaded = _counts()
+    start = time.perf_counter()
+    steps = [step for dtype in dtypes for step in _steps(dtype)]
+    for _, step in steps if quiet else _shown(steps):
+        step()
+    seconds = time.perf_counter() - start
+    compiled_now, loaded_now = _counts()
+    found = Report(compiled_now - compiled, loaded_now - loaded, seconds, place)
+    kept, used = sum(1 for _ in place.glob("*.nbc")), found.compiled + found.loaded
+    if kept < used:  # a full disk, say
+        raise OSError(f"only {kept} of {used} kernels could be kept in the cache, {place}")
+    return found
+
+
+_Step = tuple[str, Callable[[], None]]
+
+
+def _shown(steps: list[_Step]) -> Iterator[_Step]:
+    """The steps, with a bar on a terminal that has tqdm, else a line for each."""
+    if sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None:
+        from tqdm import tqdm
+
+        with tqdm(steps, leave=False) as bar:
+            for step in bar:
+                bar.set_description(step[0])
+                yield step
+        return
+    for step in steps:
+        start = time.perf_counter()
+        yield step
+        print(f"{step[0]:40}{time.perf_counter() - start:6.1f} s", flush=True)
+
+
+def _counts() -> tuple[int, int]:
+    """Kernels that this process has compiled, and those that it has loaded."""
+    functions = jit._addresses.values()
+    loaded = sum(function.cache_hits for function in functions)
+    compiled = len(functions) - loaded
+    for dispatcher in _dispatchers():
+        loaded += sum(dispatcher.stats.cache_hits.values())
+        compiled += sum(dispatcher.stats.cache_misses.values())
+    return compiled, loaded
+
+
+def _dispatchers() -> set[Dispatcher]:
+    modules = [found for name, found in sys.modules.items() if name.startswith(kernels.__name__)]
+    values = [value for module in modules for value in vars(module).values()]
+    return {value for value in values if isinstance(value, Dispatcher)}
+
+
+def _steps(dtype: str) -> list[_Step]:
+    """Names and calls: first what all networks share, then the rows."""
+    rows = [
+        *((f"activation {name}", _Case(dtype, activation=name)) for name in ACTIVATIONS),
+        *((f"cost {name}", _Case(dtype, cost=name)) for name in COSTS),
+        *((f"rule {name}", _Case(dtype, rule=name)) for name in RULES),
+    ]
+    steps: list[_Step] = [
+        (f"{dtype} {name}", partial(use, _Case(dtype))) for name, use in _USES.items()
+    ]
+    return steps + [(f"{dtype} {name}", partial(_use, case)) for name, case in rows]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One row of each table; the first ones where nothing else is asked for."""
+
+    dtype: str
+    activation: str = next(iter(ACTIVATIONS))
+    cost: str = next(iter(COSTS))
+    rule: str = next(iter(RULES))
+
+    def networks(self, kind: type[DenseLayer] = DenseLayer) -> list[NeuralNetwork]:
+        """Without and with dropout: another kernel where the derivative is one everywhere."""
+        return [
+            NeuralNetwork(
+                [kind(1, 1, activation=self.activation, dropout=p, dtype=self.dtype, rng=0)],
+                COSTS[self.cost](),
+            )
+            for p in ((0.0, 0.5) if kind is DenseLayer else (0.0,))
+        ]
+
+    def zeros(self, rows: int = 4) -> Array:
+        return np.zeros((rows, 1), self.dtype)
+
+
+class _OwnLayer(DenseLayer):
+    """A layer that is not the engine's, as users write them."""
+
+    def forward_propagation(self, X: Array) -> Array:
+        return super().forward_propagation(X)
+
+
+def _train(case: _Case, kind: type[DenseLayer] = DenseLayer) -> None:
+    x = case.zeros()
+    for network in case.networks(kind):
+        network.fit(x, x, optimizer=case.rule, batch_size=2, validation_data=(x, x), rng=0)
+        network.gradient(x, x)
+
+
+def _train_layer_by_layer(case: _Case) -> None:
+    _train(case, _OwnLayer)
+    x = case.zeros()
+    for network in case.networks():
+        network.cost(x, x)
+        network.cost_function.delta(network(x), x)
+    get_opt(case.rule).step(x, x)
+
+
+def _predict(case: _Case) -> None:
+    for network in case.networks():
+        for x in (case.zeros(), case.zeros()[0], case.zeros(_HELD_ROWS + 1)):
+            network.predict(x)
+        network.low_level_callable()
+
+
+def _embed(case: _Case) -> None:
+    x = case.zeros()
+    for network in case.networks():
+        kernels.workspace_size(network.compiled(case.rule), 1)
+        network.jacobian(x[0])
+        network.vjp(x, x)
+
+
+_USES: dict[str, Callable[[_Case], None]] = {
+    "training": _train,
+    "training layer by layer": _train_layer_by_layer,
+    "prediction": _predict,
+    "users' kernels": _embed,
+}
+
+
+def _use(case: _Case) -> None:
+    for use in _USES.values():
+        use(case)
