@@ -36,7 +36,8 @@ def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
 
 
 def _is_plain(layer: Any) -> bool:
-    return _is_plain_class(type(layer)) and _OWN_WAY.isdisjoint(vars(layer))
+    kind: Any = type(layer)
+    return _is_plain_class(kind) and _OWN_WAY.isdisjoint(vars(layer))
 
 
 @functools.cache

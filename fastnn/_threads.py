@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -35,6 +36,11 @@ def get_num_threads() -> int:
     """The most threads that are used: what was set, else NUMBA_NUM_THREADS, else all cores."""
     if _chosen is not None:
         return _chosen
+    return _default()
+
+
+@functools.cache
+def _default() -> int:
     from numba import config
 
     settings: Any = config  # its names appear at run time

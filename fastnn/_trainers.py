@@ -39,6 +39,8 @@ _CURVE = 30.0
 
 _SHORT = 3e8  # below so many in the whole training: starting threads costs more than it saves
 
+_CACHED_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
+
 _KEPT_BYTES = 1 << 22  # of gathered samples that are kept from step to step
 
 
@@ -82,7 +84,8 @@ class CompiledTrainer:
     def __init__(
         self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer, threads: int
     ) -> None:
-        self.network, self.samples, self.optimizer = network, samples, optimizer
+        self.network, self.optimizer = network, optimizer
+        self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
         theta = network.parameters
         self.threads, self._pool = _start_threads(threads)
         stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
@@ -104,10 +107,16 @@ class CompiledTrainer:
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
 
+    def has_threads(self) -> bool:
+        """Start the threads it was made for; False where the system refuses some."""
+        if self.threads > 1 and self._pool is None:
+            started, self._pool = _start_threads(self.threads)
+            return started == self.threads
+        return True
+
     def begin(self, samples: Samples) -> None:
         """Take these samples, which are as many as those that it was made for."""
         check_parameters(self.model.theta)
-        self.samples = samples
         if samples.shuffled:
             self.batches.order[...] = np.arange(samples.rows)
         self.batches = self.batches._replace(X=samples.X, T=samples.t, weights=samples.weights)
@@ -116,15 +125,13 @@ class CompiledTrainer:
         self.team.control[...] = 0
         numbers = self.optimizer.numbers()
         self.team.hyper[:, : numbers.size] = numbers
-        if self.threads > 1 and self._pool is None:
-            _, self._pool = _start_threads(self.threads)
         for layer in self.network.layers:
             layer.input = layer.output = None
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
         control = self.team.control
-        control[[engine.STOP, engine.HALT, engine.ARRIVED, engine.STATUS]] = 0
+        control[: engine.STEPS] = control[engine.STATUS] = 0
         costs, times = np.zeros(epochs), np.zeros(epochs, np.int64)
         before, done = engine.clock(self.team.clock), int(control[engine.EPOCH])
         self._start(rates, costs, times, epochs)
@@ -134,7 +141,7 @@ class CompiledTrainer:
         seconds[:1] -= before * 1e-9
         error = None
         if control[engine.STATUS]:
-            step = int(control[engine.STEPS]) - done * -(-self.samples.rows // self.samples.batch)
+            step = int(control[engine.STEPS]) - done * self.steps_per_epoch
             rate = float(rates[min(step, rates.size - 1)])
             error = diverged(self.optimizer, rate, control)
         return costs[:completed], seconds, error
@@ -157,9 +164,8 @@ class CompiledTrainer:
         self._wait([pool.submit(train, thread) for thread in range(self.threads)] if pool else [])
 
     def _long(self, epochs: int) -> bool:
-        steps = epochs * -(-self.samples.rows // self.samples.batch)
-        size = 6.0 * self.model.theta.size
-        return bool(size * self.samples.rows * epochs + _STEP * steps > _LONG)
+        operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
+        return bool(operations * epochs > _LONG)
 
     def _wait(self, calls: list[Future[None]]) -> None:
         try:
@@ -180,6 +186,10 @@ class CompiledTrainer:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+        nothing = self.work[:0]  # let go of the caller's data
+        self.batches = self.batches._replace(X=nothing.reshape(0, 1), T=nothing.reshape(0, 1))
+        if self.grads.nbytes + self.work.nbytes > _CACHED_BYTES:
+            self.network._trainer = None
 
 
 def make_team(
@@ -215,7 +225,8 @@ def trainer_for(
         id(optimizer), id(optimizer.counter), id(optimizer.state_for(theta)),
         samples.rows, samples.batch, samples.shuffled, chosen,
     )  # fmt: skip
-    if network._trainer is None or network._trainer[0] != signature:
+    last = network._trainer
+    if last is None or last[0] != signature or not last[1].has_threads():
         network._trainer = signature, CompiledTrainer(network, samples, optimizer, chosen)
     trainer: CompiledTrainer = network._trainer[1]
     trainer.begin(samples)

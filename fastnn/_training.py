@@ -125,8 +125,7 @@ def _run(
             rates = _rates(run, schedule, epochs)
             costs, seconds, error = trainer.train(epochs, rates)
             found = None if validation is None else trainer.evaluate(*validation)
-            shown = rates[0] if rates.size == 1 else rates[:: run.steps_per_epoch][: costs.size]
-            run.history.extend(costs, shown, seconds, found)
+            run.history.extend(costs, _shown(rates, run, costs.size), seconds, found)
             run.epoch += costs.size
             if error is not None:
                 answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
@@ -161,6 +160,12 @@ def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, valid
     if not (run._learning_rate_set or isinstance(schedule, Constant)):
         epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
     return epochs
+
+
+def _shown(rates: Array, run: Run, epochs: int) -> Array:
+    """The learning rate of each epoch's first step."""
+    every = run.steps_per_epoch if rates.size > 1 else 1
+    return rates[0] if rates.size < epochs else rates[: every * epochs : every]
 
 
 def _rate(schedule: Schedule, step: int) -> float:
