@@ -100,8 +100,9 @@ class CompiledTrainer:
         own = self.threads == 1 or theta.size <= features * tile
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
         order = np.arange(samples.rows) if samples.shuffled else np.empty(0, np.int64)
-        self.batches = engine.Batches(
-            samples.X, samples.t, samples.weights, order, np.zeros(1, np.uint64),
+        nothing = np.empty((0, 1), theta.dtype)
+        self.batches = self._batches = engine.Batches(
+            nothing, nothing, nothing[:, 0], order, np.zeros(1, np.uint64),
             samples.batch, tile, lanes, kept,
         )  # fmt: skip
         self.team = make_team(self.grads, self.threads, own, optimizer)
@@ -119,7 +120,8 @@ class CompiledTrainer:
         check_parameters(self.model.theta)
         if samples.shuffled:
             self.batches.order[...] = np.arange(samples.rows)
-        self.batches = self.batches._replace(X=samples.X, T=samples.t, weights=samples.weights)
+        data = samples.X, samples.t, samples.weights
+        self.batches = engine.Batches(*data, *self._batches[3:])
         self.batches.rng[0] = samples.seed
         self.model.core[engine.at.SEED] = samples.seed % 2**31
         self.team.control[...] = 0
@@ -137,7 +139,8 @@ class CompiledTrainer:
         self._start(rates, costs, times, epochs)
         completed = int(control[engine.EPOCH]) - done
         seconds = times[:completed] * 1e-9
-        seconds[1:] -= seconds[:-1].copy()
+        if completed > 1:
+            seconds[1:] -= seconds[:-1].copy()
         seconds[:1] -= before * 1e-9
         error = None
         if control[engine.STATUS]:
@@ -186,8 +189,7 @@ class CompiledTrainer:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
-        nothing = self.work[:0]  # let go of the caller's data
-        self.batches = self.batches._replace(X=nothing.reshape(0, 1), T=nothing.reshape(0, 1))
+        self.batches = self._batches  # let go of the caller's data
         if self.grads.nbytes + self.work.nbytes > _CACHED_BYTES:
             self.network._trainer = None
 
@@ -227,8 +229,9 @@ def trainer_for(
     )  # fmt: skip
     last = network._trainer
     if last is None or last[0] != signature or not last[1].has_threads():
-        network._trainer = signature, CompiledTrainer(network, samples, optimizer, chosen)
-    trainer: CompiledTrainer = network._trainer[1]
+        last = signature, CompiledTrainer(network, samples, optimizer, chosen)
+        network._trainer = last
+    trainer: CompiledTrainer = last[1]
     trainer.begin(samples)
     return trainer
 
