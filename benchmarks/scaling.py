@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import statistics
 import sys
 import time
@@ -50,12 +51,15 @@ class Case:
         return sum((n + 1) * m for n, m in pairwise(self.sizes))
 
     @property
+    def given(self) -> int:
+        """Bytes that a training finds: parameters and a batch."""
+        return _ITEM * (self.parameters + self.batch * (self.sizes[0] + self.sizes[-1]))
+
+    @property
     def needed(self) -> int:
-        """Bytes that a training cannot do without."""
-        vectors = 2 + _STATES[self.optimizer]  # parameters and gradient
-        activations = self.batch * sum(self.sizes[1:])
-        batch = self.batch * (self.sizes[0] + self.sizes[-1])
-        return _ITEM * (self.parameters * vectors + activations + batch)
+        """Bytes of a plain training: the given, gradient, state, and all outputs of a batch."""
+        vectors = 1 + _STATES[self.optimizer]
+        return self.given + _ITEM * (self.parameters * vectors + self.batch * sum(self.sizes[1:]))
 
     def __str__(self) -> str:
         return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}, {self.optimizer}"
@@ -118,7 +122,7 @@ class Trainer:
         """Train from the initial parameters; returns the seconds."""
         self._network.parameters = self._initial
         # So small a rate that every step does the same work.
-        optimizer = fastnn.get_opt(self._case.optimizer, alpha=1e-4)
+        optimizer = fastnn.get_opt(self._case.optimizer, learning_rate=1e-4)
         start = time.perf_counter()
         self._network.fit(
             self._x, self._t, optimizer=optimizer,
@@ -203,20 +207,22 @@ def _draw(found: dict[str, dict[str, dict[int, float]]], path: Path) -> None:
 def _print_memory() -> None:
     if not Path("/proc/self/clear_refs").exists():
         sys.exit("scaling: error: peak memory is read from /proc, which only Linux has")
-    # A new process for each: freed memory is not always given back.
+    # Freed memory goes back to the system only with this setting of glibc (arrays of 64 KiB or
+    # more; processes read it when they start) and from process to process.
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = str(1 << 16)
     context = multiprocessing.get_context("spawn")
     rows = []
     with ProcessPoolExecutor(1, context, max_tasks_per_child=1) as pool:
-        for case, grown in zip(_MEMORY, pool.map(_grown, _MEMORY), strict=True):
+        for case, peak in zip(_MEMORY, pool.map(_peak, _MEMORY), strict=True):
             rows.append(
-                f"{case!s:40}{case.needed / 1e6:12.2f}{grown / 1e6:12.2f}{grown / case.needed:8.2f}"
+                f"{case!s:40}{case.needed / 1e6:12.2f}{peak / 1e6:12.2f}{peak / case.needed:8.2f}"
             )
     print(f"{'MB':40}{'needed':>12}{'peak':>12}{'ratio':>8}")
     print("\n".join(rows))
 
 
-def _grown(case: Case) -> int:
-    """Bytes by which the peak of a training is above what the process held before it."""
+def _peak(case: Case) -> int:
+    """Peak of a training in bytes: what the process grows by, and what was given."""
     trainer = Trainer(case)
     Trainer(Case((4, 4, 2), 2, case.optimizer)).fit(1, None)  # compiles, starts what is started
     before = _status("VmRSS")
@@ -224,7 +230,7 @@ def _grown(case: Case) -> int:
     # getrusage may also be that of the parent process, which a child inherits.
     Path("/proc/self/clear_refs").write_text("5")
     trainer.fit(2, None)
-    return _status("VmHWM") - before
+    return _status("VmHWM") - before + case.given
 
 
 def _status(name: str) -> int:

@@ -15,7 +15,7 @@ from ._arrays import Array, aligned
 from ._data import Samples
 from ._program import Use, is_compiled, model
 from ._threads import get_num_threads
-from .kernels import engine, rows, team
+from .kernels import engine, program, rows, team
 from .layers import Layer, changes
 from .optimizers import Optimizer
 
@@ -85,6 +85,8 @@ class CompiledTrainer:
         self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer, threads: int
     ) -> None:
         self.network, self.optimizer = network, optimizer
+        # Held so that no new object takes the place in memory that `trainer_for` knows them by.
+        self._held = network.cost_function, list(network.layers)
         self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
         theta = network.parameters
         self.threads, self._pool = _start_threads(threads)
@@ -97,7 +99,7 @@ class CompiledTrainer:
         keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
         tile, lanes, kept, elements = engine.layout(self.model, share, -1 if keeps else 0)
         features = sum(layer.dim_input + layer.dim_output for layer in network.layers)
-        own = self.threads == 1 or theta.size <= features * tile
+        own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
         order = np.arange(samples.rows) if samples.shuffled else np.empty(0, np.int64)
         nothing = np.empty((0, 1), theta.dtype)
@@ -112,7 +114,9 @@ class CompiledTrainer:
         """Start the threads it was made for; False where the system refuses some."""
         if self.threads > 1 and self._pool is None:
             started, self._pool = _start_threads(self.threads)
-            return started == self.threads
+            if started < self.threads:
+                self.close()
+                return False
         return True
 
     def begin(self, samples: Samples) -> None:
@@ -164,7 +168,10 @@ class CompiledTrainer:
         if self._pool is None:
             _, self._pool = _start_threads(1, always=True)
         pool = self._pool
-        self._wait([pool.submit(train, thread) for thread in range(self.threads)] if pool else [])
+        if pool is None:
+            train(0)
+        else:
+            self._wait([pool.submit(train, thread) for thread in range(self.threads)])
 
     def _long(self, epochs: int) -> bool:
         operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
@@ -207,7 +214,7 @@ def make_team(
     hyper = aligned(threads * width, np.float64).reshape(threads, width)
     hyper[:, : numbers.size] = numbers
     addresses = team.yield_address(), team.clock_address()
-    return engine.Team(control, sums, grads, hyper, threads, int(own), *addresses)
+    return engine.Team(control, sums, grads, hyper, threads, own, *addresses)
 
 
 def trainer_for(
@@ -249,7 +256,7 @@ def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int |
     work += sum(_CURVE * layer.dim_output for layer in layers)
     if samples.rows * epochs * work < _SHORT:
         return 1
-    large = size > 2048
+    large = size > program.SMALL
     pays = samples.batch * work / (_SHARED_LARGE if large else _SHARED)
     return max(1, min(most, int(pays)))
 

@@ -55,6 +55,7 @@ def fit(
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
+    rate = _rate(schedule, opt.steps)
     trainer = trainer_for(network, samples, opt, epochs, threads)
     if optimizer is not None:
         network.optimizer = opt
@@ -64,7 +65,7 @@ def fit(
         epochs=epochs,
         steps_per_epoch=-(-rows // batch),
         optimizer=opt,
-        learning_rate=_rate(schedule, opt.steps),
+        learning_rate=rate,
     )
     hooks += [Progress(every)] if every else []
     _run(run, trainer, schedule, hooks, validation)

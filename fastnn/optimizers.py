@@ -22,6 +22,7 @@ from .schedules import Schedule, as_schedule
 
 __all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
 
+_SAFE_EPS = 1e-30
 _PLACEMENTS = {"inside": 0.0, "outside": 1.0}
 
 
@@ -264,7 +265,9 @@ class Optimizer:
         """What the kernel reads, see the places in ``kernels/optimizers.py``."""
         own = [_PLACEMENTS[v] if isinstance(v, str) else v for v in self.hyper.values()]
         limit = np.inf if self.clip_value is None else self.clip_value
-        return np.array([0.0, 1.0, limit, self.weight_decay, self.clip_norm or 0.0, *own])
+        # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
+        look = float(self.hyper.get("eps", 1.0) < _SAFE_EPS)
+        return np.array([0.0, 1.0, limit, self.weight_decay, self.clip_norm or 0.0, look, *own])
 
     def step(self, params: Array, grads: npt.ArrayLike) -> None:
         """One step on a vector of parameters, in place.

@@ -156,6 +156,8 @@ def _(model, x, t, learning_rate, workspace=None):
 
     def found(model, x, t, learning_rate, workspace=None):
         core, rows, rate = _core(model), _rows(x), float(learning_rate)
+        if rows < 1:
+            raise ValueError("x has no rows, expected at least one sample")
         _check_sizes(model, at.STEP, rows, workspace)
         _check_samples(model, x, at.INPUTS, rows)
         _check_samples(model, t, at.OUTPUTS, rows)

@@ -3,9 +3,10 @@
 A step of a team, each thread with its own tiles of the batch:
 
     gather, forward, cost, backward    each its own samples, all layers, no waiting
-    gradient                           a small network: of its own samples, into a copy of its own
-                                       a large one: of all samples, for its share of the weights
-    update                             its share of the parameters
+    gradient                           own: of its own samples, into a copy of its own, where
+                                       parameters are fewer than what the layers compute
+                                       shared: of all samples, for its share of the weights
+    update                             its share of the parameters; small ones are the first one's
 
 and a meeting after each, so that nothing is read before it is whole. One thread alone does the same
 without meetings. Whether a step would leave the finite numbers is known before any parameter
@@ -47,7 +48,7 @@ class Team(NamedTuple):
     grads: np.ndarray  # (threads or 1, parameters, in whole lines); the first is the result
     hyper: np.ndarray  # float64 (threads, numbers): the rule's numbers, for each
     threads: int
-    own: int  # whether each has a gradient of its own
+    own: bool  # whether each has a gradient of its own
     give_way: int  # address of the system's yield
     clock: int  # address of the system's clock
 
@@ -85,7 +86,7 @@ class Crew(NamedTuple):
     work: object
     threads: int
     thread: int
-    own: int
+    own: bool
     give_way: int
 
 
@@ -236,10 +237,15 @@ def prepare(net, crew, rate):
     hyper[rule.RATE], hyper[rule.SCALE] = rate, 1.0
     if clip > 0.0 and squares > clip**2:
         hyper[rule.SCALE] = clip / squares**0.5
+    if hyper[rule.LOOK] != 0.0 or rate > _LARGE_RATE or rate * hyper[rule.DECAY] > 2.0:
+        return True
     # A change below half a unit of the largest number can make no finite parameter infinite, and
     # the square of such a gradient is finite too.
     most = 1e30 if itemsize(net.theta) == 4 else 1e280
     return not squares * max(1.0, rate) ** 2 <= most
+
+
+_LARGE_RATE = 1e15
 
 
 @scalar

@@ -96,6 +96,8 @@ def _write(net, tile, lanes, samples, features, out):
 
 def vjp(core, x, g, out, rows, work):
     """C function: out = gᵀ ∂output/∂input for each of `rows` samples."""
+    if rows < 1:
+        return 0.0
     net = opened(core, x)
     inputs, outputs = n_in(net), n_out(net)
     tile = tile_samples(net, rows)
@@ -177,7 +179,7 @@ def train_step(core, X, T, rows, rate, work):
     sums, grad = pointer(hyper, core[at.SUMS]), data(core[at.GRAD], X)
     crew = Crew(
         X, T, X, False, core, False, rows, tile, lanes, 0,
-        core, sums, grad, 0, hyper, work, 1, 0, 1, 0,
+        core, sums, grad, 0, hyper, work, 1, 0, True, 0,
     )  # fmt: skip
     scale = 1.0 / rows if core[at.MEAN] else 1.0
     key = np.int64(tiles.mix(np.uint64(core[at.SEED] + steps[0])))

@@ -113,7 +113,7 @@ def address(function, dtype, arguments=ROW):
     Compiled or loaded from the cache at the first request of the process, then kept for its
     whole life: addresses stay valid in forked children.
     """
-    key = (function, np.dtype(dtype).char)
+    key = (function, np.dtype(dtype).char, arguments)
     with _lock:
         if key not in _addresses:
             compiled = CFunc(
@@ -148,7 +148,11 @@ def _signature(arguments, dtype):
 
 @intrinsic
 def call(typingctx, target, *args):
-    """Call the function at the address `target` with pointers, integers and float64s."""
+    """Call the function at the address `target` with pointers, integers and float64s.
+
+    The kinds of the arguments must be those that the function was compiled with (`address`):
+    nothing can check them.
+    """
     sig = types.float64(types.int64, types.StarArgTuple(args))
 
     def codegen(context, builder, sig, args):

@@ -10,8 +10,9 @@ import functools
 
 from .jit import carray, like, scalar, sqrt, wide
 
-# Places of the numbers of a rule.
-RATE, SCALE, LIMIT, DECAY, CLIP, OWN = 0, 1, 2, 3, 4, 5
+# Places of the numbers of a rule. LOOK: whether even a small gradient may end in infinity or NaN,
+# so that every step must be tried before it is taken.
+RATE, SCALE, LIMIT, DECAY, CLIP, LOOK, OWN = 0, 1, 2, 3, 4, 5, 6
 
 
 @scalar

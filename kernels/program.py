@@ -75,7 +75,7 @@ CORE = 31
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 _TILE_BYTES = 2**19  # of a tile: half of a common second-level cache
-_SMALL_SOLO = 2048  # parameters that one thread of a team updates sooner than all together
+SMALL = 2048  # parameters that one thread of a team updates sooner than all together
 
 
 class Net(NamedTuple):
@@ -158,4 +158,4 @@ def tile_lanes(net, samples):
 @scalar
 def is_small(net):
     """Whether one thread of a team updates the parameters sooner than all of them together."""
-    return net.size <= _SMALL_SOLO
+    return net.size <= SMALL

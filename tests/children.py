@@ -77,6 +77,52 @@ def evaluate():
     return report(float(layer([[1.0]])[0, 0]), passes)
 
 
+def use_every_row(dtype):
+    """Networks of every activation, cost and rule: train them in several ways and ask them."""
+    passes = compilations()
+    import numpy as np
+
+    import fastnn
+    from fastnn.activations import ACTIVATIONS
+    from fastnn.losses import COSTS
+    from fastnn.optimizers import RULES
+
+    class OwnLayer(fastnn.TanhLayer):
+        def forward_propagation(self, X):
+            return 2 * super().forward_propagation(X)
+
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(600, 3)).astype(dtype), np.eye(2, dtype=dtype)[[0, 1] * 300]
+    X.flags.writeable = False
+    combinations = list(itertools.product(ACTIVATIONS, COSTS, RULES))
+    for activation, cost, rule in combinations:
+        layers = [
+            fastnn.DenseLayer(3, 5, activation=activation, dtype=dtype, rng=rng, l2=0.1),
+            fastnn.DenseLayer(5, 2, activation=activation, dtype=dtype, rng=rng, dropout=0.1),
+        ]
+        nn = fastnn.NeuralNetwork(layers, COSTS[cost](reduction="mean"))
+        optimizer = fastnn.get_opt(rule, learning_rate=1e-3, clip_norm=1.0, weight_decay=0.1)
+        for threads, more in ((1, {"sample_weight": X[:, 0] ** 2}), (2, {"verbose": 0})):
+            nn.fit(
+                X, t, optimizer=optimizer, epochs=2, batch_size=256, rng=0, n_threads=threads,
+                validation_data=(X, t), **more,
+            )  # fmt: skip
+        nn.fit(X.astype("float16"), t, 1e-3, epochs=3)
+        nn.gradient(X, t)
+        nn.cost_function.delta(nn(X), t)
+        nn.cost(X, t)
+        nn.vjp(X, nn.predict(X))
+        nn.jacobian(X[0])
+        nn.predict(X[0], out=nn.predict(X[1]))
+        nn.predict(X[:7])
+        fastnn.kernels.workspace_size(nn.compiled(rule), 8)
+        one = fastnn.DenseLayer(2, 1, activation=activation, dtype=dtype, rng=rng)
+        fastnn.NeuralNetwork([*layers, one], COSTS[cost]()).low_level_callable()
+        own = fastnn.NeuralNetwork([OwnLayer(3, 2, dtype=dtype, rng=rng)], COSTS[cost]())
+        own.fit(X, t, optimizer=rule, batch_size=300, rng=0)
+    return report(len(combinations), passes)
+
+
 def import_seconds(bytecode):
     """Seconds of ``import fastnn`` after ``import numba``, with byte code kept in a folder."""
     import time
@@ -250,6 +296,38 @@ def train_until_interrupted(name):
         "left alone": left_alone,
         "improves": nn.cost(X, t) < cost,
     }
+
+
+def run_users_function(folder):
+    """Call the function ``use`` of a user's module ``own``; what of it was in the cache."""
+    import numpy as np
+
+    passes = compilations()
+    sys.path.insert(0, folder)
+    import own
+
+    from fastnn import kernels
+
+    nn, X, t = network_and_data((3, 8, 2))
+    model, x, targets = nn.compiled("Adam"), X[:50].copy(), t[:50].copy()
+    out, matrix = np.empty((50, 2)), np.empty((2, 3))
+    cost = own.use(model, x, targets, out, matrix, np.empty(kernels.workspace_size(model, 50)))
+    stats = own.use.stats
+    return {
+        **report([cost, out.tolist(), matrix.tolist(), x.tolist()], passes),
+        "hits": sum(stats.cache_hits.values()),
+        "misses": sum(stats.cache_misses.values()),
+    }
+
+
+def follow_a_pendulum():
+    """The loop of the demo ``ode`` with a network that nobody has trained."""
+    passes = compilations()
+    from fastnn.demos import ode
+    from fastnn.demos.tasks import TASKS
+
+    path = ode.follow(TASKS["ode"](0, "float64").network, ode.PATHS[0])
+    return {**report(path[-1].tolist(), passes), "cached": ode.CACHE}
 
 
 if __name__ == "__main__":

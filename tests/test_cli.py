@@ -1,5 +1,6 @@
 """The command line, as its users call it."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -7,11 +8,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from test_cache import NOWHERE, own_copy  # noqa: F401  a fixture
+from tolerance import assert_close
 
 import fastnn
 from fastnn import cli, info
-from fastnn.demos import training
-from fastnn.demos.tasks import TASKS
+from fastnn.demos import ode, plots, training
+from fastnn.demos.tasks import TASKS, pendulum
 
 FILES = {
     "xor": ["xor.gif", "xor.png"],
@@ -25,6 +28,7 @@ def short_timing(monkeypatch):
     monkeypatch.setattr(training, "_ROUNDS", 3)
     monkeypatch.setattr(training, "_REFERENCE_STEPS", 20)
     monkeypatch.setattr(training, "_OUR_STEPS", 100)
+    monkeypatch.setattr(ode, "_ROUNDS", 3)
 
 
 def error_of(arguments, capsys):
@@ -64,6 +68,124 @@ def test_demo_prints_and_draws(name, dtype, tmp_path, capsys):
             assert min(picture.size) > 300
             if path.suffix == ".gif":
                 assert picture.n_frames > 10
+
+
+PROGRAMS = ["fastnn in njit", "NumPy", "PyTorch"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("with_torch", [True, False])
+def test_ode_prints_and_draws(with_torch, dtype, tmp_path, monkeypatch, capsys):
+    if not with_torch:
+        monkeypatch.setitem(sys.modules, "torch", None)
+    names = PROGRAMS[: 3 if importlib.util.find_spec("torch") else 2]
+    bars = []
+
+    def draw_bars(axes, seconds):
+        bars.append(seconds)
+        plots.draw_bars(axes, seconds)
+
+    monkeypatch.setattr("fastnn.demos.pictures.draw_bars", draw_bars)
+    arguments = ["demo", "ode", "--steps", "4", "--dtype", dtype, "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    text, errors = capsys.readouterr()
+    assert errors == ""
+    assert [int(n) for n in re.findall(r"(?m)^step +(\d+), cost \d", text)] == [0, 10, 20, 30]
+    assert re.search(r"after 40 steps: RMS error of the right-hand side \d\.\d{4}", text)
+    figures = dict(re.findall(r"(?m)^  (\w[\w ]*?) +([\d.]+) µs", text))
+    figures.pop("training", None)
+    assert list(figures) == names == list(*bars)
+    assert all(float(figure) > 0 for figure in figures.values())
+    ratios = [float(ratio) for ratio in re.findall(r"µs, ([\d.]+) times as long", text)]
+    first, *others = bars[0].values()
+    assert ratios == pytest.approx([other / first for other in others], abs=0.05)  # one decimal
+    assert f"an evaluation of the network in a Runge-Kutta loop (compiled, {dtype})" in text
+    assert re.search(r"paths +of all programs differ by \d\.\de-\d\d at most, as roundings", text)
+    assert [path.name for path in tmp_path.iterdir()] == ["ode.png"]
+    with Image.open(tmp_path / "ode.png") as picture:
+        picture.load()
+        assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_integrate_is_the_classical_runge_kutta_method(dtype):
+    # Of dx/dt = A x a step is the Taylor series of exp(dt A) up to the fourth power.
+    a, dt, steps = np.array([[-0.5, 1.0], [-2.0, 0.3]]), 0.1, 20
+    layer = fastnn.LinearLayer(2, 2, init=a.T, dtype=dtype)
+    nn = fastnn.NeuralNetwork([layer], fastnn.SumSquaresError())
+    path = np.empty((steps + 1, 2), dtype)
+    path[0] = 1.0, -2.0
+    ode.integrate(nn.compiled(), path, dt)
+    a = layer.w.T.astype(np.float64)  # as rounded
+    step = power = np.eye(2)
+    for k in range(1, 5):
+        power = power @ (dt * a) / k
+        step = step + power
+    expected = [np.array([1.0, -2.0])]
+    for _ in range(steps):
+        expected.append(step @ expected[-1])
+    assert_close(path, np.array(expected), operations=steps * 8)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_learned_and_true_pendulum_keep_together(dtype, capsys):
+    task = TASKS["ode"](1, dtype)
+    training.train(task, task.epochs, 1)
+    error = task.judge(task.network)[0]
+    assert error < 0.02 * np.std(task.t)
+    race = ode.race(task.network)
+    assert race.agrees
+    assert 0 < race.distance
+    for start in ode.PATHS:
+        true, learned = ode.follow_truth(start), ode.follow(task.network, start)
+        assert np.array_equal(learned[0], np.array(start, dtype))
+        # Errors of the law add up along the path at most, and damping lets go of them.
+        assert np.abs(true - learned).max() < 3 * error * ode.STEPS * ode.DT
+        slopes = np.gradient(true, ode.DT, axis=0)[1:-1]  # error: dt²/6 times a third derivative
+        assert np.abs(slopes - pendulum(true[1:-1])).max() < ode.DT**2
+
+
+def test_race_sees_a_program_that_computes_something_else(monkeypatch, capsys):
+    task = TASKS["ode"](0, "float32")
+
+    def field(network):
+        return lambda x: 1.001 * network.predict(x)
+
+    monkeypatch.setattr(ode, "_numpy_field", field)
+    race = ode.race(task.network)
+    assert not race.agrees
+    assert "more than by roundings" in ode.report(task, race)
+
+
+def test_threads_of_torch_are_put_back():
+    torch = pytest.importorskip("torch") if importlib.util.find_spec("torch") else None
+    before = torch and torch.get_num_threads()
+    ode.race(TASKS["ode"](0, "float32").network)
+    assert (torch and torch.get_num_threads()) == before
+
+
+def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path):  # noqa: F811
+    first, second = (
+        child("follow_a_pendulum", NUMBA_CACHE_DIR=tmp_path / "cache") for _ in range(2)
+    )
+    assert first["compiled"] > 0
+    assert second == {**first, "compiled": 0}
+    assert first["cached"]
+    environment, folder = own_copy
+    demos = folder.parent / "demos"
+    for place in (folder, demos):
+        (place / "__pycache__").write_text("a file where the folder should be")
+    answer = child("follow_a_pendulum", **{**environment, **NOWHERE})
+    assert answer["file"].startswith(str(environment["PYTHONPATH"]))
+    assert not answer["cached"]
+    assert answer["result"] == first["result"]
+
+
+def test_all_demos_run(tmp_path, capsys):
+    assert cli.main(["demo", "--steps", "1", "--out", str(tmp_path)]) == 0
+    expected = sorted(name for names in FILES.values() for name in names)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*expected, "ode.png"])
+    assert set(cli._DEMOS) == set(TASKS)
 
 
 def test_one_step_suffices(tmp_path, capsys):
@@ -172,7 +294,7 @@ def test_help_and_version(capsys):
     assert "demo" in capsys.readouterr().out
     for arguments, expected in (
         (["--version"], f"fastnn {fastnn.__version__}"),
-        (["demo", "--help"], "epochs of 43 mini-batches"),
+        (["demo", "--help"], "epochs of 43 mini-batches for digits (default: 50), of 10 for ode"),
     ):
         with pytest.raises(SystemExit) as leaving:
             cli.main(arguments)

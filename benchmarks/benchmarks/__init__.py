@@ -2,11 +2,18 @@
 
     pip install -e '.[bench]'
     cd benchmarks
-    asv machine --yes                 # once a machine
-    asv run --python=same --quick     # all of them once, with the installed fastnn
-    asv run --python=same -b Vecmath  # one class, measured properly
-    asv run main^! && asv publish     # the last commit in an environment of its own, as a website
+    asv machine --yes                  # once a machine
+    asv run --python=same --quick      # all of them once, with the installed fastnn
+    asv run --python=same -b Training  # one class, measured properly
+    asv run main^! && asv publish      # the last commit in an environment of its own, as a website
 
 Times are those of one process on an idle machine. ``bench_startup`` is about the first second of a
-process, ``bench_vecmath`` about elementary functions, ``bench_training`` about whole steps.
+process, ``bench_training`` about whole trainings and their memory, ``bench_inference`` about
+predictions, ``bench_vecmath`` about elementary functions. Trainings and predictions are the tasks
+of ``peers``, the folder beside this one, where they are compared with other libraries.
 """
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # of the package ``peers``

@@ -1,92 +1,59 @@
-"""Training steps of the three demos, against the NumPy reference (always float64).
-
-Every time is that of 1000 steps in one call, so a millisecond reads as a microsecond a step. The
-data is random in the shapes of the demos; the learning rate is so small that the thousandth
-repetition does the same work as the first.
-"""
+"""Trainings: whole runs of the tasks, what a call of `fit` costs, and the memory of a process."""
 
 import numpy as np
+from peers import ours
+from peers.tasks import TASKS, quick
 
 import fastnn
-from fastnn.reference.network import ReferenceNetwork
-
-LEARNING_RATE = 1e-7
 
 
-def xor(rng, dtype):
-    X = rng.uniform(-1, 1, (1000, 2))
-    t = X[:, :1] * X[:, 1:] > 0
-    layers = [
-        fastnn.TanhLayer(2, 4, rng=rng, dtype=dtype),
-        fastnn.LinearLayer(4, 1, rng=rng, dtype=dtype),
-    ]
-    return layers, fastnn.SigmoidCrossEntropy(), X, t
+class Training:
+    """A run of some hundred steps, see ``peers/tasks.py``, always from the same weights."""
+
+    params = (["xor", "digits", "digits-wide", "mnist", "surrogate"], [1, 2])
+    param_names = ("task", "n_threads")
+    number = 1  # setup comes before every run: it sets the weights back
+
+    def setup(self, task, n_threads):
+        self.trainer = ours.competitor(TASKS[task], n_threads)
+        self.trainer.start()
+        self.trainer.run()
+        self.trainer.start()
+
+    def time_run(self, task, n_threads):
+        self.trainer.run()
 
 
-def regression(rng, dtype):
-    X = rng.uniform(size=(100, 1))
-    t = np.sin(2 * np.pi * X)
-    layers = [
-        fastnn.TanhLayer(1, 6, rng=rng, dtype=dtype),
-        fastnn.LinearLayer(6, 1, rng=rng, dtype=dtype),
-    ]
-    return layers, fastnn.SumSquaresError(), X, t
+class OneStep:
+    """What a call costs beyond the training: one step on the four samples of xor."""
+
+    params = ("SGD", "Adam")
+    param_names = ("optimizer",)
+
+    def setup(self, optimizer):
+        layers = [fastnn.TanhLayer(2, 4, rng=0), fastnn.LinearLayer(4, 1, rng=0)]
+        self.network = fastnn.NeuralNetwork(layers, fastnn.SigmoidCrossEntropy())
+        self.X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+        self.t = np.array([[0.0], [1.0], [1.0], [0.0]])
+        self.optimizer = fastnn.get_opt(optimizer, learning_rate=1e-7)
+        self.time_fit(optimizer)
+
+    def time_fit(self, optimizer):
+        self.network.fit(self.X, self.t, optimizer=self.optimizer)
 
 
-def digits(rng, dtype):
-    X = rng.uniform(size=(1600, 64))
-    t = np.eye(10)[rng.integers(10, size=1600)]
-    layers = [
-        fastnn.ReLULayer(64, 64, 0.2, rng=rng, dtype=dtype),
-        fastnn.LinearLayer(64, 10, 0.1, rng=rng, dtype=dtype),
-    ]
-    return layers, fastnn.SoftmaxCrossEntropy(), X, t
+class Memory:
+    """The peak of a process that trains; the interpreter and the imports are most of it."""
 
-
-# name: what makes it; epochs and batch size that give 1000 steps
-TASKS = {
-    "xor": (xor, 1000, 1000),
-    "regression": (regression, 1000, 100),
-    "digits": (digits, 20, 32),
-}
-
-
-def made(make, dtype):
-    """The network and its data, in the dtype of the network."""
-    layers, cost, X, t = make(np.random.default_rng(0), dtype)
-    return fastnn.NeuralNetwork(layers, cost), X.astype(dtype), t.astype(dtype)
-
-
-class Thousand:
-    params = (list(TASKS), ["float32", "float64"])
-    param_names = ("task", "dtype")
-
-    def setup(self, task, dtype):
-        make, self.epochs, self.batch = TASKS[task]
-        self.network, self.X, self.t = made(make, dtype)
-        self.network.fit(self.X, self.t, LEARNING_RATE, batch_size=self.batch)
-
-    def time_steps(self, task, dtype):
-        self.network.fit(self.X, self.t, LEARNING_RATE, epochs=self.epochs, batch_size=self.batch)
-
-
-class ThousandReference:
-    params = tuple(TASKS)
+    params = ("xor", "mnist", "mnist-wide")
     param_names = ("task",)
 
-    def setup(self, task):
-        make, self.epochs, self.batch = TASKS[task]
-        network, self.X, self.t = made(make, "float64")
-        self.reference = ReferenceNetwork.like(network)
-        self.rng = np.random.default_rng(0)
+    def setup_cache(self):
+        """In a process of its own: compiling takes more memory than any training."""
+        for task in self.params:
+            self.peakmem_training(task)
 
-    def time_steps(self, task):
-        rows = len(self.X)
-        for _ in range(self.epochs):
-            if self.batch == rows:
-                self.reference.fit(self.X, self.t, LEARNING_RATE)
-                continue
-            order = self.rng.permutation(rows)
-            for start in range(0, rows, self.batch):
-                chosen = order[start : start + self.batch]
-                self.reference.fit(self.X[chosen], self.t[chosen], LEARNING_RATE)
+    def peakmem_training(self, task):
+        trainer = ours.competitor(quick(TASKS[task]))
+        trainer.start()
+        trainer.run()

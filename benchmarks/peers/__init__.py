@@ -2,7 +2,7 @@
 
 ::
 
-    pip install jax torch onnx onnxruntime scikit-learn tqdm
+    pip install -e '.[peers]'                                  # the other libraries
     python benchmarks/peers                                    # everything
     python benchmarks/peers --quick --task xor --task digits   # a first look at two tasks
     python benchmarks/peers --json times.json                  # and every single measurement

@@ -34,7 +34,11 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="peers", description="fastnn beside its peers")
+    parser = argparse.ArgumentParser(
+        prog="peers",
+        description="fastnn beside its peers",
+        epilog="The other libraries come with the extra peers: pip install -e '.[peers]'",
+    )
     parser.add_argument(
         "--task", action="append", choices=TASKS, metavar="NAME",
         help=f"only this one; may be repeated; one of {', '.join(TASKS)}",

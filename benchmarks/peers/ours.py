@@ -26,9 +26,10 @@ _COSTS = {
 }
 
 
-def competitor(task: Task) -> Competitor:
+def competitor(task: Task, n_threads: int | None = None) -> Competitor:
+    """Trainings run on so many threads; None: the library's own choice."""
     if isinstance(task, Training):
-        return _Trainer(task)
+        return _Trainer(task, n_threads)
     return _inside_njit(task) if task.inside_njit else _prediction(task)
 
 
@@ -45,8 +46,8 @@ def _network(task: Task, cost) -> fastnn.NeuralNetwork:
 
 
 class _Trainer:
-    def __init__(self, task: Training) -> None:
-        self.name, self.steps = NAME, task.steps
+    def __init__(self, task: Training, n_threads: int | None) -> None:
+        self.name, self.steps, self._n_threads = NAME, task.steps, n_threads
         self._task = task
         self._network = _network(task, _COSTS[task.cost]())
         self._initial = data.flat(data.weights(task))
@@ -67,7 +68,9 @@ class _Trainer:
 
     def run(self) -> None:
         task = self._task
-        self._fit(epochs=task.epochs, batch_size=task.batch, shuffle=False, n_threads=None)
+        self._fit(
+            epochs=task.epochs, batch_size=task.batch, shuffle=False, n_threads=self._n_threads
+        )
 
     def result(self) -> np.ndarray:
         return self._network.parameters

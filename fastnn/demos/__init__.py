@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy.typing as npt
 
-from . import pictures
+from . import ode, pictures
 from .tasks import TASKS, Task
 from .training import Comparison, Training, compare, prepare, train
 
@@ -50,27 +50,37 @@ def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLik
     epochs = task.epochs if epochs is None else epochs
     print(f"{name}: {task.title}, {task.network.dtype}, seed {seed}")
     seconds = prepare(task)
+    if name == "ode":
+        seconds += ode.prepare(task.network)
     task.network._gradient_check()
     training = train(task, epochs, seed)
-    _summary(task, training, compare(task), seconds)
-    files = pictures.draw(task, training, out)
+    _summary(task, training, seconds)
+    if name == "ode":
+        race = ode.race(task.network)
+        print(ode.report(task, race))
+        files = [pictures.draw_paths(task, race, out)]
+    else:
+        _ratio(task, training, compare(task))
+        files = pictures.draw(task, training, out)
     for path in files:
         print(f"  wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
     print(flush=True)
     return files
 
 
-def _summary(task: Task, training: Training, times: Comparison, preparing: float) -> None:
-    dtype = task.network.dtype
+def _summary(task: Task, training: Training, preparing: float) -> None:
     step = training.seconds / training.steps
-    ratio = times.reference / times.compiled
-    merit, words = task.judge(task.network)
-    print(f"after {training.steps} steps: {words}")
+    print(f"after {training.steps} steps: {task.judge(task.network)[1]}")
     print(f"  kernels    ready after {preparing:.2f} s, compiled or loaded from the cache")
     print(
         f"  training   {training.seconds:.3f} s, {step * 1e6:.2f} µs a step "
-        f"(compiled, {dtype}, threads=1)"
+        f"(compiled, {task.network.dtype}, threads=1)"
     )
+
+
+def _ratio(task: Task, training: Training, times: Comparison) -> None:
+    dtype, merit = task.network.dtype, task.judge(task.network)[0]
+    ratio = times.reference / times.compiled
     print(
         f"  ratio      {ratio:.1f} times as fast as the NumPy reference: "
         f"{times.compiled * 1e6:.2f} µs a step (compiled, {dtype}) against "

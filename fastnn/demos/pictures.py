@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import NeuralNetwork
-from . import gif
-from .plots import BLUE, RED, CurvePlot, Plot, SurfacePlot, new_figure
+from . import gif, ode
+from .plots import BLUE, RED, CurvePlot, Plot, SurfacePlot, draw_bars, draw_phases, new_figure
 from .tasks import Task
 from .training import Training
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_paths"]
 
 _FINE, _COARSE = 150, 100  # dots an inch of a still and of an animation
 _PLOTS: dict[str, Callable[[Task, int], Plot]] = {"xor": SurfacePlot, "regression": CurvePlot}
@@ -37,6 +37,19 @@ def draw(task: Task, training: Training, out: Path) -> list[Path]:
     film = out / f"{task.name}.gif"
     gif.write(film, _PLOTS[task.name](task, _COARSE), task, training.snapshots)
     return [still, film]
+
+
+def draw_paths(task: Task, race: ode.Race, out: Path) -> Path:
+    """Write the picture of a learned equation of motion into `out`; returns its path."""
+    nn, still = task.network, out / f"{task.name}.png"
+    figure = new_figure(11, 4.6, _FINE)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    draw_phases(left, nn, [(ode.follow_truth(at), ode.follow(nn, at)) for at in ode.PATHS])
+    left.set_title(f"a damped pendulum, RMS error of its law {task.judge(nn)[0]:.4f}")
+    draw_bars(right, race.seconds)
+    right.set_title(f"one thread, {nn.dtype}, medians of {race.rounds} rounds")
+    figure.savefig(still)
+    return still
 
 
 def _digits(task: Task, training: Training) -> Figure:

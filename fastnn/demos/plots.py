@@ -1,4 +1,4 @@
-"""Plots of the article's two networks that can be drawn again for every moment of a training."""
+"""Plots of networks with one or two inputs, some of which show every moment of a training."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import NeuralNetwork
+from .._arrays import Array
 from .tasks import Task, curve
 
-__all__ = ["BLUE", "RED", "CurvePlot", "Plot", "SurfacePlot", "new_figure"]
+__all__ = [
+    "BLUE",
+    "RED",
+    "CurvePlot",
+    "Plot",
+    "SurfacePlot",
+    "draw_bars",
+    "draw_phases",
+    "new_figure",
+]
 
 # The article's blue and red, in shades that stay apart in every kind of colour blindness.
 BLUE, RED = "#0a4fd0", "#d7261e"
@@ -97,3 +107,29 @@ class CurvePlot:
         """Draw the curve of `network`."""
         self._fit.set_data(self._x[:, 0], network(self._x)[:, 0])
         self.axes.set_title(title)
+
+
+def draw_phases(axes: Axes, network: NeuralNetwork, paths: list[tuple[Array, Array]]) -> None:
+    """The field that a network has learned, with pairs of paths: the true one, the learned one."""
+    grid = np.meshgrid(np.linspace(-3.2, 3.2, 22), np.linspace(-2.4, 2.4, 17))
+    slopes = network.predict(np.stack(grid, axis=-1).reshape(-1, 2)).T
+    axes.quiver(*grid, *slopes, color="0.75", angles="xy", width=0.002, zorder=1)
+    for k, (true, learned) in enumerate(paths):
+        labels = (None, None) if k else ("true", "learned")
+        axes.plot(*true.T, color=BLUE, lw=2.4, alpha=0.6, label=labels[0], zorder=2)
+        axes.plot(*learned.T, "--", color=RED, lw=1.3, label=labels[1], zorder=3)
+        axes.plot(*true[0], "o", color="black", ms=4, zorder=4)
+    axes.set(xlabel="angle", ylabel="angular velocity", xlim=(-3.3, 3.3), ylim=(-2.5, 2.5))
+    axes.legend(loc="upper right")
+
+
+def draw_bars(axes: Axes, seconds: dict[str, float]) -> None:
+    """Times by name, from the shortest down."""
+    names = sorted(seconds, key=seconds.__getitem__, reverse=True)
+    values = [seconds[name] * 1e6 for name in names]
+    bars = axes.barh(names, values, color=[BLUE] * (len(names) - 1) + [RED], height=0.6)
+    axes.bar_label(bars, [f"{value:.3g} µs" for value in values], padding=4)
+    axes.set_xlim(0, max(values) * 1.25)
+    axes.set_xlabel("µs an evaluation of the right-hand side")
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)

@@ -20,7 +20,7 @@ from .. import (
 )
 from .._arrays import Array
 
-__all__ = ["TASKS", "Task", "curve"]
+__all__ = ["TASKS", "Task", "curve", "pendulum"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Task:
     epochs: int
     judge: Callable[[NeuralNetwork], tuple[float, str]]  # figure of merit, and it in words
     batch_size: int | None = None
+    optimizer: str | None = None
     held_out: tuple[Array, Array] | None = None
 
     @property
@@ -116,8 +117,37 @@ def digits(seed: int, dtype: npt.DTypeLike) -> Task:
     )  # fmt: skip
 
 
+def pendulum(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rate of change of angle and speed, x[..., 0] and x[..., 1], of a damped pendulum."""
+    angle, speed = x[..., 0], x[..., 1]
+    return np.stack([speed, -np.sin(angle) - 0.2 * speed], axis=-1)
+
+
+def ode(seed: int, dtype: npt.DTypeLike) -> Task:
+    """The right-hand side of a differential equation, from samples of it."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform((-3.5, -3.0), (3.5, 3.0), size=(1000, 2))
+    options: dict[str, Any] = {"init": "glorot_normal", "dtype": dtype, "rng": rng}
+    network = NeuralNetwork(
+        [TanhLayer(2, 32, **options), TanhLayer(32, 32, **options), LinearLayer(32, 2, **options)],
+        SumSquaresError(reduction="mean"),
+    )
+    grid = np.meshgrid(np.linspace(-3.0, 3.0, 40), np.linspace(-2.5, 2.5, 40))
+    points = np.stack(grid, axis=-1).reshape(-1, 2)
+
+    def judge(nn: NeuralNetwork) -> tuple[float, str]:
+        error = float(np.sqrt(np.mean((nn.predict(points) - pendulum(points)) ** 2)))
+        return error, f"RMS error of the right-hand side {error:.4f}"
+
+    return Task(
+        "ode", "2-32-32-2, tanh", x, pendulum(x), network,
+        0.001, 2000, judge, batch_size=100, optimizer="Adam",
+    )  # fmt: skip
+
+
 TASKS: dict[str, Callable[[int, Any], Task]] = {
     "xor": xor,
     "regression": regression,
     "digits": digits,
+    "ode": ode,
 }

@@ -55,7 +55,7 @@ def prepare(task: Task) -> float:
     """Compile the kernels of this task, or load them from the cache; returns the seconds."""
     trial = copy.deepcopy(task.network)
     start = time.perf_counter()
-    trial.fit(task.X, task.t, 0.0, batch_size=task.batch_size)
+    trial.fit(task.X, task.t, 0.0, optimizer=task.optimizer, batch_size=task.batch_size)
     return time.perf_counter() - start
 
 
@@ -86,7 +86,7 @@ def train(task: Task, epochs: int, seed: int) -> Training:
                 snapshots.append(Snapshot(at, at * per_epoch, cost, nn.parameters.copy()))
             start = time.perf_counter()
             nn.fit(
-                task.X, task.t, task.learning_rate,
+                task.X, task.t, task.learning_rate, optimizer=task.optimizer,
                 epochs=following - at, batch_size=task.batch_size, rng=rng, n_threads=1,
             )  # fmt: skip
             seconds += time.perf_counter() - start
