@@ -14,7 +14,7 @@ from ._arrays import Array
 from .activations import Activation
 from .kernels import dense, engine, inference, tiles
 from .kernels import program as at
-from .kernels.jit import address
+from .kernels.jit import address, source_number
 from .layers import DenseLayer
 from .losses import CostFunction, CostKernels
 from .optimizers import Optimizer, Rule
@@ -104,7 +104,7 @@ def model(
         keep(made, at.GRAD, grad)
     made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
     made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][1]
-    made.core[at.MEAN] = cost.reduction == "mean"
+    made.core[at.MEAN], made.core[at.SOURCES] = cost.reduction == "mean", source_number()
     return made
 
 

@@ -22,7 +22,7 @@ from numba.extending import overload
 
 from . import program as at
 from .inference import workspace_elements
-from .jit import call, data, field, kernel, pointer, scalar
+from .jit import call, compiled_sources, data, field, kernel, pointer, scalar
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 
@@ -100,6 +100,8 @@ def _work(model, workspace):
 def _check_sizes(model, place, rows, workspace):
     """Refuse a model without this function, and a workspace that is too short."""
     core = _core(model)
+    if core[at.SOURCES] != compiled_sources():
+        raise ValueError("this function was cached with another fastnn: delete its cache files")
     if core[place] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
     needed = core[at.SINGLE]

@@ -330,5 +330,201 @@ def follow_a_pendulum():
     return {**report(path[-1].tolist(), passes), "cached": ode.CACHE}
 
 
+def interrupt_a_team():
+    """Ctrl-C in a training by two threads; then a training of as many steps.
+
+    Steps of milliseconds: short ones may take a thousand times as long where others use the cores.
+    """
+    import signal
+    import threading
+    import time
+
+    import numpy as np
+
+    import fastnn
+
+    def make():
+        return network_and_data(SHAPES["BLAS"])[0], fastnn.get_opt("Adam")
+
+    (nn, optimizer), (_, X, t) = make(), network_and_data(SHAPES["BLAS"])
+    make()[0].fit(X, t, optimizer="Adam", n_threads=2)  # load the kernels
+    sent = []
+
+    def interrupt():
+        time.sleep(0.3)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: to the process, not a thread
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        nn.fit(X, t, optimizer=optimizer, epochs=1_000_000_000, n_threads=2)
+        interrupted = False
+    except KeyboardInterrupt:
+        interrupted = True
+    seconds = time.perf_counter() - sent[0]
+    thread.join()
+    found, steps = nn.parameters.copy(), optimizer.steps
+    twin, other = make()
+    twin.fit(X, t, optimizer=other, epochs=steps, n_threads=2)
+    complete = np.array_equal(found, twin.parameters)
+    nn.fit(X, t, epochs=10, n_threads=2)  # goes on
+    twin.fit(X, t, epochs=10, n_threads=2)
+    return {
+        "interrupted": interrupted,
+        "seconds": seconds,
+        "steps": steps,
+        "complete": complete,
+        "left alone": np.array_equal(nn.parameters, twin.parameters),
+        "no threads left": threading.active_count() == 1,
+    }
+
+
+def _wait_for(child, seconds=10.0):
+    """Exit code of a child; None if it hangs."""
+    import signal
+    import time
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def fork_a_team(n_threads):
+    """Exit codes of children forked while a team trains their network, and after it."""
+    import threading
+    import time
+    import warnings
+
+    import numpy as np
+
+    warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+    n_threads = int(n_threads)
+    nn, X, t = network_and_data(SHAPES["BLAS"])
+    nn.fit(X, t, 1e-5, n_threads=n_threads)  # load the kernels
+    finish = threading.Event()
+
+    def work():
+        while not finish.is_set():
+            nn.fit(X, t, 1e-7, epochs=20, n_threads=n_threads)
+
+    def forked():
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                nn.fit(X, t, 1e-5, epochs=10, n_threads=n_threads)
+                code = 0 if np.isfinite(nn.parameters).all() else 2
+            finally:
+                os._exit(code)
+        return _wait_for(child)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.2)
+    meanwhile = forked()
+    finish.set()
+    thread.join()
+    after = forked()
+    twins = [network_and_data(SHAPES["BLAS"])[0] for _ in range(2)]
+    for twin in twins:
+        twin.fit(X, t, 1e-5, epochs=10, n_threads=n_threads)
+    return {
+        "meanwhile": meanwhile,
+        "after": after,
+        "equal": np.array_equal(twins[0].parameters, twins[1].parameters),
+    }
+
+
+def train_within_a_training(n_threads):
+    """A callback trains the network that is being trained, by one step between others."""
+    import faulthandler
+
+    import numpy as np
+
+    n_threads = int(n_threads)
+    (nn, X, t), (twin, _, _) = (network_and_data(SHAPES["own loops"]) for _ in range(2))
+    faulthandler.dump_traceback_later(20, exit=True)
+
+    def again(run):
+        if run.epoch == 1:
+            nn.fit(X, t, 1e-6, n_threads=n_threads)
+
+    history = nn.fit(X, t, 1e-6, epochs=3, callbacks=again, n_threads=n_threads)
+    faulthandler.cancel_dump_traceback_later()
+    costs = twin.fit(X, t, 1e-6, epochs=4, n_threads=n_threads).cost
+    return {
+        "costs": np.array_equal(history.cost, np.delete(costs, 1)),
+        "parameters": np.array_equal(nn.parameters, twin.parameters),
+    }
+
+
+def train_on_a_memory_map(path):
+    """One epoch over ten million samples on disk; the most bytes that Python's arrays took."""
+    import tracemalloc
+
+    import numpy as np
+
+    import fastnn
+
+    rows = 10_000_000
+    X = np.memmap(path, np.float32, "r", shape=(rows, 4))
+    t = np.memmap(path, np.float32, "r", shape=(rows, 1))  # the same file, which is all zeros
+    layers = [
+        fastnn.TanhLayer(4, 3, bias=0.5, rng=1, dtype="float32"),
+        fastnn.LinearLayer(3, 1, rng=2, dtype="float32"),
+    ]
+    nn = fastnn.NeuralNetwork(layers, fastnn.SumSquaresError("mean"))
+    nn.fit(X[:10], t[:10], 1e-3)
+    found = {}
+    for shuffle in (False, True):
+        tracemalloc.start()
+        history = nn.fit(X, t, 1e-2, batch_size=100_000, shuffle=shuffle, rng=0)
+        found[f"shuffle={shuffle}"] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return {
+        **found,
+        "data": X.nbytes,
+        "cost": float(history.cost[0]),
+        "after": nn.cost(X[:1], t[:1]),
+    }
+
+
+def memory_of_epochs(n_threads, many):
+    """Memory and numba's allocations during ten epochs, and during many."""
+    import gc
+
+    from numba.core.runtime import rtsys
+
+    import fastnn
+
+    def resident():
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    found = {}
+    nn, X, t = network_and_data(SHAPES["own loops"])
+    X, t, optimizer = X[:100], t[:100], fastnn.get_opt("Adam")
+    options = {"optimizer": optimizer, "batch_size": 60, "n_threads": int(n_threads), "rng": 0}
+    nn.fit(X, t, epochs=int(many), **options)  # the history's room too
+    for epochs in (10, int(many)):
+        gc.collect()
+        before, allocated = resident(), rtsys.get_allocation_stats()
+        nn.fit(X, t, epochs=epochs, **options)
+        now = rtsys.get_allocation_stats()
+        found[epochs] = {
+            "resident": resident() - before,
+            "numba": [now.alloc - allocated.alloc, now.mi_alloc - allocated.mi_alloc],
+            "kept": now.alloc - now.free - allocated.alloc + allocated.free,
+        }
+    return found
+
+
 if __name__ == "__main__":
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -14,6 +14,7 @@ from numba.core import event
 from numba.core.errors import TypingError
 from numba.core.runtime import _nrt_python, rtsys
 from scipy.integrate import nquad, quad
+from test_cache import own_copy  # noqa: F401  a fixture
 from tolerance import assert_close, assert_difference_close
 
 import fastnn
@@ -708,6 +709,20 @@ def test_a_user_s_cached_function_is_found_again(child, tmp_path):
     assert (second["hits"], second["misses"]) == (1, 0)
     assert second["compiled"] == 0, "its kernels were not loaded"
     assert second["result"] == first["result"]
+
+
+def test_cached_code_of_other_kernels_is_not_used(child, own_copy, tmp_path):  # noqa: F811
+    (tmp_path / "own.py").write_text(SCRIPT)
+    environment, folder = own_copy
+    before = child("run_users_function", tmp_path, **environment)
+    program = folder / "program.py"
+    places = "PREDICT, STEP, JACOBIAN, VJP = 10, 11, 12, 13"
+    source = program.read_text()
+    assert places in source
+    program.write_text(source.replace(places, places.replace("10, 11, 12, 13", "11, 10, 13, 12")))
+    after = child("run_users_function", tmp_path, **environment)
+    assert (after["hits"], after["misses"]) == (0, 1)
+    assert after["result"] == before["result"]
 
 
 # models as values

@@ -1,0 +1,61 @@
+"""A whole training in plain NumPy, float64: what `fit` does without shuffling and dropout."""
+
+import numpy as np
+
+from fastnn.reference import ReferenceNetwork, ReferenceOptimizer
+
+
+class ReferenceTraining:
+    """The twin of a network in the hands of an optimizer.
+
+    With L the cost of a batch, summed or averaged over its samples, the cost of a step is
+    L + Σ over the layers of l1 Σ|w| + l2/2 Σ w².
+    """
+
+    def __init__(self, network, optimizer):
+        self.network, self.optimizer = ReferenceNetwork.like(network), ReferenceOptimizer(optimizer)
+        self.cost_function = self.network.cost_function
+        self.mean = network.cost_function.reduction == "mean"
+        self.penalties = [(layer.l1, layer.l2) for layer in network.layers]
+
+    @property
+    def parameters(self):
+        return self.network.parameters
+
+    def cost_and_gradient(self, X, t, weights):
+        """Cost of a batch, and its gradient as one vector."""
+        plain, factors = self.cost_function, weights[:, np.newaxis]
+        unit = 1 / len(X) if self.mean else 1.0
+        logits = self.network.forward(X)[0][-1]
+        costs = [plain.value(a, b) for a, b in zip(logits, t, strict=True)]
+        self.network.cost_function = plain._replace(
+            delta=lambda a, b: unit * factors * plain.delta(a, b)
+        )
+        pairs, _ = self.network.gradient(X, t)
+        total = unit * np.dot(weights, costs)
+        for (w, _), (dw, _), (l1, l2) in zip(
+            self.network.weights, pairs, self.penalties, strict=True
+        ):
+            total += l1 * np.abs(w).sum() + l2 / 2 * (w**2).sum()
+            dw += l1 * np.sign(w) + l2 * w
+        return total, np.concatenate([array.ravel() for pair in pairs for array in pair])
+
+    def step(self, X, t, weights, rate=None):
+        """One step; returns the cost before it."""
+        cost, gradient = self.cost_and_gradient(X, t, weights)
+        theta = self.optimizer.step(self.parameters, gradient, rate)
+        for array in (array for pair in self.network.weights for array in pair):
+            array[...], theta = theta[: array.size].reshape(array.shape), theta[array.size :]
+        return cost
+
+    def fit(self, X, t, epochs, batch=None, weights=None):
+        """Epochs over the samples in their order; returns the cost of each."""
+        weights = np.ones(len(X)) if weights is None else np.asarray(weights, np.float64)
+        batch, costs = batch or len(X), []
+        for _ in range(epochs):
+            parts = [slice(start, start + batch) for start in range(0, len(X), batch)]
+            found = [self.step(X[part], t[part], weights[part]) for part in parts]
+            # of a mean, each batch counts by its samples
+            shares = [len(X[part]) / len(X) if self.mean else 1.0 for part in parts]
+            costs.append(np.dot(shares, found))
+        return np.array(costs)

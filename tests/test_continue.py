@@ -1,0 +1,230 @@
+"""Trainings that go on: an optimizer keeps its state from one `fit` to the next."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from networks import DTYPES, data, network
+from tolerance import assert_close
+
+import fastnn
+from fastnn import get_opt
+from fastnn.optimizers import RULES
+from fastnn.reference import ReferenceNetwork
+from fastnn.schedules import InverseTime
+
+SIZES, COST, ROWS = (3, 6, 2), "SumSquaresError", 24
+X, T = data(SIZES, COST, ROWS)
+
+
+class OwnDense(fastnn.DenseLayer):
+    """Goes a way of its own, so its network trains layer by layer."""
+
+    def forward_propagation(self, X):
+        return super().forward_propagation(X)
+
+
+def net(dtype=np.float64, compiled=True):
+    nn = network(SIZES, ["tanh", "identity"], COST, dtype)
+    for layer in nn.layers:
+        layer.__class__ = fastnn.DenseLayer if compiled else OwnDense
+    return nn
+
+
+def expected(epochs, optimizer, dtype=np.float64, **options):
+    """Parameters after a training in one call."""
+    nn = net(dtype, **options)
+    nn.fit(X, T, optimizer=optimizer, epochs=epochs)
+    return nn.parameters
+
+
+def by_object(nn, epochs, optimizer):
+    nn.fit(X, T, optimizer=optimizer, epochs=epochs)
+
+
+def by_neither(nn, epochs, optimizer):
+    nn.fit(X, T, optimizer=None if nn.optimizer else optimizer, epochs=epochs)
+
+
+def by_name(nn, epochs, optimizer):
+    nn.fit(X, T, optimizer=optimizer.rule.name, epochs=epochs)
+
+
+def by_name_in_other_letters(nn, epochs, optimizer):
+    name = optimizer.rule.name
+    nn.fit(X, T, optimizer=name.lower() if nn.optimizer else name, epochs=epochs)
+
+
+def through_copies(nn, epochs, optimizer):
+    twin, other = copy.deepcopy((nn, optimizer))
+    twin.fit(X, T, optimizer=other, epochs=epochs)
+    nn.parameters = twin.parameters
+    optimizer.load_state_dict(other.state_dict())
+
+
+def through_pickles(nn, epochs, optimizer):
+    twin, other = pickle.loads(pickle.dumps((nn, optimizer)))
+    twin.fit(X, T, optimizer=other, epochs=epochs)
+    nn.parameters = twin.parameters
+    optimizer.load_state_dict(other.state_dict())
+
+
+def through_the_network_s_own_copy(nn, epochs, optimizer):
+    if nn.optimizer is None:
+        by_object(nn, epochs, optimizer)
+        return
+    twin = pickle.loads(pickle.dumps(nn))
+    twin.fit(X, T, epochs=epochs)  # with the optimizer that it has a copy of
+    assert nn.optimizer.steps < twin.optimizer.steps
+    nn.parameters = twin.parameters
+
+
+WAYS = [
+    by_object,
+    by_neither,
+    by_name,
+    by_name_in_other_letters,
+    through_copies,
+    through_pickles,
+    through_the_network_s_own_copy,
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("way", WAYS)
+def test_five_epochs_and_five_are_ten(way, rule, dtype):
+    nn, optimizer = net(dtype), get_opt(rule)
+    for _ in range(2):
+        way(nn, 5, optimizer)
+    assert np.array_equal(nn.parameters, expected(10, get_opt(rule), dtype))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_schedule_goes_on_too(rule, compiled):
+    schedule = InverseTime(0.01, 0.5)
+    nn, optimizer = net(compiled=compiled), get_opt(rule, learning_rate=schedule)
+    rates = [nn.fit(X, T, optimizer=optimizer, epochs=epochs).learning_rate for epochs in (1, 2, 1)]
+    assert np.array_equal(np.concatenate(rates), schedule(np.arange(4)))
+    assert optimizer.steps == 4
+    whole = expected(4, get_opt(rule, learning_rate=schedule), compiled=compiled)
+    assert np.array_equal(nn.parameters, whole)
+
+
+def test_a_learning_rate_alone_is_descent_from_the_first_step():
+    nn, twin = net(), net()
+    schedule = InverseTime(0.01, 0.5)
+    for _ in range(2):
+        history = nn.fit(X, T, schedule, epochs=3)
+        assert np.array_equal(history.learning_rate, schedule(np.arange(3)))
+    assert nn.optimizer is None
+    with pytest.raises(TypeError, match="fit needs a learning_rate or an optimizer"):
+        nn.fit(X, T)
+    nn, adam = net(), get_opt("Adam")
+    nn.fit(X, T, optimizer=adam)
+    twin.fit(X, T, optimizer="Adam")
+    for each in (nn, twin):
+        each.fit(X, T, 0.01)  # in between, and no part of it
+        each.fit(X, T)
+    assert nn.optimizer is adam
+    assert adam.steps == 2
+    assert np.array_equal(nn.parameters, twin.parameters)
+
+
+def test_another_optimizer_begins_anew():
+    nn, twin = net(), net()
+    for name in ("Adam", "SGD", "Adam"):
+        nn.fit(X, T, optimizer=name, epochs=2)
+        twin.fit(X, T, optimizer=get_opt(name), epochs=2)
+    assert nn.optimizer.steps == 2
+    assert np.array_equal(nn.parameters, twin.parameters)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_reset_forgets_everything(rule):
+    nn, optimizer = net(), get_opt(rule)
+    nn.fit(X, T, optimizer=optimizer, epochs=3)
+    optimizer.reset()
+    assert optimizer.steps == 0
+    nn.parameters = net().parameters
+    nn.fit(X, T, optimizer=optimizer, epochs=3)
+    assert np.array_equal(nn.parameters, expected(3, get_opt(rule)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("steps", [0, 5])
+@pytest.mark.parametrize("rule", RULES)
+def test_state_through_its_dictionary(rule, steps, dtype, tmp_path):
+    nn, optimizer = net(dtype), get_opt(rule)
+    nn.fit(X, T, optimizer=optimizer, epochs=steps)
+    state = optimizer.state_dict()
+    nn.fit(X, T, optimizer=optimizer, epochs=1)  # which the dictionary does not follow
+    np.savez(tmp_path / "state.npz", **state)
+    with np.load(tmp_path / "state.npz") as archive:
+        state = {key: archive[key] for key in archive}
+    other = get_opt(rule)
+    other.load_state_dict(state)
+    assert other.steps == steps
+    nn.parameters = expected(steps, get_opt(rule), dtype)
+    nn.fit(X, T, optimizer=other, epochs=5)
+    assert np.array_equal(nn.parameters, expected(steps + 5, get_opt(rule), dtype))
+    with pytest.raises(ValueError, match=f"expected {'SGD' if rule != 'SGD' else 'Adam'!r}"):
+        get_opt("SGD" if rule != "SGD" else "Adam").load_state_dict(state)
+
+
+@pytest.mark.parametrize("change", ["size", "dtype"])
+def test_an_optimizer_refuses_other_parameters(change):
+    optimizer = get_opt("Adam")
+    net().fit(X, T, optimizer=optimizer, epochs=2)
+    other = net(np.float32)
+    if change == "size":
+        other = network((3, 5, 2), ["tanh", "identity"], COST)
+    before = other.parameters.copy()
+    with pytest.raises(ValueError, match=r"has been used with 38 parameters of float64"):
+        other.fit(X, T, optimizer=optimizer)
+    assert np.array_equal(other.parameters, before)
+    assert other.optimizer is None
+    assert optimizer.steps == 2
+    optimizer.reset()
+    other.fit(X, T, optimizer=optimizer)
+    assert optimizer.steps == 1
+
+
+def test_hyperparameters_may_change_between_trainings():
+    nn, twin = net(), net()
+    optimizer = get_opt("SGD", eta=0.01)
+    nn.fit(X, T, optimizer=optimizer, epochs=2)
+    optimizer.learning_rate, optimizer.clip_norm, optimizer.weight_decay = 0.02, 0.1, 0.5
+    nn.fit(X, T, optimizer=optimizer, epochs=2)
+    twin.fit(X, T, 0.01, epochs=2)
+    twin.fit(X, T, optimizer=get_opt("SGD", eta=0.02, clip_norm=0.1, weight_decay=0.5), epochs=2)
+    assert np.array_equal(nn.parameters, twin.parameters)
+
+
+def test_layers_and_cost_may_change_between_trainings():
+    nn = net()
+    for k in range(20):  # a new cost may stand where the last one stood in memory
+        nn.cost_function = None
+        nn.cost_function = (fastnn.SumSquaresError, fastnn.SigmoidCrossEntropy)[k % 2]()
+        if k > 10:
+            nn.layers[0].activation = ("tanh", "ReLU", "sigmoid")[k % 3]
+        twin = ReferenceNetwork.like(nn)
+        nn.fit(X, T, 0.01)
+        twin.fit(X, T, 0.01)
+        assert_close(nn.parameters, twin.parameters, operations=sum(SIZES) + ROWS + 24)
+
+
+@pytest.mark.parametrize("changed", ["l1", "l2", "dropout"])
+def test_penalties_and_dropout_may_change_between_trainings(changed):
+    nn, twin, plain = net(), net(), net()
+    for each in (nn, plain):
+        each.fit(X, T, 0.01, rng=0)
+    for each in (nn, twin):
+        setattr(each.layers[0], changed, 0.5)
+    twin.parameters = plain.parameters
+    for each in (nn, twin, plain):
+        each.fit(X, T, 0.01, rng=0)
+    assert np.array_equal(nn.parameters, twin.parameters)
+    assert not np.array_equal(nn.parameters, plain.parameters)
