@@ -75,6 +75,54 @@ def diverged(optimizer: Optimizer, rate: float, control: npt.NDArray[np.int64]) 
     )
 
 
+_ALONE, _TEAM, _GO_ON = 0, 1, 2  # what a piece is for: to try one thread, the team, or neither
+_TRIAL = 2e-3  # seconds of a trial
+_SHORTEST, _LONGEST = 0.03, 0.5  # seconds until the next, which grow while nothing changes
+_SPEED = 1e11  # multiplications and additions a second, to guess how long a trial is
+
+
+class Pace:
+    """How many of a team's threads really work, and for how many epochs until the next look.
+
+    Threads that share a step wait for one another, so a team on a machine busy with other work can
+    be slower than one thread. Where the number was not asked for, this tries both ways in short
+    pieces of the training, goes on with the faster, and looks again now and then. The work is cut
+    in the same parts either way, so the result is the same to the last bit.
+    """
+
+    def __init__(self, threads: int, fixed: bool, guess: float) -> None:
+        self._team, self._fixed = threads, fixed or threads == 1
+        self.threads, self._phase = (threads, _GO_ON) if self._fixed else (1, _ALONE)
+        self._each = {threads: guess, 1: guess}  # seconds an epoch
+        self._trial = max(1, int(_TRIAL / guess))  # epochs
+        self._stretch = _SHORTEST
+
+    def epochs(self) -> int:
+        """Of the next piece."""
+        if self._fixed:
+            return 1 << 62
+        if self._phase == _GO_ON:
+            return max(1, int(self._stretch / self._each[self.threads]))
+        return self._trial
+
+    def learn(self, epochs: int, seconds: float) -> None:
+        """Take note of what the last piece took."""
+        if self._fixed:
+            return
+        each, before = max(seconds, 1e-9) / epochs, self._each[self.threads]
+        self._each[self.threads] = each
+        if self._phase == _GO_ON:
+            steady = each < 1.2 * before
+            self._stretch = min(2 * self._stretch, _LONGEST) if steady else _SHORTEST
+        elif seconds < _TRIAL / 4:  # too short to tell
+            self._trial = 4 * epochs
+            return
+        self._phase = (self._phase + 1) % 3
+        self._trial = max(1, int(_TRIAL / 2 / self._each[1]))
+        best = min(self._each, key=lambda n: self._each[n])
+        self.threads = {_ALONE: 1, _TEAM: self._team, _GO_ON: best}[self._phase]
+
+
 class CompiledTrainer:
     """The engine with its buffers.
 
@@ -119,8 +167,10 @@ class CompiledTrainer:
                 return False
         return True
 
-    def begin(self, samples: Samples) -> None:
+    def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
         """Take these samples, which are as many as those that it was made for."""
+        guess = samples.rows * work_of(self.network) / _SPEED
+        self._pace = Pace(self.threads, fixed or epochs * guess < _SHORTEST, guess)
         check_parameters(self.model.theta)
         if samples.shuffled:
             self.batches.order[...] = np.arange(samples.rows)
@@ -128,7 +178,7 @@ class CompiledTrainer:
         self.batches = engine.Batches(*data, *self._batches[3:])
         self.batches.rng[0] = samples.seed
         self.model.core[engine.at.SEED] = samples.seed % 2**31
-        self.team.control[...] = 0
+        self.team.control[...] = self._before = 0
         numbers = self.optimizer.numbers()
         self.team.hyper[:, : numbers.size] = numbers
         for layer in self.network.layers:
@@ -136,33 +186,48 @@ class CompiledTrainer:
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
-        control = self.team.control
-        control[: engine.STEPS] = control[engine.STATUS] = 0
-        costs, times = np.zeros(epochs), np.zeros(epochs, np.int64)
-        before, done = engine.clock(self.team.clock), int(control[engine.EPOCH])
-        self._start(rates, costs, times, epochs)
-        completed = int(control[engine.EPOCH]) - done
-        seconds = times[:completed] * 1e-9
-        if completed > 1:
-            seconds[1:] -= seconds[:-1].copy()
-        seconds[:1] -= before * 1e-9
+        control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
+        done = 0
+        while done < epochs and not control[engine.STATUS]:
+            piece = min(self._pace.epochs(), epochs - done)
+            found = slice(done, done + piece)
+            first = done * self.steps_per_epoch if rates.size > 1 else 0
+            self._piece(rates[first:], costs[found], seconds[found])
+            self._pace.learn(piece, float(seconds[found].sum()))
+            done += piece
+        done = int(control[engine.EPOCH]) - self._before
+        self._before += done
         error = None
         if control[engine.STATUS]:
-            step = int(control[engine.STEPS]) - done * self.steps_per_epoch
-            rate = float(rates[min(step, rates.size - 1)])
-            error = diverged(self.optimizer, rate, control)
-        return costs[:completed], seconds, error
+            step = int(control[engine.STEPS]) - (self._before - done) * self.steps_per_epoch
+            error = diverged(self.optimizer, float(rates[min(step, rates.size - 1)]), control)
+        return costs[:done], seconds[:done], error
 
-    def _start(self, rates: Array, costs: Array, times: npt.NDArray[np.int64], epochs: int) -> None:
+    def _piece(self, rates: Array, costs: Array, seconds: Array) -> None:
+        """Epochs in one call of the engine; costs and seconds have the length of the piece."""
+        control, times = self.team.control, np.zeros(costs.size, np.int64)
+        control[: engine.STEPS] = 0
+        before, start = int(control[engine.EPOCH]), engine.clock(self.team.clock)
+        self._start(rates, costs, times, costs.size, self._pace.threads)
+        done = int(control[engine.EPOCH]) - before
+        seconds[:done] = times[:done] * 1e-9
+        if done > 1:
+            seconds[1:done] -= seconds[: done - 1].copy()
+        seconds[: min(done, 1)] -= start * 1e-9
+
+    def _start(
+        self, rates: Array, costs: Array, times: npt.NDArray[np.int64], epochs: int, threads: int
+    ) -> None:
         """Run the engine on its threads; if it may take long, so that Ctrl-C ends it."""
 
         def train(thread: int) -> None:
             engine.train(
-                self.model, self.batches, self.team, rates, costs, times, self.work, epochs, thread
-            )
+                self.model, self.batches, self.team, rates, costs, times, self.work, epochs,
+                thread, threads,
+            )  # fmt: skip
 
         main = threading.current_thread() is threading.main_thread()
-        if self._pool is None and not (main and self._long(epochs)):
+        if threads == 1 and not (main and self._long(epochs)):
             train(0)
             return
         if self._pool is None:
@@ -171,7 +236,7 @@ class CompiledTrainer:
         if pool is None:
             train(0)
         else:
-            self._wait([pool.submit(train, thread) for thread in range(self.threads)])
+            self._wait([pool.submit(train, thread) for thread in range(threads)])
 
     def _long(self, epochs: int) -> bool:
         operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
@@ -239,7 +304,7 @@ def trainer_for(
         last = signature, CompiledTrainer(network, samples, optimizer, chosen)
         network._trainer = last
     trainer: CompiledTrainer = last[1]
-    trainer.begin(samples)
+    trainer.begin(samples, epochs, threads is not None)
     return trainer
 
 
@@ -251,14 +316,14 @@ def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int |
     size = network.parameters.size
     if samples.rows * epochs * (3.0 + _CURVE) * size < _SHORT:
         return 1
-    layers = network.layers
-    work = sum(3.0 * layer.dim_input * layer.dim_output for layer in layers)
-    work += sum(_CURVE * layer.dim_output for layer in layers)
-    if samples.rows * epochs * work < _SHORT:
-        return 1
-    large = size > program.SMALL
-    pays = samples.batch * work / (_SHARED_LARGE if large else _SHARED)
+    pays = samples.batch * work_of(network) / (_SHARED_LARGE if size > program.SMALL else _SHARED)
     return max(1, min(most, int(pays)))
+
+
+def work_of(network: NeuralNetwork) -> float:
+    """Multiplications and additions for a sample, counting an activation as _CURVE of them."""
+    layers = network.layers
+    return float(sum(layer.dim_output * (3.0 * layer.dim_input + _CURVE) for layer in layers))
 
 
 def _start_threads(threads: int, always: bool = False) -> tuple[int, ThreadPoolExecutor | None]:

@@ -1,6 +1,7 @@
 """The engine: whole trainings of any dense network in one compiled call, by one thread or a team.
 
-A step of a team, each thread with its own tiles of the batch:
+The work of a step is cut into parts, which threads of a team take one each; fewer threads take
+several, and come to the same bits. A step, each part with its own tiles of the batch:
 
     gather, forward, cost, backward    each its own samples, all layers, no waiting
     gradient                           own: of its own samples, into a copy of its own, where
@@ -41,14 +42,14 @@ class Batches(NamedTuple):
 
 
 class Team(NamedTuple):
-    """What the threads of a training share."""
+    """What the threads of a training share, and into how many parts its work is cut."""
 
     control: np.ndarray  # int64, see the names of its places
-    sums: np.ndarray  # float64 (threads, LINE): a cache line for each, see the names of its places
-    grads: np.ndarray  # (threads or 1, parameters, in whole lines); the first is the result
-    hyper: np.ndarray  # float64 (threads, numbers): the rule's numbers, for each
-    threads: int
-    own: bool  # whether each has a gradient of its own
+    sums: np.ndarray  # float64 (parts, LINE): a cache line for each, see the names of its places
+    grads: np.ndarray  # (parts or 1, parameters, in whole lines); the first is the result
+    hyper: np.ndarray  # float64 (parts, numbers): the rule's numbers, for each thread
+    parts: int
+    own: bool  # whether each part has a gradient of its own
     give_way: int  # address of the system's yield
     clock: int  # address of the system's clock
 
@@ -61,7 +62,7 @@ STEPS, EPOCH, START, STATUS = 32, 33, 34, 35  # START: first sample of the batch
 CONTROLS = 48
 
 # Places of `Team.sums`.
-COST, SQUARES, BAD, PENALTY = 0, 1, 2, 3
+COST, SQUARES, BAD, PENALTY, PARTIAL = 0, 1, 2, 3, 4  # PARTIAL: of COST, before the team has met
 LINE = 8
 
 
@@ -84,14 +85,15 @@ class Crew(NamedTuple):
     stride: int  # from one gradient to the next
     hyper: object  # of this thread
     work: object
-    threads: int
+    parts: int
     thread: int
+    threads: int
     own: bool
     give_way: int
 
 
 @scalar
-def crew_of(batches, team, work, thread):
+def crew_of(batches, team, work, thread, threads):
     """What this thread needs of batches and team."""
     place = thread * team.hyper.shape[1]
     return Crew(
@@ -100,7 +102,7 @@ def crew_of(batches, team, work, thread):
         batches.batch, batches.tile, batches.lanes, batches.kept,
         pointer(team.control, 0), pointer(team.sums, 0), pointer(team.grads, 0),
         team.grads.shape[1], pointer(team.hyper, place), pointer(work, 0),
-        team.threads, thread, team.own, team.give_way,
+        team.parts, thread, threads, team.own, team.give_way,
     )  # fmt: skip
 
 
@@ -145,8 +147,8 @@ def span(net, q, part, parts):
 
 @scalar
 def samples_of(crew, rows, chunk, part):
-    """Place in the batch of a thread's tile in a chunk of tiles, and how many samples it has."""
-    first = (chunk * crew.threads + part) * crew.tile
+    """Place in the batch of a part's tile in a chunk of tiles, and how many samples it has."""
+    first = (chunk * crew.parts + part) * crew.tile
     return first, max(0, min(crew.tile, rows - first))
 
 
@@ -158,69 +160,81 @@ def meeting(crew, turn):
 
 @scalar
 def accumulate(net, crew, start, rows, scale, fresh, key, done, turn):
-    """Gradient of one batch, as far as it goes before the team has met; its cost, and the turn.
+    """Gradient of one batch, as far as it goes before the team has met; returns the turn.
 
     Looks for a stop at every tile, and then leaves off: the step will not be taken.
     """
-    size, cost, way = tiles.work_size(net, crew.lanes, crew.kept), 0.0, tiles.DROPOUT
-    chunks = -(-rows // (crew.threads * crew.tile))
-    mine = pointer(crew.work, crew.thread * size)
+    chunks = -(-rows // (crew.parts * crew.tile))
+    for part in range(crew.thread, crew.parts, crew.threads):
+        crew.sums[part * LINE + PARTIAL] = 0.0
     for chunk in range(chunks):
         if crew.control[STOP] and (crew.own or crew.thread == 0):
             crew.control[HALT] = done + 1
             if crew.own:
                 break
-        place, samples = samples_of(crew, rows, chunk, crew.thread)
-        if samples > 0:
-            first = start + place
-            cost += run_tile(
-                net, crew, mine, chunk, first, samples, scale, fresh, way, key, place, 1
-            )
-            if crew.own:
-                grad = pointer(crew.grads, crew.thread * crew.stride)
-                tile_gradient(net, crew, mine, chunk, samples, grad, 0, 1, chunk > 0)
+        for part in range(crew.thread, crew.parts, crew.threads):
+            run_part(net, crew, part, chunk, start, rows, scale, fresh, key)
         if not crew.own:
             turn = meeting(crew, turn)
             if crew.control[HALT] == done + 1:
                 break
-            shared_gradient(net, crew, size, rows, chunk)
+            for part in range(crew.thread, crew.parts, crew.threads):
+                shared_gradient(net, crew, part, rows, chunk)
             if chunk + 1 < chunks:
                 turn = meeting(crew, turn)
-    return cost, turn
+    return turn
 
 
 @scalar
-def shared_gradient(net, crew, size, rows, chunk):
-    """One thread's share of the gradient, from the tiles of all threads."""
-    for part in range(crew.threads):
-        _, samples = samples_of(crew, rows, chunk, part)
+def run_part(net, crew, part, chunk, start, rows, scale, fresh, key):
+    """A part's tile of a chunk; with its gradient, where the part has one of its own."""
+    place, samples = samples_of(crew, rows, chunk, part)
+    if samples == 0:
+        return
+    work, way = part_work(net, crew, part), tiles.DROPOUT
+    cost = run_tile(
+        net, crew, work, chunk, start + place, samples, scale, fresh, way, key, place, 1
+    )
+    crew.sums[part * LINE + PARTIAL] += cost
+    if crew.own:
+        grad = pointer(crew.grads, part * crew.stride)
+        tile_gradient(net, crew, work, chunk, samples, grad, 0, 1, chunk > 0)
+
+
+@scalar
+def part_work(net, crew, part):
+    """The workspace of a part."""
+    return pointer(crew.work, part * tiles.work_size(net, crew.lanes, crew.kept))
+
+
+@scalar
+def shared_gradient(net, crew, part, rows, chunk):
+    """A part's share of the gradient, from the tiles of all parts."""
+    for other in range(crew.parts):
+        _, samples = samples_of(crew, rows, chunk, other)
         if samples > 0:
-            work, keep = pointer(crew.work, part * size), chunk + part > 0
-            tile_gradient(
-                net, crew, work, chunk, samples, crew.grads, crew.thread, crew.threads, keep
-            )
+            work, keep = part_work(net, crew, other), chunk + other > 0
+            tile_gradient(net, crew, work, chunk, samples, crew.grads, part, crew.parts, keep)
 
 
 @scalar
-def collect(net, crew, rows):
-    """Finish this thread's share of the gradient: sums over the team, penalties, squares."""
-    active = min(crew.threads, -(-rows // crew.tile)) if crew.own else 1
+def collect(net, crew, part, rows):
+    """Finish a part's share of the gradient: sums over the parts, penalties, squares."""
+    active = min(crew.parts, -(-rows // crew.tile)) if crew.own else 1
     squares = penalty = 0.0
     for q in range(net.depth):
-        place, size = span(net, q, crew.thread, crew.threads)
+        place, size = span(net, q, part, crew.parts)
         g = pointer(crew.grads, place)
         for other in range(1, active):
             add(g, pointer(crew.grads, other * crew.stride + place), size)
         layer = layer_of(net, q)
         if layer[at.PENALTY] and size:
-            low, high = tiles.share(net, q, crew.thread, crew.threads)
-            numbers = pointer(net.numbers, layer[at.NUMBERS])
+            low, high = tiles.share(net, q, part, crew.parts)
+            numbers, w = pointer(net.numbers, layer[at.NUMBERS]), pointer(net.theta, place)
             l1, l2 = numbers[at.L1], numbers[at.L2]
-            penalty += penalise(
-                pointer(net.theta, place), g, l1, l2, (high - low) * layer[at.N_OUT]
-            )
+            penalty += penalise(w, g, l1, l2, (high - low) * layer[at.N_OUT])
         squares += sum_of_squares(g, size)
-    sums = pointer(crew.sums, crew.thread * LINE)
+    sums = pointer(crew.sums, part * LINE)
     sums[SQUARES], sums[PENALTY] = squares, penalty
 
 
@@ -231,8 +245,8 @@ def prepare(net, crew, rate):
     Returns whether the step is so large that it must be tried first.
     """
     squares = 0.0
-    for other in range(crew.threads):
-        squares += crew.sums[other * LINE + SQUARES]
+    for part in range(crew.parts):
+        squares += crew.sums[part * LINE + SQUARES]
     hyper, clip = crew.hyper, crew.hyper[rule.CLIP]
     hyper[rule.RATE], hyper[rule.SCALE] = rate, 1.0
     if clip > 0.0 and squares > clip**2:
@@ -249,13 +263,13 @@ _LARGE_RATE = 1e15
 
 
 @scalar
-def update(net, crew, step, look):
-    """Run the rule on this thread's share; look: change nothing. Whether a result is not finite."""
+def update(net, crew, part, step, look):
+    """Run the rule on a part's share; look: change nothing. Whether a result is not finite."""
     bad = 0.0
     target = net.core[at.RULE]
-    for q in range(1 if crew.threads == 1 else net.depth):
-        place, size = span(net, q, crew.thread, crew.threads)
-        if crew.threads == 1:
+    for q in range(1 if crew.parts == 1 else net.depth):
+        place, size = span(net, q, part, crew.parts)
+        if crew.parts == 1:
             size = net.size
         if size:
             p, g = pointer(net.theta, place), pointer(crew.grads, place)
@@ -265,32 +279,37 @@ def update(net, crew, step, look):
 
 
 @scalar
-def take_step(net, crew, rate, rows, cost, steps, done, turn):
+def take_step(net, crew, rate, rows, steps, done, turn):
     """From gradients to new parameters; returns the turn, and whether the step was taken.
 
     steps: taken before this call, done: in it. What other threads read is written after one
-    meeting and read after the next.
+    meeting and read after the next. The parameters of a small network are the first part's.
     """
-    control, first = crew.control, crew.thread == 0
+    control, first, parts = crew.control, crew.thread, crew.parts
     alone = is_small(net)
+    updating = 1 if alone else parts
     if crew.own:
         turn = meeting(crew, turn)
-    crew.sums[crew.thread * LINE + COST] = cost
     taken = control[HALT] != done + 1
-    if first or not alone:
-        collect(net, crew, rows)
+    for part in range(first, parts, crew.threads):
+        crew.sums[part * LINE + COST] = crew.sums[part * LINE + PARTIAL]
+    for part in range(first, updating, crew.threads):
+        collect(net, crew, part, rows)
     if not alone:
         turn = meeting(crew, turn)
-    if taken and (first or not alone):
+    if taken and first < updating:
         if prepare(net, crew, rate):
-            crew.sums[crew.thread * LINE + BAD] = update(net, crew, steps + done + 1, True)
+            for part in range(first, updating, crew.threads):
+                bad = update(net, crew, part, steps + done + 1, True)
+                crew.sums[part * LINE + BAD] = bad
             if not alone:
                 turn = meeting(crew, turn)
-            for other in range(1 if alone else crew.threads):
-                taken = taken and crew.sums[other * LINE + BAD] == 0.0
+            for part in range(updating):
+                taken = taken and crew.sums[part * LINE + BAD] == 0.0
         if taken:
-            update(net, crew, steps + done + 1, False)
-        elif first:
+            for part in range(first, updating, crew.threads):
+                update(net, crew, part, steps + done + 1, False)
+        elif first == 0:
             control[STATUS], control[HALT] = 1, done + 1
     turn = meeting(crew, turn)
     return turn, control[HALT] != done + 1
@@ -300,17 +319,17 @@ def take_step(net, crew, rate, rows, cost, steps, done, turn):
 def step_cost(net, crew, rows):
     """Cost of a step, penalties included; of a mean, times the samples."""
     total = penalty = 0.0
-    for other in range(crew.threads):
-        total += crew.sums[other * LINE + COST]
-        penalty += crew.sums[other * LINE + PENALTY]
+    for part in range(crew.parts):
+        total += crew.sums[part * LINE + COST]
+        penalty += crew.sums[part * LINE + PENALTY]
     return (total + penalty) * rows if net.core[at.MEAN] else total + penalty
 
 
 @kernel
-def train(model, batches, team, rates, costs, times, work, epochs, thread):
+def train(model, batches, team, rates, costs, times, work, epochs, thread, threads):
     """Train for `epochs` passes over the samples, in batches, all in this one call.
 
-    Every thread of the team makes this call with its number.
+    Each of the threads makes this call with its number; there may be fewer than parts of the work.
 
     Parameters
     ----------
@@ -320,14 +339,14 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread):
     rates : float64 array, the learning rate of each step; the last one for all that follow
     costs, times : float64 and int64 arrays (epochs,), set to the cost of each epoch (of its
         samples, as the parameters were at each step) and to the clock at its end
-    work : workspace of `work_size` elements for each thread
-    epochs, thread : int
+    work : workspace of `work_size` elements for each part
+    epochs, thread, threads : int
 
     At each tile the call looks at ``control[STOP]``. If a parameter would no longer be finite
     the call ends with ``control[STATUS] = 1``; parameters and state are those of the step before.
 
     """
-    crew = crew_of(batches, team, work, thread)
+    crew = crew_of(batches, team, work, thread, threads)
     net = opened(pointer(model.core, 0), crew.work)
     control, count, mean = crew.control, batches.X.shape[0], model.core[at.MEAN] != 0
     counter, last_rate, seed = integers(net.core[at.STEPS]), rates.size - 1, net.core[at.SEED]
@@ -346,9 +365,9 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread):
             scale = 1.0 / rows if mean else 1.0
             key = np.int64(tiles.mix(np.uint64(seed + steps + done)))
             fresh = crew.kept == 0 or epoch == 0
-            cost, turn = accumulate(net, crew, start, rows, scale, fresh, key, done, turn)
+            turn = accumulate(net, crew, start, rows, scale, fresh, key, done, turn)
             rate = rates[min(done, last_rate)]
-            turn, taken = take_step(net, crew, rate, rows, cost, steps, done, turn)
+            turn, taken = take_step(net, crew, rate, rows, steps, done, turn)
             if not taken:
                 return
             done += 1
@@ -368,7 +387,7 @@ def gradient(model, batches, team, work, dX):
 
     Returns the cost. One thread; penalties are included, nothing is dropped out.
     """
-    crew = crew_of(batches, team, work, 0)
+    crew = crew_of(batches, team, work, 0, 1)
     net = opened(pointer(model.core, 0), crew.work)
     rows, lanes, width = batches.X.shape[0], crew.lanes, n_in(net)
     scale, back = 1.0 / rows if model.core[at.MEAN] else 1.0, 2 if dX.size else 1
@@ -385,14 +404,14 @@ def gradient(model, batches, team, work, dX):
                 net.core[at.TRANSPOSE], tiles.error_of(net, -1, layers, lanes), net.core,
                 pointer(dX, first * width), lanes, samples, -1, width - 1, width, width,
             )  # fmt: skip
-    collect(net, crew, rows)
+    collect(net, crew, 0, rows)
     return total + crew.sums[PENALTY]
 
 
 @kernel
 def evaluate(model, batches, team, work):
     """Cost of all samples as the network predicts them, without penalties. One thread."""
-    crew = crew_of(batches, team, work, 0)
+    crew = crew_of(batches, team, work, 0, 1)
     net = opened(pointer(model.core, 0), crew.work)
     rows, total = batches.X.shape[0], 0.0
     scale = 1.0 / rows if model.core[at.MEAN] else 1.0

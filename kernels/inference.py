@@ -179,7 +179,7 @@ def train_step(core, X, T, rows, rate, work):
     sums, grad = pointer(hyper, core[at.SUMS]), data(core[at.GRAD], X)
     crew = Crew(
         X, T, X, False, core, False, rows, tile, lanes, 0,
-        core, sums, grad, 0, hyper, work, 1, 0, True, 0,
+        core, sums, grad, 0, hyper, work, 1, 0, 1, True, 0,
     )  # fmt: skip
     scale = 1.0 / rows if core[at.MEAN] else 1.0
     key = np.int64(tiles.mix(np.uint64(core[at.SEED] + steps[0])))
@@ -188,10 +188,10 @@ def train_step(core, X, T, rows, rate, work):
         samples = min(tile, rows - first)
         cost += run_tile(net, crew, work, 0, first, samples, scale, 1, tiles.DROPOUT, key, first, 1)
         tile_gradient(net, crew, work, 0, samples, grad, 0, 1, first > 0)
-    collect(net, crew, rows)
-    if prepare(net, crew, rate) and update(net, crew, steps[0] + 1, True) != 0.0:
+    collect(net, crew, 0, rows)
+    if prepare(net, crew, rate) and update(net, crew, 0, steps[0] + 1, True) != 0.0:
         return np.nan
-    update(net, crew, steps[0] + 1, False)
+    update(net, crew, 0, steps[0] + 1, False)
     steps[0] += 1
     return cost + sums[PENALTY]
 
