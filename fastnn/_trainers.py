@@ -293,10 +293,11 @@ def trainer_for(
     if not is_compiled(network.layers, network.cost_function):
         return LayerTrainer(network, samples, optimizer)
     theta = network.parameters
-    cost, chosen = network.cost_function, _threads(network, samples, epochs, threads)
+    cost, state = network.cost_function, optimizer.state_for(theta)
+    chosen = _threads(network, samples, epochs, threads)
     signature = (
         os.getpid(), changes(), list(map(id, network.layers)), id(cost), cost.reduction,
-        id(optimizer), id(optimizer.counter), id(optimizer.state_for(theta)),
+        id(optimizer), id(optimizer.counter), id(state) if optimizer.rule.states else 0,
         samples.rows, samples.batch, samples.shuffled, chosen,
     )  # fmt: skip
     last = network._trainer
@@ -417,9 +418,10 @@ class LayerTrainer:
         if self.optimizer.is_plain:
             for layer in reversed(layers):
                 delta = layer.back_propagation(delta, rate)
-            return all(
-                np.isfinite(getattr(layer, name)).all() for layer, name, _ in _copies(layers)
-            )
+            values = [getattr(layer, name) for layer, name, _ in _copies(layers)]
+            finite = all(np.isfinite(value).all() for value in values)
+            self.optimizer.counter[0] += finite
+            return finite
         grad = np.empty_like(self.network.parameters)
         end = grad.size
         for layer in reversed(layers):

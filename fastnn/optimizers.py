@@ -250,6 +250,8 @@ class Optimizer:
 
         """
         shape = (len(self.rule.states), theta.size)
+        if not shape[0]:  # there is nothing to remember
+            return np.empty(shape, theta.dtype)
         if not self.steps and (self._state.shape != shape or self._state.dtype != theta.dtype):
             self._state = aligned(shape[0] * shape[1], theta.dtype).reshape(shape)
             self._state[...] = 0

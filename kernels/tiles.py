@@ -151,13 +151,21 @@ def drop_out(y, d, rate, features, lanes, key, position):
     for j in range(features):
         base = np.uint32(mix(key + np.uint64(j) * np.uint64(0x9E3779B97F4A7C15)))
         for r in range(lanes):
-            h = base + np.uint32(position + r) * np.uint32(0x9E3779B9)
-            h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-            h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-            h ^= h >> np.uint32(16)
-            factor = kept if h >= limit else like(y[0], 0)
+            factor = kept if _scattered(base, position + r) >= limit else like(y[0], 0)
             y[j * lanes + r] *= factor
             d[j * lanes + r] *= factor
+
+
+@scalar
+def _scattered(base, n):
+    """A hash of n, evenly spread over the uint32: "lowbias32" of C. Wellons (2018), public domain.
+
+    Every operation is cut back to 32 bits, which numba would widen.
+    """
+    h = np.uint32(base + np.uint32(np.uint32(n) * np.uint32(0x9E3779B9)))
+    h = np.uint32(np.uint32(h ^ np.uint32(h >> np.uint32(16))) * np.uint32(0x7FEB352D))
+    h = np.uint32(np.uint32(h ^ np.uint32(h >> np.uint32(15))) * np.uint32(0x846CA68B))
+    return np.uint32(h ^ np.uint32(h >> np.uint32(16)))
 
 
 @scalar

@@ -157,14 +157,22 @@ def test_race_sees_a_program_that_computes_something_else(monkeypatch, capsys):
     assert "more than by roundings" in ode.report(task, race)
 
 
-def test_threads_of_torch_are_put_back():
-    def threads():
-        found = importlib.util.find_spec("torch")
-        return importlib.import_module("torch").get_num_threads() if found else None
-
-    before = threads()
-    ode.race(TASKS["ode"](0, "float32").network)
-    assert threads() == before
+def test_torch_runs_on_one_thread_and_has_its_threads_back():
+    nn = TASKS["ode"](0, "float32").network
+    if not importlib.util.find_spec("torch"):
+        assert list(ode.race(nn).seconds) == PROGRAMS[:2]
+        return
+    torch = importlib.import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ode._programs(nn) as programs:
+            assert list(programs) == PROGRAMS
+            assert torch.get_num_threads() == 1
+            assert torch.is_inference_mode_enabled()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path):  # noqa: F811

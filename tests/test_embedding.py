@@ -1039,20 +1039,20 @@ def test_own_layers_and_costs_predict():
 
 
 def test_threads_may_predict_with_one_network():
-    sizes = (6, 20, 6)
+    sizes = (6, 200, 200, 6)  # long enough for calls to meet
     nn = network(sizes, hidden(sizes), SQUARES)
-    X = samples(sizes, 4000, np.float64)
-    few, many_rows = [nn.predict(X[k : k + 3]) for k in range(400)], nn.predict(X)
-    wrong = []
+    X = samples(sizes, 2000, np.float64)
+    few, all_rows = [nn.predict(X[k : k + 3]) for k in range(400)], nn.predict(X)
+    wrong, barrier = [], threading.Barrier(2)
 
-    def run():
-        for k in range(400):
-            if not np.array_equal(nn.predict(X[k : k + 3]), few[k]):
-                wrong.append(k)
-            if k % 20 == 0 and not np.array_equal(nn.predict(X), many_rows):
-                wrong.append(-k)
+    def run(order):
+        barrier.wait()
+        wrong.extend(k for k in order if not np.array_equal(nn.predict(X[k : k + 3]), few[k]))
+        if not np.array_equal(nn.predict(X), all_rows):
+            wrong.append("all")
 
-    threads = [threading.Thread(target=run) for _ in range(2)]
+    orders = [[*range(400)[::way]] * 20 for way in (1, -1)]
+    threads = [threading.Thread(target=run, args=(order,)) for order in orders]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -51,7 +51,7 @@ def test_a_team_trains_as_one_thread_does(name, dtype):
     for n_threads in (2, 3, 5):  # more than there may be cores
         nn, found = trained(sizes, rows, batch, epochs, n_threads, dtype)
         team = nn._trainer[1].team
-        assert team.threads == min(n_threads, batch or rows)
+        assert team.parts == min(n_threads, batch or rows)
         assert n_threads != 2 or team.own == own  # the name says so
         assert_close(nn.parameters, alone.parameters, operations=operations)
         assert_close(found.astype(dtype), costs, operations=operations)
