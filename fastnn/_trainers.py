@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -123,11 +124,16 @@ class Pace:
         self.threads = {_ALONE: 1, _TEAM: self._team, _GO_ON: best}[self._phase]
 
 
+_ONE_THREAD = Pace(1, True, 1.0)
+
+
 class CompiledTrainer:
     """The engine with its buffers.
 
     A network keeps its last one: many articles call `fit` once a step, on the same data.
     """
+
+    busy = False  # from `begin` to `close`: a callback may train the same network
 
     def __init__(
         self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer, threads: int
@@ -149,7 +155,7 @@ class CompiledTrainer:
         features = sum(layer.dim_input + layer.dim_output for layer in network.layers)
         own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
-        order = np.arange(samples.rows) if samples.shuffled else np.empty(0, np.int64)
+        order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
         nothing = np.empty((0, 1), theta.dtype)
         self.batches = self._batches = engine.Batches(
             nothing, nothing, nothing[:, 0], order, np.zeros(1, np.uint64),
@@ -169,11 +175,15 @@ class CompiledTrainer:
 
     def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
         """Take these samples, which are as many as those that it was made for."""
-        guess = samples.rows * work_of(self.network) / _SPEED
-        self._pace = Pace(self.threads, fixed or epochs * guess < _SHORTEST, guess)
+        self._pace = _ONE_THREAD
+        if self.threads > 1:
+            guess = samples.rows * work_of(self.network) / _SPEED
+            self._pace = Pace(self.threads, fixed or epochs * guess < _SHORTEST, guess)
         check_parameters(self.model.theta)
-        if samples.shuffled:
-            self.batches.order[...] = np.arange(samples.rows)
+        self.busy = True
+        if samples.shuffled:  # 0, 1, 2 …, without another array as long
+            self.batches.order[0], self.batches.order[1:] = 0, 1
+            np.cumsum(self.batches.order, out=self.batches.order)
         data = samples.X, samples.t, samples.weights
         self.batches = engine.Batches(*data, *self._batches[3:])
         self.batches.rng[0] = samples.seed
@@ -236,21 +246,27 @@ class CompiledTrainer:
         if pool is None:
             train(0)
         else:
-            self._wait([pool.submit(train, thread) for thread in range(threads)])
+            self._run_team(pool, train, threads)
 
-    def _long(self, epochs: int) -> bool:
-        operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
-        return bool(operations * epochs > _LONG)
-
-    def _wait(self, calls: list[Future[None]]) -> None:
+    def _run_team(
+        self, pool: ThreadPoolExecutor, train: Callable[[int], None], threads: int
+    ) -> None:
+        calls: list[Future[None]] = []
         try:
+            calls += (pool.submit(train, thread) for thread in range(threads))
             for call in calls:
                 call.result()
         except BaseException:
             self.team.control[engine.STOP] = 1
+            # Those who are there wait for those who are not, so the team must be complete.
+            calls += (pool.submit(train, thread) for thread in range(len(calls), threads))
             for call in calls:
-                call.exception()  # ends after the step at hand
+                call.exception()  # ends after the tile at hand
             raise
+
+    def _long(self, epochs: int) -> bool:
+        operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
+        return bool(operations * epochs > _LONG)
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""
@@ -262,6 +278,7 @@ class CompiledTrainer:
             self._pool.shutdown()
             self._pool = None
         self.batches = self._batches  # let go of the caller's data
+        self.busy = False
         if self.grads.nbytes + self.work.nbytes > _CACHED_BYTES:
             self.network._trainer = None
 
@@ -301,7 +318,7 @@ def trainer_for(
         samples.rows, samples.batch, samples.shuffled, chosen,
     )  # fmt: skip
     last = network._trainer
-    if last is None or last[0] != signature or not last[1].has_threads():
+    if last is None or last[0] != signature or last[1].busy or not last[1].has_threads():
         last = signature, CompiledTrainer(network, samples, optimizer, chosen)
         network._trainer = last
     trainer: CompiledTrainer = last[1]

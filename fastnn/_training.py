@@ -104,6 +104,8 @@ def optimizer_for(
 
 def _descent(network: NeuralNetwork) -> Optimizer:
     """Plain gradient descent, which begins anew with every `fit`."""
+    if network._trainer is not None and network._trainer[1].busy:  # called by a callback
+        return get_opt("SGD")
     if network._plain_descent is None:
         network._plain_descent = get_opt("SGD")
     network._plain_descent.counter[0] = 0
