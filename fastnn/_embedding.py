@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from ._arrays import Array, aligned, convert
 from ._program import Use, is_compiled, keep, model
+from ._random import RNG, uniform_source
 from .kernels import api, inference
 from .kernels import program as at
 from .kernels.jit import address
 from .kernels.program import Model
 from .layers import changes
-from .optimizers import Optimizer, get_opt
+from .optimizers import Optimizer, resolve
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
@@ -106,7 +107,7 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
     plain = out.flags.carray and not np.may_share_memory(out, x)
     target = out if plain else np.empty(shape, ready.dtype)
     if ready.takes(x.shape, target.shape):
-        api.predict_held(ready.core, x, target, ready.scratch)
+        api.predict_held(ready.core, x, target, ready.scratch)  # they share no memory
     elif x.shape[0]:
         work = np.empty(api.workspace_size(ready.model, x.shape[0]), ready.dtype)
         flat = x.reshape(-1), target.reshape(-1)
@@ -127,25 +128,25 @@ def _check_out(out: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None
         raise ValueError("out is read-only, expected an array that can be written to")
 
 
-def compiled(network: NeuralNetwork, optimizer: Optimizer | str | None) -> Model:
+def compiled(
+    network: NeuralNetwork, optimizer: Optimizer | str | None = None, rng: RNG = None
+) -> Model:
     """See `NeuralNetwork.compiled`."""
     _check(network)
     theta = network.parameters
-    opt = get_opt(optimizer) if isinstance(optimizer, str) else optimizer
-    if opt is not None and not isinstance(opt, Optimizer):
-        raise TypeError(
-            f"optimizer must be a name or what fastnn.get_opt returns, not {optimizer!r}"
-        )
+    opt = None if optimizer is None else resolve(optimizer, network.optimizer)
+    grad = None if opt is None else np.zeros_like(theta)
+    made = model(network.layers, network.cost_function, theta, Use(embedded=True), opt, grad)
     if opt is not None:
         network.optimizer = opt
-    grad = np.zeros_like(theta) if opt is not None else None
-    made = model(network.layers, network.cost_function, theta, Use(embedded=True), opt, grad)
+        if any(layer.dropout for layer in network.layers):
+            made.core[at.SEED] = int(uniform_source(rng).uniform() * 2**31)
     return _with_scratch(made)[0]
 
 
 def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.jacobian`."""
-    made = compiled(network, None)
+    made = compiled(network)
     inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
     found = convert("x", x, network.dtype)
     if found.shape != (inputs,):
@@ -158,7 +159,7 @@ def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
 
 def vjp(network: NeuralNetwork, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.vjp`."""
-    made = compiled(network, None)
+    made = compiled(network)
     x = samples(network, "X", X, network.layers[0].dim_input)
     cotangent = samples(network, "g", g, network.layers[-1].dim_output)
     if cotangent.shape[:-1] != x.shape[:-1]:

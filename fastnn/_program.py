@@ -14,14 +14,10 @@ from ._arrays import Array
 from .activations import Activation
 from .kernels import dense, engine, inference, tiles
 from .kernels import program as at
-from .kernels.jit import address, source_number
+from .kernels.jit import address
 from .layers import DenseLayer
 from .losses import CostFunction, CostKernels
 from .optimizers import Optimizer, Rule
-
-_OWN_WAY = {
-    "__call__", "forward_propagation", "activation_derivative", "back_propagation", "gradients",
-}  # fmt: skip
 
 
 def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
@@ -30,20 +26,21 @@ def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
         all(map(_is_plain, layers))
         and isinstance(cost, CostFunction)
         and type(cost).delta is CostFunction.delta
+        and type(cost).activate is CostFunction.activate
         and type(cost).__call__ is CostFunction.__call__
-        and "delta" not in vars(cost)
+        and not {"delta", "activate"} & vars(cost).keys()
     )
 
 
 def _is_plain(layer: Any) -> bool:
     kind: Any = type(layer)
-    return _is_plain_class(kind) and _OWN_WAY.isdisjoint(vars(layer))
+    return _is_plain_class(kind) and DenseLayer.OWN_WAY.isdisjoint(vars(layer))
 
 
 @functools.cache
 def _is_plain_class(kind: type) -> bool:
     return issubclass(kind, DenseLayer) and all(
-        getattr(kind, name) is getattr(DenseLayer, name) for name in _OWN_WAY
+        getattr(kind, name) is getattr(DenseLayer, name) for name in DenseLayer.OWN_WAY
     )
 
 
@@ -104,7 +101,7 @@ def model(
         keep(made, at.GRAD, grad)
     made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
     made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][1]
-    made.core[at.MEAN], made.core[at.SOURCES] = cost.reduction == "mean", source_number()
+    made.core[at.MEAN] = cost.reduction == "mean"
     return made
 
 

@@ -13,7 +13,7 @@ from ._random import RNG, uniform_source
 from ._trainers import Trainer, trainer_for
 from .callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from .history import History
-from .optimizers import Optimizer, get_opt
+from .optimizers import Optimizer, get_opt, resolve
 from .schedules import Constant, Schedule, as_schedule
 
 if TYPE_CHECKING:
@@ -85,20 +85,12 @@ def optimizer_for(
     of the last `fit`; the same name again goes on with its state.
     """
     last = network.optimizer
-    if isinstance(optimizer, str):
-        found = get_opt(optimizer)
-        if last is not None and repr(last) == repr(found):
-            found = last
-    elif optimizer is None:
-        if learning_rate is None and last is None:
-            raise TypeError("fit needs a learning_rate or an optimizer")
-        found = last if learning_rate is None and last is not None else _descent(network)
-    elif isinstance(optimizer, Optimizer):
-        found = optimizer
+    if optimizer is not None:
+        found = resolve(optimizer, last)
+    elif learning_rate is None and last is None:
+        raise TypeError("fit needs a learning_rate or an optimizer")
     else:
-        raise TypeError(
-            f"optimizer must be a name or what fastnn.get_opt returns, not {optimizer!r}"
-        )
+        found = last if learning_rate is None and last is not None else _descent(network)
     return found, found.schedule if learning_rate is None else as_schedule(learning_rate)
 
 

@@ -262,6 +262,17 @@ class DenseLayer(Layer):
 
     _row: ClassVar[str] = "identity"
 
+    # What a layer that goes its own way defines; such a network trains in NumPy.
+    OWN_WAY: ClassVar[frozenset[str]] = frozenset({
+        "__call__", "forward_propagation", "activation_derivative", "back_propagation", "gradients",
+    })  # fmt: skip
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign; a method or a class of one's own makes compiled forms out of date."""
+        if name == "__class__" or name in DenseLayer.OWN_WAY:
+            count_change()
+        super().__setattr__(name, value)
+
     def __init__(
         self,
         dim_input: int,

@@ -119,14 +119,13 @@ class NeuralNetwork:
                 and ready.takes(X.shape, target.shape)
                 and X.flags.carray
                 and target.flags.carray
-                and target is not X
                 and ready.fits(self)
+                and api.predict_held(ready.core, X, target, ready.scratch)
             ):
-                api.predict_held(ready.core, X, target, ready.scratch)
                 return target
         return _embedding.predict(self, X, out)
 
-    def compiled(self, optimizer: Optimizer | str | None = None) -> Model:
+    def compiled(self, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:
         """The network as a value that your own ``njit`` functions take as an argument.
 
         There, ``fastnn.kernels`` has `predict`, `jacobian`, `vjp` and, if an optimizer is given,
@@ -137,7 +136,10 @@ class NeuralNetwork:
         Parameters
         ----------
         optimizer : Optimizer or str, optional
-            From `fastnn.get_opt`, or the name of one.
+            From `fastnn.get_opt`, or the name of one; as in `fit`, the same name again goes on with
+            the state of the last.
+        rng : None, int or numpy.random.Generator
+            Source of dropout in `train_step`; None takes the global ``np.random``.
 
         Returns
         -------
@@ -156,7 +158,7 @@ class NeuralNetwork:
         86.0
 
         """
-        return _embedding.compiled(self, optimizer)
+        return _embedding.compiled(self, optimizer, rng)
 
     def jacobian(self, x: npt.ArrayLike) -> Array:
         """Derivatives of the outputs by the inputs at one sample, (dim_output, dim_input)."""

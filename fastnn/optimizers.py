@@ -146,6 +146,16 @@ def get_opt(name: str, **hyper: Any) -> Optimizer:
     return Optimizer(find(name), **hyper)
 
 
+def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
+    """The optimizer that a caller means; the name of the last one goes on with its state."""
+    if isinstance(given, str):
+        found = get_opt(given)
+        return last if last is not None and repr(last) == repr(found) else found
+    if not isinstance(given, Optimizer):
+        raise TypeError(f"optimizer must be a name or what fastnn.get_opt returns, not {given!r}")
+    return given
+
+
 class Optimizer:
     """A rule with its numbers and, once it has been used, its state.
 
@@ -208,7 +218,9 @@ class Optimizer:
         self.weight_decay = number("weight_decay", decay, least=0.0)
         self.clip_norm = None if clip_norm is None else _positive("clip_norm", clip_norm)
         self.clip_value = None if clip_value is None else _positive("clip_value", clip_value)
-        self.reset()
+        # Compiled code has the addresses of both.
+        self.counter = np.zeros(1, np.int64)
+        self._state: Array = np.empty((0, 0))
 
     def _checked(self, name: str, value: Any) -> Any:
         if isinstance(self.rule.defaults[name], str):
@@ -236,9 +248,9 @@ class Optimizer:
         return int(self.counter[0])
 
     def reset(self) -> None:
-        """Forget the state: the next step is the first."""
-        self.counter = np.zeros(1, np.int64)  # compiled code counts in it
-        self._state: Array = np.empty((0, 0))
+        """Forget the state: the next step is the first, of models in compiled code too."""
+        self.counter[0] = 0
+        self._state[...] = 0
 
     def state_for(self, theta: Array) -> Array:
         """The state that belongs to this vector of parameters, made if there is none yet.
@@ -328,10 +340,13 @@ class Optimizer:
         missing = [key for key in ("steps", *self.rule.states) if key not in state]
         if missing and state.get("steps"):
             raise ValueError(f"state lacks {', '.join(missing)}")
-        self.reset()
-        self.counter[0] = int(state["steps"])
         found = [np.asarray(state[key]) for key in self.rule.states if key in state]
-        self._state = np.stack(found) if found else np.empty((0, 0))
+        stacked: Array = np.stack(found) if found else np.empty((0, 0))
+        if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
+            self._state[...] = stacked
+        else:
+            self._state = stacked
+        self.counter[0] = int(state["steps"])
 
     def __repr__(self) -> str:
         numbers = {self.rule.rate: self.learning_rate, **self.hyper}

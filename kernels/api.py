@@ -18,13 +18,40 @@ enough for one sample, and for one thread at a time.
 
 from numba import types
 from numba.core.errors import TypingError
-from numba.extending import overload
+from numba.extending import models, overload, register_model, typeof_impl
 
 from . import program as at
+from .cache import stamps
 from .inference import workspace_elements
-from .jit import call, compiled_sources, data, field, kernel, pointer, scalar
+from .jit import call, data, field, kernel, pointer, scalar
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
+
+
+class ModelType(types.NamedTuple):
+    """The type of a model, which tells kernels of other sources apart.
+
+    Users' own cached functions have places of `program` compiled in, and numba looks at the users'
+    files only: with another type it compiles them again.
+    """
+
+    def __init__(self, members, stamp):
+        self.stamp = stamp
+        super().__init__(members, at.Model)
+        self.name = f"{self.name}[{stamp}]"
+
+    @property
+    def key(self):
+        """What makes two types equal."""
+        return *super().key, self.stamp
+
+
+register_model(ModelType)(models.TupleModel)
+
+
+@typeof_impl.register(at.Model)
+def _(model, context):
+    return ModelType([typeof_impl(array, context) for array in model], stamps()[1])
 
 
 @kernel
@@ -64,6 +91,8 @@ def _check(name, array, dtype, dimensions=(1, 2)):
     if array.layout != "C" or array.ndim not in dimensions:
         shapes = " or ".join(f"{n}-dimensional" for n in dimensions)
         raise TypingError(f"{name} must be a C-contiguous {shapes} array, not {array}")
+    if name in ("out", "workspace") and not array.mutable:
+        raise TypingError(f"{name} must be writable, but is read-only")
     if array.dtype != dtype:
         raise TypingError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
 
@@ -100,8 +129,6 @@ def _work(model, workspace):
 def _check_sizes(model, place, rows, workspace):
     """Refuse a model without this function, and a workspace that is too short."""
     core = _core(model)
-    if core[at.SOURCES] != compiled_sources():
-        raise ValueError("this function was cached with another fastnn: delete its cache files")
     if core[place] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
     needed = core[at.SINGLE]
@@ -124,7 +151,7 @@ def _check_samples(model, array, place, rows):
 
 
 def predict(model, x, out, workspace=None):
-    """Write the outputs of the network for x into `out`: as ``network.predict``."""
+    """Write the outputs of the network for x into `out`, which must not share memory with x."""
     raise TypeError("predict is for compiled functions; from Python, use network.predict")
 
 
@@ -216,11 +243,18 @@ def _(model, x, g, out, workspace=None):
 
 @kernel(nogil=False)
 def predict_held(core, x, out, scratch):
-    """A few samples from Python, holding the GIL, since all callers share the scratch memory."""
+    """A few samples from Python, holding the GIL, since all callers share the scratch memory.
+
+    Does nothing and returns False if x and `out` share memory.
+    """
+    begin, place = x.ctypes.data, out.ctypes.data
+    if begin < place + out.nbytes and place < begin + x.nbytes:
+        return False
     call(
         core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), _rows(x),
         pointer(scratch, 0),
     )  # fmt: skip
+    return True
 
 
 @kernel

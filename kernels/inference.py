@@ -212,7 +212,12 @@ def integrand32(count, x, core):
 
 @scalar
 def _integrand(count, x, core, work):
-    """The sample stands behind the workspace, and the output behind the sample."""
+    """The sample stands behind the workspace, and the output behind the sample.
+
+    NaN for another number of variables than the network has inputs.
+    """
+    if count != core[at.INPUTS]:
+        return np.nan
     sample = pointer(work, workspace_elements(core, work, 1))
     for i in range(count):
         sample[i] = like(work[0], x[i])

@@ -30,7 +30,7 @@ from numba.core.ccallback import CFunc
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload, register_jitable
 
-from .cache import KernelCache, stamps
+from .cache import KernelCache
 
 __all__ = [
     "address",
@@ -38,7 +38,6 @@ __all__ = [
     "by_dtype",
     "call",
     "carray",
-    "compiled_sources",
     "data",
     "field",
     "fma",
@@ -51,7 +50,6 @@ __all__ = [
     "pointer",
     "scalar",
     "singles",
-    "source_number",
     "sqrt",
     "wide",
 ]
@@ -353,18 +351,3 @@ def field(place):
         return sig, codegen
 
     return pointer_of
-
-
-def source_number():
-    """A number that changes with every kernel source."""
-    return int(stamps()[1][:15], 16)
-
-
-@intrinsic
-def compiled_sources(typingctx):
-    """The number of the sources that the calling function was compiled with."""
-
-    def codegen(context, builder, sig, args):
-        return context.get_constant(types.int64, source_number())
-
-    return types.int64(), codegen

@@ -71,8 +71,7 @@ SEED = 26  # of dropout
 SUMS = 27  # in `hyper`, where the sums of a step taken alone stand
 SINGLE = 28  # elements of a workspace for one sample
 INPUTS, OUTPUTS = 29, 30  # features of a sample and of the output
-SOURCES = 31  # number of the kernel sources: users' caches know nothing of them
-CORE = 32
+CORE = 31
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 _TILE_BYTES = 2**19  # of a tile: half of a common second-level cache
