@@ -212,7 +212,8 @@ def _torch_field(network: NeuralNetwork) -> Callable[[Any], Any]:
             linear.weight = torch.nn.Parameter(torch.from_numpy(layer.w.T.copy()))
             linear.bias = torch.nn.Parameter(torch.from_numpy(layer.b.copy()))
         modules += [linear, torch.nn.Tanh()]
-    return torch.nn.Sequential(*modules[:-1]).eval()
+    found: Callable[[Any], Any] = torch.nn.Sequential(*modules[:-1]).eval()
+    return found
 
 
 def report(task: Task, found: Race) -> str:
