@@ -255,6 +255,9 @@ class _Function(Callback):
 class EarlyStopping(Callback):
     """End the training when the cost has not improved for a while, and go back to the best.
 
+    The cost of an epoch is that of its batches, each before its step; so the parameters after the
+    epoch are one step ahead of it. The validation cost is theirs exactly: better give that.
+
     Parameters
     ----------
     monitor : "cost", "validation_cost" or None

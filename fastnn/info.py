@@ -13,6 +13,7 @@ from numba import config
 from threadpoolctl import threadpool_info
 
 from . import __version__
+from ._threads import get_num_threads
 from .kernels.cache import folder
 
 __all__ = ["report"]
@@ -89,7 +90,9 @@ def _vectors() -> str:
 def _threads() -> str:
     cores = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
-    return f"training runs on 1; this process may use {usable} of {cores} cores"
+    return (
+        f"training uses at most {get_num_threads()}; this process may use {usable} of {cores} cores"
+    )
 
 
 def _blas() -> list[str]:

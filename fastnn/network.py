@@ -183,7 +183,8 @@ class NeuralNetwork:
         """The network as a ``scipy.LowLevelCallable``: ``double f(int n, double *x, void *)``.
 
         For ``scipy.integrate.quad`` and ``nquad``, which then call machine code only. The network
-        must have one output. One call at a time, as SciPy makes them.
+        must have one output; another number of variables than it has inputs gives NaN. One call at
+        a time, as SciPy makes them.
 
         Examples
         --------

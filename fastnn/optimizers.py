@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, aligned, convert, number
+from ._arrays import Array, aligned, convert, count, number
 from ._names import lookup
 from .kernels import optimizers as kernels
 from .kernels import rows
@@ -335,18 +335,26 @@ class Optimizer:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be what state_dict() gave, not {state!r}")
         if state.get("name") != self.rule.name:
             raise ValueError(f"state is that of {state.get('name')!r}, expected {self.rule.name!r}")
         missing = [key for key in ("steps", *self.rule.states) if key not in state]
-        if missing and state.get("steps"):
+        if missing and (missing != list(self.rule.states) or state["steps"]):
             raise ValueError(f"state lacks {', '.join(missing)}")
-        found = [np.asarray(state[key]) for key in self.rule.states if key in state]
+        steps = count("steps", int(state["steps"]), least=0)
+        found = [convert(key, state[key]) for key in self.rule.states if key in state]
+        for key, values in zip(self.rule.states, found, strict=False):
+            if values.ndim != 1 or values.shape != found[0].shape:
+                raise ValueError(f"{key} has shape {values.shape}, expected {found[0].shape[:1]}")
+            if not np.isfinite(values).all() or (key == "v" and (values < 0).any()):
+                raise ValueError(f"{key} must be finite{', and not negative' * (key == 'v')}")
         stacked: Array = np.stack(found) if found else np.empty((0, 0))
         if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
             self._state[...] = stacked
         else:
             self._state = stacked
-        self.counter[0] = int(state["steps"])
+        self.counter[0] = steps
 
     def __repr__(self) -> str:
         numbers = {self.rule.rate: self.learning_rate, **self.hyper}

@@ -16,6 +16,7 @@ a ValueError. `workspace` is a 1-D array of the network's dtype with at least
 enough for one sample, and for one thread at a time.
 """
 
+import numpy as np
 from numba import types
 from numba.core.errors import TypingError
 from numba.extending import models, overload, register_model, typeof_impl
@@ -173,6 +174,7 @@ def _(model, x, out, workspace=None):
 def train_step(model, x, t, learning_rate, workspace=None):
     """One step of the model's update rule on the samples x with the targets t.
 
+    The caller gives the learning rate of every step; that of the optimizer is not looked at.
     Returns the cost before the step, summed or averaged as the network's cost says; NaN if the step
     was refused because a parameter would have become infinite or NaN.
     """
@@ -182,11 +184,15 @@ def train_step(model, x, t, learning_rate, workspace=None):
 @overload(train_step)
 def _(model, x, t, learning_rate, workspace=None):
     _check_all(model, workspace, ("x", x), ("t", t))
+    if not isinstance(learning_rate, types.Number):
+        raise TypingError(f"learning_rate must be a number, not {learning_rate}")
 
     def found(model, x, t, learning_rate, workspace=None):
         core, rows, rate = _core(model), _rows(x), float(learning_rate)
         if rows < 1:
             raise ValueError("x has no rows, expected at least one sample")
+        if not 0.0 <= rate < np.inf:
+            raise ValueError("learning_rate must be a finite number, at least 0")
         _check_sizes(model, at.STEP, rows, workspace)
         _check_samples(model, x, at.INPUTS, rows)
         _check_samples(model, t, at.OUTPUTS, rows)

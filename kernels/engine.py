@@ -251,7 +251,7 @@ def prepare(net, crew, rate):
     hyper[rule.RATE], hyper[rule.SCALE] = rate, 1.0
     if clip > 0.0 and squares > clip**2:
         hyper[rule.SCALE] = clip / squares**0.5
-    if hyper[rule.LOOK] != 0.0 or rate > _LARGE_RATE or rate * hyper[rule.DECAY] > 2.0:
+    if hyper[rule.LOOK] != 0.0 or not 0.0 <= rate <= _LARGE_RATE or rate * hyper[rule.DECAY] > 2.0:
         return True
     # A change below half a unit of the largest number can make no finite parameter infinite, and
     # the square of such a gradient is finite too.
