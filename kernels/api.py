@@ -16,7 +16,6 @@ a ValueError. `workspace` is a 1-D array of the network's dtype with at least
 enough for one sample, and for one thread at a time.
 """
 
-import numpy as np
 from numba import types
 from numba.core.errors import TypingError
 from numba.extending import models, overload, register_model, typeof_impl
@@ -191,8 +190,8 @@ def _(model, x, t, learning_rate, workspace=None):
         core, rows, rate = _core(model), _rows(x), float(learning_rate)
         if rows < 1:
             raise ValueError("x has no rows, expected at least one sample")
-        if not 0.0 <= rate < np.inf:
-            raise ValueError("learning_rate must be a finite number, at least 0")
+        if not rate >= 0.0:  # NaN too; an infinite one is refused as a step
+            raise ValueError("learning_rate must be a number, at least 0")
         _check_sizes(model, at.STEP, rows, workspace)
         _check_samples(model, x, at.INPUTS, rows)
         _check_samples(model, t, at.OUTPUTS, rows)
