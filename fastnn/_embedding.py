@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, aligned, convert
-from ._program import Use, is_compiled, keep, model
+from ._program import CURVE, Use, is_compiled, keep, model
 from ._random import RNG, uniform_source
 from .kernels import api, inference
 from .kernels import program as at
@@ -25,10 +25,9 @@ __all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict",
 
 
 # Samples that are predicted with the GIL held, in memory that all callers share: up to so many
-# multiplications and additions, some 20 µs, counting an activation as _CURVE of them.
+# multiplications and additions, some 20 µs, counting an activation as CURVE of them.
 _HELD = 2e6
 _HELD_ROWS = 512
-_CURVE = 30
 
 
 class Predictor:
@@ -38,7 +37,7 @@ class Predictor:
         _check(network)
         theta = network.parameters
         made = model(network.layers, network.cost_function, theta, Use(predicting=True))
-        work = sum(layer.dim_output * (layer.dim_input + _CURVE) for layer in network.layers)
+        work = sum(layer.dim_output * (layer.dim_input + CURVE) for layer in network.layers)
         self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
         self.model, self.scratch = _with_scratch(made, self.rows)
         self.core = self.model.core

@@ -44,6 +44,9 @@ def _is_plain_class(kind: type) -> bool:
     )
 
 
+CURVE = 30.0  # multiplications and additions that take as long as an activation does
+
+
 @dataclass(frozen=True)
 class Use:
     """What a model is for: kernels for other purposes are neither compiled nor loaded."""

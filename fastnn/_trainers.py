@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ._arrays import Array, aligned
 from ._data import Samples
-from ._program import Use, is_compiled, model
+from ._program import CURVE, Use, is_compiled, model
 from ._threads import get_num_threads
 from .kernels import engine, program, rows, team
 from .layers import Layer, changes
@@ -32,11 +32,10 @@ _LINE = 16  # elements between the gradients of two threads, at least: no shared
 _LONG = 1e8
 _STEP = 4000.0
 
-# Below these a step is not shared: multiplications and additions, counting an activation as _CURVE
+# Below these a step is not shared: multiplications and additions, counting an activation as CURVE
 # of them. A meeting of two threads takes 0.3 µs and moves the parameters from core to core.
 _SHARED = 4e4
 _SHARED_LARGE = 4e5
-_CURVE = 30.0
 
 _SHORT = 3e8  # below so many in the whole training: starting threads costs more than it saves
 
@@ -332,16 +331,16 @@ def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int |
     if asked is not None or most == 1:
         return most
     size = network.parameters.size
-    if samples.rows * epochs * (3.0 + _CURVE) * size < _SHORT:
+    if samples.rows * epochs * (3.0 + CURVE) * size < _SHORT:
         return 1
     pays = samples.batch * work_of(network) / (_SHARED_LARGE if size > program.SMALL else _SHARED)
     return max(1, min(most, int(pays)))
 
 
 def work_of(network: NeuralNetwork) -> float:
-    """Multiplications and additions for a sample, counting an activation as _CURVE of them."""
+    """Multiplications and additions for a sample, counting an activation as CURVE of them."""
     layers = network.layers
-    return float(sum(layer.dim_output * (3.0 * layer.dim_input + _CURVE) for layer in layers))
+    return float(sum(layer.dim_output * (3.0 * layer.dim_input + CURVE) for layer in layers))
 
 
 def _start_threads(threads: int, always: bool = False) -> tuple[int, ThreadPoolExecutor | None]:

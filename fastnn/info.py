@@ -16,7 +16,7 @@ from . import __version__
 from ._threads import get_num_threads
 from .kernels.cache import folder
 
-__all__ = ["report"]
+__all__ = ["cpu_name", "report"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "threadpoolctl")
 
@@ -35,7 +35,7 @@ def report() -> str:
         ("Python", f"{platform.python_version()} ({platform.python_implementation()})"),
         *((name, _version(name)) for name in _LIBRARIES),
         ("platform", f"{platform.system()} {platform.machine()}"),
-        ("CPU", f"{_cpu_name()} (LLVM: {_target()[0]})"),
+        ("CPU", f"{cpu_name()} (LLVM: {_target()[0]})"),
         ("vectors", _vectors()),
         ("threads", _threads()),
         *(("BLAS", text) for text in _blas()),
@@ -51,7 +51,7 @@ def _version(name: str) -> str:
         return "unknown"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     """The name for people; only Linux keeps it in a file."""
     try:
         for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():

@@ -97,6 +97,12 @@ def _check(name, array, dtype, dimensions=(1, 2)):
         raise TypingError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
 
 
+def _check_workspace(workspace, dtype):
+    """The same for a workspace, which may be left out."""
+    if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
+        _check("workspace", workspace, dtype, (1,))
+
+
 def _check_all(model, workspace, *arrays):
     """Check arrays of samples, given as (name, array): as many dimensions each."""
     dtype = model.types[1].dtype
@@ -105,8 +111,7 @@ def _check_all(model, workspace, *arrays):
     if len({array.ndim for _, array in arrays}) > 1:
         given = ", ".join(f"{name} {array.ndim}" for name, array in arrays)
         raise TypingError(f"arrays must be one sample or a batch alike, but dimensions are {given}")
-    if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
-        _check("workspace", workspace, dtype, (1,))
+    _check_workspace(workspace, dtype)
 
 
 _core = field(at.Model._fields.index("core"))
@@ -211,8 +216,7 @@ def _(model, x, out, workspace=None):
     dtype = model.types[1].dtype
     _check("x", x, dtype, (1,))
     _check("out", out, dtype, (2,))
-    if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
-        _check("workspace", workspace, dtype, (1,))
+    _check_workspace(workspace, dtype)
 
     def found(model, x, out, workspace=None):
         core = _core(model)

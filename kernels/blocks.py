@@ -16,6 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .jit import prefer_wide
+
 __all__ = ["ADD", "MULTIPLY", "SET", "block_rows", "block_vectors", "dots", "lanes", "product"]
 
 SET, ADD, MULTIPLY = 0, 1, 2  # what a product does with what C holds
@@ -52,8 +54,7 @@ class _Vectors:
 
     def __init__(self, context, builder, kind):
         size, registers = _machine(context)
-        # llvmlite's own add() knows only attribute names without a value.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        prefer_wide(builder.function)
         self.builder, self.single = builder, kind == types.float32
         self.number = ir.FloatType() if self.single else ir.DoubleType()
         self.itemsize = 4 if self.single else 8

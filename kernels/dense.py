@@ -7,7 +7,7 @@ row. Its rows are whole cache lines: lanes beyond the last sample repeat it, wit
 These loops are reached by their address, so that they are compiled once a dtype.
 """
 
-from .blocks import SET, block_rows, block_vectors, dots, lanes, product
+from .blocks import block_rows, block_vectors, dots, lanes, product
 from .blocks import transpose as _transpose
 from .jit import pointer, scalar
 
@@ -91,7 +91,6 @@ __all__ = [
     "INNER_ARGUMENTS",
     "LINE_BYTES",
     "MULTIPLY_ARGUMENTS",
-    "SET",
     "TRANSPOSE_ARGUMENTS",
     "inner",
     "multiply",

@@ -48,6 +48,7 @@ __all__ = [
     "like",
     "numbers",
     "pointer",
+    "prefer_wide",
     "scalar",
     "singles",
     "sqrt",
@@ -249,6 +250,12 @@ def fma(typingctx, a, b, c):
     return sig, codegen
 
 
+def prefer_wide(function):
+    """Let a function of LLVM use the widest vectors of the machine, see `wide`."""
+    # llvmlite's own add() knows only attribute names without a value.
+    set.add(function.attributes, '"prefer-vector-width"="512"')
+
+
 @intrinsic
 def wide(typingctx):
     """Let the calling function use the widest vectors of the machine.
@@ -258,8 +265,7 @@ def wide(typingctx):
     """
 
     def codegen(context, builder, sig, args):
-        # llvmlite's own add() knows only attribute names without a value.
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        prefer_wide(builder.function)
         return context.get_dummy_value()
 
     return types.void(), codegen

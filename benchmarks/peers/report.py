@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fastnn.info import cpu_name
+
 from .tasks import Task, Training
 
 __all__ = ["Times", "details", "environment", "heading", "save", "table", "warnings"]
@@ -84,7 +86,7 @@ def environment(threads: int) -> dict[str, Any]:
 
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
-        "CPU": _cpu_name(),
+        "CPU": cpu_name(),
         "cores": os.cpu_count(),
         "cores in use": usable or "all",
         "load": _load(),
@@ -98,17 +100,6 @@ def environment(threads: int) -> dict[str, Any]:
             "ONNX Runtime": "1 and 2",
         },
     }
-
-
-def _cpu_name() -> str:
-    """The name for people; only Linux keeps it in a file."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine() or "unknown"
 
 
 def _load() -> str:
