@@ -128,7 +128,7 @@ def _tables(
             line[at.TRAIN] = row.training_address(dtype, always=drops)
         if use.predicting or use.evaluating or use.embedded:
             line[at.FORWARD] = row.address(dtype)
-        line[at.DERIVED] = row.derivative is not None or drops
+        line[at.DERIVED] = not row.is_identity or drops
         line[at.DROPOUT] = drops
         line[at.Y], line[at.D], line[at.TURNED] = rows, rows + n_out, rows + 2 * n_out
         line[at.STRIDE] = -(-n_out // per_line) * per_line

@@ -1,19 +1,20 @@
 """The table of activations: one row says all that the rest of the library needs to know.
 
-To add an activation: a formula in ``kernels/activations.py``, its twin in
+To add an activation: a formula in ``kernels/activations/``, its twin in
 ``fastnn/reference/activations.py``, and a row here. Layers, engine and tests take it from the row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import inspect
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ._names import lookup
 from .kernels import activations as formulas
+from .kernels import elementwise
 from .kernels.jit import address
 
 __all__ = ["ACTIVATIONS", "Activation", "find"]
@@ -27,44 +28,47 @@ class Activation:
     ----------
     name : str
         The name under which layers know it.
+    kernel : str
+        The name of its formulas in ``kernels/activations`` and ``fastnn/reference/activations.py``.
     formula : str
         What it computes, for people.
-    forward : callable
-        Scalar formula of (x, p, q).
-    derivative : callable or None
-        Scalar formula of the derivative; None where it is one everywhere.
-    derivative_of : {"output", "input"}
-        What the derivative formula takes.
-    parameters : mapping
-        Names and defaults of the parameters p and q.
 
     """
 
     name: str
+    kernel: str
     formula: str
-    forward: Callable[..., Any]
-    derivative: Callable[..., Any] | None = None
-    derivative_of: Literal["output", "input"] = "output"
-    parameters: Mapping[str, float] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are the row itself."""
         return find, (self.name,)
 
+    @property
+    def parameters(self) -> dict[str, float]:
+        """Names and defaults of the parameters."""
+        named = inspect.signature(formulas.find(self.kernel)).parameters.values()
+        return {parameter.name: parameter.default for parameter in list(named)[1:]}
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the derivative is one everywhere, and left out."""
+        return self.kernel == "identity"
+
     def address(self, dtype: np.dtype[Any]) -> int:
         """Address of the row kernel that computes the output."""
-        return int(address(formulas.forward(self.forward), dtype))
+        return int(address(elementwise.forward(formulas.find(self.kernel)), dtype))
 
     def training_address(self, dtype: np.dtype[Any], always: bool = False) -> int:
         """Address of the row kernel that computes the derivative too.
 
         Where that is one everywhere it is left out, unless `always`.
         """
-        if self.derivative is None and not always:
+        if self.is_identity and not always:
             return self.address(dtype)
-        formula = self.derivative or formulas.one
-        of_output = self.derivative is None or self.derivative_of == "output"
-        kernel = formulas.forward_with_derivative(self.forward, formula, of_output)
+        forward = formulas.find(self.kernel)
+        slope = formulas.find(f"{self.kernel}_from_output")
+        derivative = slope or formulas.find(f"{self.kernel}_derivative")
+        kernel = elementwise.forward_with_derivative(forward, derivative, slope is not None)
         return int(address(kernel, dtype))
 
     def numbers(self) -> tuple[float, float]:
@@ -74,21 +78,12 @@ class Activation:
 
 
 _ROWS = (
-    Activation("identity", "x", formulas.identity),
-    Activation("sigmoid", "1 / (1 + exp(-x))", formulas.sigmoid, formulas.sigmoid_derivative),
-    Activation("tanh", "tanh(x)", formulas.tanh, formulas.tanh_derivative),
-    Activation("ReLU", "max(x, 0)", formulas.relu, formulas.relu_derivative),
-    Activation(
-        "softplus", "log(1 + exp(x))", formulas.softplus, formulas.softplus_derivative, "input"
-    ),
-    Activation(
-        "Swish",
-        "x / (1 + exp(-beta x))",
-        formulas.swish,
-        formulas.swish_derivative,
-        "input",
-        {"beta": 1.0},
-    ),
+    Activation("identity", "identity", "x"),
+    Activation("sigmoid", "sigmoid", "1 / (1 + exp(-x))"),
+    Activation("tanh", "tanh", "tanh(x)"),
+    Activation("ReLU", "relu", "max(x, 0)"),
+    Activation("softplus", "softplus", "log(1 + exp(x))"),
+    Activation("Swish", "swish", "x / (1 + exp(-beta x))"),
 )
 
 ACTIVATIONS: dict[str, Activation] = {row.name: row for row in _ROWS}

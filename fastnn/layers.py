@@ -359,7 +359,7 @@ class DenseLayer(Layer):
         z: Array = np.matmul(X, self.w)
         z += self.b
         row = self.activation
-        self._slope = None if row.derivative is None else np.empty_like(z)
+        self._slope = None if row.is_identity else np.empty_like(z)
         if z.size and self._slope is not None:
             a, c = z.reshape(-1), self._slope.reshape(-1)
             kernel, numbers = row.training_address(self._dtype), np.array(row.numbers())
@@ -371,7 +371,7 @@ class DenseLayer(Layer):
 
     def activation_derivative(self) -> Any:
         """f'(X w + b) for the last samples; 1 for the identity."""
-        if self.activation.derivative is None:
+        if self.activation.is_identity:
             return 1
         if self.output is None or self._slope is None:
             raise ValueError("activation_derivative needs a forward pass first: call layer(X)")

@@ -36,7 +36,9 @@ def stamps():
     """Digests of the versions that make the machine code, and of every kernel source."""
     versions = repr((sys.version, numba.__version__, llvmlite.__version__)).encode()
     sources = [
-        part for p in sorted(_HERE.glob("*.py")) for part in (p.name.encode(), p.read_bytes())
+        part
+        for path in sorted(_HERE.rglob("*.py"))
+        for part in (path.relative_to(_HERE).as_posix().encode(), path.read_bytes())
     ]
     return _digest(versions), _digest(*sources)
 
