@@ -45,7 +45,8 @@ def finite_samples(
     x = as_samples(names[0], X, first.w.shape[0], dtype)
     if not x.shape[0]:
         raise ValueError(f"{names[0]} is empty, shape {x.shape}, expected at least one row")
-    targets = as_samples(names[1], t, last.w.shape[1], dtype)
+    width = last.dim_output if isinstance(last, Layer) else last.w.shape[1]
+    targets = as_samples(names[1], t, width, dtype)
     if targets.shape[0] != x.shape[0]:
         raise ValueError(
             f"{names[1]} has {targets.shape[0]} rows, expected as many as {names[0]}, {x.shape[0]}"

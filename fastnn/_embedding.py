@@ -37,7 +37,7 @@ class Predictor:
         _check(network)
         theta = network.parameters
         made = model(network.layers, network.cost_function, theta, Use(predicting=True))
-        work = sum(layer.dim_output * (layer.dim_input + CURVE) for layer in network.layers)
+        work = sum(layer.w.shape[1] * (layer.dim_input + CURVE) for layer in network.layers)
         self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
         self.model, self.scratch = _with_scratch(made, self.rows)
         self.core = self.model.core

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -23,31 +24,32 @@ class FlatParameters:
         self._views: list[Array] = []
 
     def vector(self, layers: Sequence[Any]) -> Array:
-        """The flat vector, up to date, layer by layer, w before b."""
+        """The flat vector, up to date, layer by layer, w before b and what else is trained."""
         views = self._views
-        if len(views) == 2 * len(layers) and all(
-            layer._w is views[2 * k] and layer._b is views[2 * k + 1]
-            for k, layer in enumerate(layers)
-        ):
+        present = [getattr(layer, f"_{name}", None) for layer, name in _named(layers)]
+        if len(views) == len(present) and all(map(is_, views, present)) and views:
             return self._theta
         return self._gather(layers)
 
     def _gather(self, layers: Sequence[Any]) -> Array:
         _check(layers)
-        arrays = [array for layer in layers for array in (layer.w, layer.b)]
+        arrays = [getattr(layer, name) for layer, name in _named(layers)]
         self._theta = aligned(sum(array.size for array in arrays), layers[0].dtype)
         np.concatenate([array.ravel() for array in arrays], out=self._theta)
         self._views = []
         count_change()
         place = 0
-        for layer in layers:
-            for name in ("_w", "_b"):
-                array = getattr(layer, name)
-                view = self._theta[place : place + array.size].reshape(array.shape)
-                setattr(layer, name, view)
-                self._views.append(view)
-                place += array.size
+        for layer, name in _named(layers):
+            array = getattr(layer, f"_{name}")
+            view = self._theta[place : place + array.size].reshape(array.shape)
+            setattr(layer, f"_{name}", view)
+            self._views.append(view)
+            place += array.size
         return self._theta
+
+
+def _named(layers: Sequence[Any]) -> list[tuple[Any, str]]:
+    return [(layer, name) for layer in layers for name in getattr(layer, "trained", ())]
 
 
 def _check(layers: Sequence[Any]) -> None:
@@ -61,10 +63,7 @@ def _check(layers: Sequence[Any]) -> None:
                 f"layers[{k}] has dtype {layer.dtype}, expected that of layers[0], "
                 f"{layers[0].dtype}"
             )
-        if layer.b.shape != (layer.dim_output,):
-            raise ValueError(
-                f"layers[{k}].b has shape {layer.b.shape}, expected ({layer.dim_output},)"
-            )
+        layer.check_shapes(f"layers[{k}].")
         if k:
             check_neighbours(layers, k)
     if len({id(layer) for layer in layers}) < len(layers):

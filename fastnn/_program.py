@@ -80,7 +80,7 @@ def model(
     grad: Array | None = None,
 ) -> at.Model:
     """The model of a network; `grad` takes its gradient where users' kernels train it."""
-    shapes = tuple((layer.dim_input, layer.dim_output) for layer in layers)
+    shapes = tuple((*layer.w.shape, layer.dim_output) for layer in layers)
     kinds = tuple((layer.activation, layer.dropout > 0.0) for layer in layers)
     rule = optimizer.rule if optimizer else None
     layer_table, core = _tables(shapes, kinds, cost.kernels(), rule, theta.dtype, use)
@@ -88,7 +88,7 @@ def model(
     numbers = np.zeros(at.LAYER_NUMBERS * (len(layers) + 1))  # the first belong to the cost
     for k, layer in enumerate(layers):
         place = at.LAYER_NUMBERS * (k + 1)
-        p, q = layer.activation.numbers()
+        p, q = layer.activation.numbers(layer.activation_parameters)
         numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
         layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
     made = at.Model(np.asarray(_Owner(core.copy())), theta)
@@ -103,14 +103,14 @@ def model(
     if grad is not None:
         keep(made, at.GRAD, grad)
     made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
-    made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][1]
+    made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][2]
     made.core[at.MEAN] = cost.reduction == "mean"
     return made
 
 
 @functools.lru_cache(maxsize=256)
 def _tables(
-    shapes: tuple[tuple[int, int], ...],
+    shapes: tuple[tuple[int, ...], ...],
     kinds: tuple[tuple[Activation, bool], ...],
     cost: CostKernels,
     rule: Rule | None,
@@ -120,21 +120,30 @@ def _tables(
     table = np.zeros((len(shapes), at.COLUMNS), np.int64)
     per_line = dense.LINE_BYTES // dtype.itemsize
     place = rows = 0
-    for k, ((n_in, n_out), (row, drops)) in enumerate(zip(shapes, kinds, strict=True)):
-        line = table[k]
-        line[at.N_IN], line[at.N_OUT] = n_in, n_out
-        line[at.WEIGHTS], line[at.BIAS] = place, place + n_in * n_out
+    for k, ((n_in, width, n_out), (row, drops)) in enumerate(zip(shapes, kinds, strict=True)):
+        line, kind = table[k], row.kind
+        line[at.N_IN], line[at.N_OUT], line[at.WIDTH] = n_in, n_out, width
+        line[at.WEIGHTS], line[at.BIAS] = place, place + n_in * width
+        line[at.TRAINED] = n_out if row.trained else 0
+        place += (n_in + 1) * width + line[at.TRAINED]
         if use.training or use.embedded:
             line[at.TRAIN] = row.training_address(dtype, always=drops)
+            line[at.PULL] = row.pull_address(dtype)
         if use.predicting or use.evaluating or use.embedded:
             line[at.FORWARD] = row.address(dtype)
-        line[at.DERIVED] = not row.is_identity or drops
+        line[at.MEMORY] = width + kind.spare if kind else 0
+        line[at.SCALED] = drops or not (kind or row.is_identity)
         line[at.DROPOUT] = drops
-        line[at.Y], line[at.D], line[at.TURNED] = rows, rows + n_out, rows + 2 * n_out
-        line[at.STRIDE] = -(-n_out // per_line) * per_line
-        rows += 2 * n_out + line[at.STRIDE]
+        y, memory = rows, rows + n_out
+        factors = memory + line[at.MEMORY]  # without memory of its own: the derivative
+        rows = factors + n_out
+        given = y if k == len(shapes) - 1 else factors
+        line[at.Z], line[at.BESIDE] = (memory, y) if kind else (y, factors)
+        line[at.Y], line[at.FACTORS], line[at.GIVEN] = y, factors, given
+        line[at.DELTA] = memory if kind else given
+        line[at.TURNED], line[at.STRIDE] = rows, -(-width // per_line) * per_line
+        rows += line[at.STRIDE]
         line[at.NUMBERS] = at.LAYER_NUMBERS * (k + 1)
-        place += (n_in + 1) * n_out
     core = np.zeros(at.CORE, np.int64)
     for address_of, function, arguments in _functions(use, rule is not None):
         core[address_of] = address(function, dtype, arguments)

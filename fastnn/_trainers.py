@@ -151,7 +151,7 @@ class CompiledTrainer:
         width = samples.X.shape[1] + samples.t.shape[1]
         keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
         tile, lanes, kept, elements = engine.layout(self.model, share, -1 if keeps else 0)
-        features = sum(layer.dim_input + layer.dim_output for layer in network.layers)
+        features = sum(sum(layer.w.shape) for layer in network.layers)
         own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
         order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
@@ -340,7 +340,7 @@ def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int |
 def work_of(network: NeuralNetwork) -> float:
     """Multiplications and additions for a sample, counting an activation as CURVE of them."""
     layers = network.layers
-    return float(sum(layer.dim_output * (3.0 * layer.dim_input + CURVE) for layer in layers))
+    return float(sum(layer.w.shape[1] * (3.0 * layer.dim_input + CURVE) for layer in layers))
 
 
 def _start_threads(threads: int, always: bool = False) -> tuple[int, ThreadPoolExecutor | None]:
@@ -441,11 +441,10 @@ class LayerTrainer:
         grad = np.empty_like(self.network.parameters)
         end = grad.size
         for layer in reversed(layers):
-            delta, dw, db = layer.gradients(delta)
-            place = end - dw.size - db.size
-            grad[place : place + dw.size] = dw.ravel()
-            grad[place + dw.size : end] = db
-            end = place
+            delta, *parts = layer.gradients(delta)
+            for part in reversed(parts):
+                grad[end - part.size : end] = part.ravel()
+                end -= part.size
         return self.optimizer.take(self.network.parameters, grad, rate)
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
@@ -461,7 +460,7 @@ def _copies(layers: list[Any]) -> list[tuple[Any, str, Array]]:
     return [
         (layer, name, np.array(getattr(layer, name)))
         for layer in layers
-        for name in ("w", "b")
+        for name in getattr(layer, "trained", ("w", "b"))
         if hasattr(layer, name)
     ]
 

@@ -46,9 +46,11 @@ def in_float64(network: NeuralNetwork) -> NeuralNetwork:
     for layer in twin.layers:
         if not isinstance(layer, Layer):
             continue
-        w, b = layer.w, layer.b
-        layer._dtype, layer._w, layer._b = np.dtype(np.float64), None, None
-        layer.w, layer.b = w, b
+        values = {name: getattr(layer, name) for name in layer.trained}
+        layer._dtype = np.dtype(np.float64)
+        for name, value in values.items():
+            setattr(layer, f"_{name}", None)
+            setattr(layer, name, value)
     return twin
 
 

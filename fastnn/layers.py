@@ -6,6 +6,7 @@ parameter vector, which changes nothing for whoever reads or assigns them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -102,9 +103,14 @@ class Layer:
         shape = (count("dim_input", dim_input, least=1), count("dim_output", dim_output, least=1))
         scale, level = number("std", std, least=0.0), number("bias", bias)
         self._dtype = float_dtype(dtype)
+        shape = shape[0], shape[1] * self._columns
         self.w = truncated_normal(shape, scale, rng) if init is None else get_init(init)(shape, rng)
         self.b = np.full(shape[1], level)
 
+    # Names of the parameters, in the order of the network's vector.
+    trained: tuple[str, ...] = ("w", "b")
+
+    _columns: int = 1  # of w, for an output
     _dtype: np.dtype[Any] = np.dtype(np.float64)
     _w: Array | None = None
     _b: Array | None = None
@@ -146,15 +152,32 @@ class Layer:
     @property
     def dim_output(self) -> int:
         """Number of features of the output."""
-        return int(self.w.shape[1])
+        return int(self.w.shape[1]) // self._columns
+
+    def check_shapes(self, prefix: str = "") -> None:
+        """Refuse parameters whose shapes do not fit one another; prefix: of their names."""
+        columns = self.w.shape[1]
+        if columns % self._columns:
+            raise ValueError(
+                f"{prefix}w has shape {self.w.shape}, expected a multiple of {self._columns} "
+                "columns, as the activation has it"
+            )
+        if self.b.shape != (columns,):
+            raise ValueError(f"{prefix}b has shape {self.b.shape}, expected ({columns},) as w has")
+        for name in self.trained[2:]:
+            shape = getattr(self, name).shape
+            if shape != (self.dim_output,):
+                raise ValueError(
+                    f"{prefix}{name} has shape {shape}, expected ({self.dim_output},): one for "
+                    "each output"
+                )
 
     def __call__(self, X: npt.ArrayLike) -> Array:
         """Output for the samples X, one a row; remembers them for `back_propagation`."""
         x = convert("X", X, self._dtype)
         if x.ndim == 0 or x.shape[-1] != self.dim_input:
             raise ValueError(f"X has shape {x.shape}, expected (rows, {self.dim_input})")
-        if self.b.shape[0] != self.dim_output:
-            raise ValueError(f"b has shape {self.b.shape}, expected ({self.dim_output},) as w has")
+        self.check_shapes()
         self.input = x
         self.output = self.forward_propagation(x)
         return self.output
@@ -195,14 +218,15 @@ class Layer:
         expected = (self.input.shape[0], self.dim_output)
         if error.shape != expected:
             raise ValueError(f"delta has shape {error.shape}, expected {expected}")
-        below, dw, db = self.gradients(error)
+        below, *parts = self.gradients(error)
         if rate:
-            self.w -= rate * dw
-            self.b -= rate * db
+            for name, part in zip(self.trained, parts, strict=True):
+                values = getattr(self, name)
+                values -= rate * part
         return below
 
-    def gradients(self, delta: Array) -> tuple[Array, Array, Array]:
-        """Gradients by the input, by w and by b.
+    def gradients(self, delta: Array) -> tuple[Array, ...]:
+        """Gradients by the input, by w, by b and by what else is trained.
 
         Parameters
         ----------
@@ -250,6 +274,16 @@ class DenseLayer(Layer):
     l1, l2 : float
         The cost of a training has l1 Σ|w| + l2/2 Σ w² added to it, w the weights of this layer
         without its biases.
+    **parameters : float
+        Of the activation, by name; those left out have the defaults of its row.
+
+    Attributes
+    ----------
+    w, b : array
+        As of `Layer`. An activation that takes k numbers for an output, such as "GLU" (2) and
+        "maxout" (k), has k dim_output columns of w, and as many biases.
+    alpha : array (dim_output,)
+        The slopes of "PReLU" below zero, trained too.
 
     Examples
     --------
@@ -257,6 +291,8 @@ class DenseLayer(Layer):
     >>> layer.w = [[1, 0, -1], [0, 1, 0]]
     >>> layer([[2.0, -3.0]])
     array([[2., 0., 0.]])
+    >>> DenseLayer(2, 3, activation="maxout", k=4, rng=0).w.shape
+    (2, 12)
 
     """
 
@@ -287,26 +323,66 @@ class DenseLayer(Layer):
         l2: float = 0.0,
         dtype: npt.DTypeLike = np.float64,
         rng: RNG = None,
+        **parameters: float,
     ) -> None:
         row = activations.find(self._row if activation is None else activation)
         self.dropout, self.l1, self.l2 = dropout, l1, l2
+        found = row.checked(parameters)
+        self._columns = row.columns(found)
         super().__init__(dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng)
-        self.activation = row
+        self._take(row, found)
 
+    _alpha: Array | None = None
     _dropout: float = 0.0
     _l1: float = 0.0
     _l2: float = 0.0
 
     @property
     def activation(self) -> Activation:
-        """Its row of the table; may be assigned a name at any time."""
+        """Its row of the table; may be assigned a name at any time, for its default parameters."""
         return self._activation
 
     @activation.setter
     def activation(self, name: str | Activation) -> None:
-        self._activation = activations.find(name)
+        row = activations.find(name)
+        self._take(row, row.parameters)
+
+    @property
+    def activation_parameters(self) -> dict[str, float]:
+        """All parameters of the activation; may be assigned those that are not the defaults."""
+        return dict(self._parameters)
+
+    @activation_parameters.setter
+    def activation_parameters(self, given: Mapping[str, float]) -> None:
+        self._take(self._activation, self._activation.checked(given))
+
+    def _take(self, row: Activation, parameters: dict[str, float]) -> None:
+        """Use this activation; numbers that it trains begin at the parameter of their name."""
+        columns, present = row.columns(parameters), self.w.shape[1]
+        if present % columns:
+            raise ValueError(
+                f"activation={row.name!r} takes a multiple of {columns} columns of w, not {present}"
+            )
+        self._activation, self._parameters, self._columns = row, parameters, columns
+        self.trained, self._alpha = Layer.trained, None
+        if row.trained:
+            self.trained = *Layer.trained, row.trained
+            setattr(self, row.trained, np.full(present // columns, parameters[row.trained]))
         count_change()
         self.output = self._slope = None
+
+    @property
+    def alpha(self) -> Array:
+        """Slopes of "PReLU" below zero, (dim_output,)."""
+        if self._alpha is None:
+            raise AttributeError(f"the activation {self._activation.name} has no alpha")
+        return self._alpha
+
+    @alpha.setter
+    def alpha(self, value: npt.ArrayLike) -> None:
+        if "alpha" not in self.trained:
+            raise AttributeError(f"the activation {self._activation.name} has no alpha")
+        self._alpha = _assigned("alpha", value, self._alpha, 1, self._dtype)
 
     @property
     def dropout(self) -> float:
@@ -350,6 +426,8 @@ class DenseLayer(Layer):
     def __repr__(self) -> str:
         given = [] if type(self)._row == self.activation.name else [self.activation.name]
         more = [f"activation={name!r}" for name in given]
+        defaults, values = self.activation.parameters, self._parameters
+        more += [f"{name}={values[name]!r}" for name in values if values[name] != defaults[name]]
         extras = {name: getattr(self, name) for name in ("dropout", "l1", "l2")}
         more += [f"{name}={value!r}" for name, value in extras.items() if value]
         return super().__repr__().replace("dtype=", "".join(f"{m}, " for m in more) + "dtype=")
@@ -357,20 +435,62 @@ class DenseLayer(Layer):
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""
         z: Array = np.matmul(X, self.w)
-        z += self.b
         row = self.activation
+        if row.kind:
+            self.output = self._forward_kind(row, z)
+            return self.output
+        z += self.b
         self._slope = None if row.is_identity else np.empty_like(z)
         if z.size and self._slope is not None:
             a, c = z.reshape(-1), self._slope.reshape(-1)
-            kernel, numbers = row.training_address(self._dtype), np.array(row.numbers())
+            kernel = row.training_address(self._dtype)
+            numbers = np.array(row.numbers(self._parameters))
             rows.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size)
         self.output = z
         return z
 
-    _slope: Array | None = None
+    _slope: Array | None = None  # the derivative, or the memory of the kind
+
+    def _forward_kind(self, row: Activation, z: Array) -> Array:
+        """The output, by kernels that want the samples in columns."""
+        assert row.kind
+        samples, width, outputs = z.size // z.shape[-1], z.shape[-1], self.dim_output
+        memory = np.empty((width + row.kind.spare, samples), z.dtype)
+        memory[:width] = z.reshape(samples, width).T
+        y = np.empty((outputs, samples), z.dtype)
+        if samples:
+            self._run(row.training_address(self._dtype), memory, y)
+        self._slope = memory
+        return np.ascontiguousarray(y.T).reshape(*z.shape[:-1], outputs)
+
+    def _run(self, target: int, a: Array, c: Array) -> None:
+        """Run a kernel of the kind, with what stands behind the weights."""
+        behind = np.concatenate([getattr(self, name) for name in self.trained[1:]])
+        numbers = np.array(self.activation.numbers(self._parameters))
+        size = self.dim_output, a.shape[1]
+        rows.run(target, a.reshape(-1), behind, c.reshape(-1), numbers, *size)
+
+    def gradients(self, delta: Array) -> tuple[Array, ...]:
+        """See `Layer.gradients`."""
+        row = self.activation
+        if not row.kind:
+            return super().gradients(delta)
+        if self._slope is None or self.input is None:
+            raise ValueError("gradients needs a forward pass first: call layer(X)")
+        given, memory = np.array(delta.T, order="C"), self._slope.copy()
+        if given.size:
+            self._run(row.pull_address(self._dtype), given, memory)
+        error = np.ascontiguousarray(memory[: self.w.shape[1]].T)
+        found = error @ self.w.T, self.input.T @ error, error.sum(axis=0)
+        return (*found, given.sum(axis=1)) if row.trained else found
 
     def activation_derivative(self) -> Any:
         """f'(X w + b) for the last samples; 1 for the identity."""
+        if self.activation.kind:
+            raise TypeError(
+                f"the activation {self.activation.name} acts on all features together: it has no "
+                "derivative of each number; see gradients"
+            )
         if self.activation.is_identity:
             return 1
         if self.output is None or self._slope is None:

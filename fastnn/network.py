@@ -48,8 +48,8 @@ class NeuralNetwork:
     layers, cost_function
         As given; both may be changed at any time.
     parameters : array
-        All weights and biases in one flat vector, layer by layer, w before b. Layers hold views of
-        it: writing to it changes the network.
+        All weights and biases in one flat vector, layer by layer, w before b, which
+        `alpha` follows. Layers hold views of it: writing to it changes the network.
 
     Examples
     --------
@@ -353,7 +353,9 @@ class NeuralNetwork:
 
         It is that of the cost with respect to the first feature, of one sample.
         """
-        width, outputs = self.layers[0].w.shape[0], self.layers[-1].w.shape[1]
+        last = self.layers[-1]
+        width = self.layers[0].w.shape[0]
+        outputs = last.dim_output if isinstance(last, Layer) else last.w.shape[1]
         double = np.dtype(np.float64)
         x = np.full((1, width), 0.5) if X is None else as_samples("X", X, width, double)
         target = np.eye(1, outputs) if t is None else as_samples("t", t, outputs, double)

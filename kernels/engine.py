@@ -136,13 +136,13 @@ def tile_gradient(net, crew, work, number, samples, grad, part, parts, keep):
 
 @scalar
 def span(net, q, part, parts):
-    """The place in theta, and the size, of a share of layer q; the last one's has the bias."""
+    """The place in theta, and the size, of a share of layer q; the last one's has all but W."""
     low, high = tiles.share(net, q, part, parts)
     layer = layer_of(net, q)
-    size = (high - low) * layer[at.N_OUT]
+    size = (high - low) * layer[at.WIDTH]
     if high == layer[at.N_IN] and low < high:
-        size += layer[at.N_OUT]
-    return layer[at.WEIGHTS] + low * layer[at.N_OUT], size
+        size += layer[at.WIDTH] + layer[at.TRAINED]
+    return layer[at.WEIGHTS] + low * layer[at.WIDTH], size
 
 
 @scalar
@@ -232,7 +232,7 @@ def collect(net, crew, part, rows):
             low, high = tiles.share(net, q, part, crew.parts)
             numbers, w = pointer(net.numbers, layer[at.NUMBERS]), pointer(net.theta, place)
             l1, l2 = numbers[at.L1], numbers[at.L2]
-            penalty += penalise(w, g, l1, l2, (high - low) * layer[at.N_OUT])
+            penalty += penalise(w, g, l1, l2, (high - low) * layer[at.WIDTH])
         squares += sum_of_squares(g, size)
     sums = pointer(crew.sums, part * LINE)
     sums[SQUARES], sums[PENALTY] = squares, penalty

@@ -26,8 +26,25 @@ _FEW = 4  # samples up to which one by one is faster than a tile
 def workspace_elements(core, like, rows):
     """Elements of a workspace for `rows` samples at once; for one, enough for a Jacobian too."""
     net = opened(core, like)
-    lanes = tile_lanes(net, max(tile_samples(net, rows), n_out(net) if rows == 1 else 1))
-    return tiles.work_size(net, lanes, 0)
+    elements = tiles.work_size(net, tile_lanes(net, tile_samples(net, max(rows, 1))), 0)
+    return elements if rows > 1 else max(elements, _jacobian_elements(net))
+
+
+@scalar
+def _jacobian_rows(net):
+    """Most features of a layer or of the input; rows that copies of a layer's memory take."""
+    widest, copies = n_in(net), n_out(net) + 4  # with the scratch of a cost's pull
+    for q in range(net.depth):
+        layer = layer_of(net, q)
+        widest, copies = max(widest, layer[at.N_OUT]), max(copies, layer[at.MEMORY])
+    return widest, copies
+
+
+@scalar
+def _jacobian_elements(net):
+    """Elements of a workspace for a Jacobian: one sample, then errors of all outputs."""
+    widest, copies = _jacobian_rows(net)
+    return net.core[at.FEATURES] + 16 + tile_lanes(net, n_out(net)) * (2 * widest + copies)
 
 
 @scalar
@@ -36,15 +53,21 @@ def _sample(net, x, layers, zero, derivatives):
     zero[0] = like(zero[0], 0)
     for q in range(net.depth):
         layer = layer_of(net, q)
-        inputs, outputs = layer[at.N_IN], layer[at.N_OUT]
+        inputs, width, kernel = layer[at.N_IN], layer[at.WIDTH], layer[at.FORWARD]
         w, b = pointer(net.theta, layer[at.WEIGHTS]), pointer(net.theta, layer[at.BIAS])
-        y, d = pointer(layers, layer[at.Y]), pointer(layers, layer[at.D])
-        for j in range(outputs):
-            y[j] = b[j]
-        call(net.core[at.MULTIPLY], x, w, y, 0, 1, outputs, outputs, 1, outputs, inputs, ADD)
-        kernel = layer[at.TRAIN] if derivatives else layer[at.FORWARD]
-        call(kernel, y, zero, d, pointer(net.numbers, layer[at.NUMBERS]), 1, outputs, 0, 0)
-        x = y
+        z, beside = pointer(layers, layer[at.Z]), pointer(layers, layer[at.BESIDE])
+        numbers_of = pointer(net.numbers, layer[at.NUMBERS])
+        if derivatives:
+            kernel = layer[at.TRAIN]
+        if layer[at.MEMORY]:
+            call(net.core[at.MULTIPLY], x, w, z, 0, 1, width, width, 1, width, inputs, SET)
+            call(kernel, z, b, beside, numbers_of, layer[at.N_OUT], 1, 0, 0)
+        else:  # each number alone: as lanes of one feature, whose bias is zero
+            for j in range(width):
+                z[j] = b[j]
+            call(net.core[at.MULTIPLY], x, w, z, 0, 1, width, width, 1, width, inputs, ADD)
+            call(kernel, z, zero, beside, numbers_of, 1, width, 0, 0)
+        x = pointer(layers, layer[at.Y])
     return x
 
 
@@ -103,7 +126,7 @@ def vjp(core, x, g, out, rows, work):
     tile = tile_samples(net, rows)
     lanes = tile_lanes(net, tile)
     targets, _, _, scratch, layers = tile_parts(net, work, lanes, 0, 0)
-    y = error_of(net, net.depth - 1, layers, lanes)
+    y = pointer(layers, layer_of(net, net.depth - 1)[at.Y] * lanes)
     for first in range(0, rows, tile):
         samples = min(tile, rows - first)
         _forward_tile(net, x, work, lanes, first, samples, tiles.DERIVATIVES)
@@ -127,20 +150,27 @@ def jacobian(core, x, out, work):
     """
     net = opened(core, x)
     inputs, outputs, room = n_in(net), n_out(net), core[at.FEATURES]
-    lanes, widest = tile_lanes(net, outputs), inputs
-    for q in range(net.depth):
-        widest = max(widest, layer_of(net, q)[at.N_OUT])
+    lanes = tile_lanes(net, outputs)
+    widest, _ = _jacobian_rows(net)
     zero, delta = pointer(work, room), pointer(work, room + 16)
     y = _sample(net, x, work, zero, True)
     _activate(net, y, pointer(zero, 1), 1)
     under = pointer(delta, widest * lanes)
-    _unit_errors(net, y, delta, pointer(under, widest * lanes), lanes)
+    copies = pointer(under, widest * lanes)
+    _unit_errors(net, y, delta, copies, lanes)
     for q in range(net.depth - 1, -1, -1):
         layer = layer_of(net, q)
-        n, m, w = layer[at.N_OUT], layer[at.N_IN], pointer(net.theta, layer[at.WEIGHTS])
-        if layer[at.DERIVED]:
-            _scale_rows(delta, pointer(work, layer[at.D]), n, lanes)
-        call(core[at.MULTIPLY], w, delta, under, n, 1, lanes, lanes, m, lanes, n, SET)
+        n, m, w = layer[at.WIDTH], layer[at.N_IN], pointer(net.theta, layer[at.WEIGHTS])
+        error = delta
+        if layer[at.PULL]:
+            _copy_rows(copies, pointer(work, layer[at.DELTA]), layer[at.MEMORY], lanes)
+            b = pointer(net.theta, layer[at.BIAS])
+            numbers_of = pointer(net.numbers, layer[at.NUMBERS])
+            call(layer[at.PULL], delta, b, copies, numbers_of, layer[at.N_OUT], lanes, 0, 0)
+            error = copies
+        elif layer[at.SCALED]:
+            _scale_rows(delta, pointer(work, layer[at.FACTORS]), n, lanes)
+        call(core[at.MULTIPLY], w, error, under, n, 1, lanes, lanes, m, lanes, n, SET)
         delta, under = under, delta
     _write(net, delta, lanes, outputs, inputs, out)
     return 0.0
@@ -157,6 +187,14 @@ def _unit_errors(net, y, delta, copies, lanes):
     if net.core[at.PULL]:
         scratch = pointer(copies, outputs * lanes)
         call(net.core[at.PULL], delta, copies, scratch, net.numbers, outputs, lanes, 0, 0)
+
+
+@scalar
+def _copy_rows(a, values, rows, lanes):
+    """Row j of a holds value j in every lane."""
+    for j in range(rows):
+        for r in range(lanes):
+            a[j * lanes + r] = values[j]
 
 
 @scalar

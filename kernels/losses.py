@@ -12,6 +12,7 @@ import numpy as np
 
 from . import vecmath
 from .jit import carray, like, scalar, wide
+from .kinds import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
 
 
 @scalar
@@ -136,45 +137,14 @@ def softmax_pull_kernel(a, b, c, parameters, features, rows, k, flag):
     """Row kernel: a = b (a - Σ a b), in place; b: outputs of a softmax."""
     wide()
     g, y = carray(a, (features, rows)), carray(b, (features, rows))
-    total = carray(c, (rows,))
-    for r in range(rows):
-        total[r] = like(total[r], 0)
-    for j in range(features):
-        for r in range(rows):
-            total[r] += g[j, r] * y[j, r]
-    for j in range(features):
-        for r in range(rows):
-            g[j, r] = y[j, r] * (g[j, r] - total[r])
+    softmax_pull(g, y, carray(c, (rows,)), g, features, rows, False)
     return 0.0
-
-
-@scalar
-def _row_maxima(x, top, features, rows):
-    """top[r] = max over the features; a NaN may be passed over, exp() brings it back."""
-    for r in range(rows):
-        top[r] = x[0, r]
-    for j in range(1, features):
-        for r in range(rows):
-            top[r] = x[j, r] if x[j, r] > top[r] else top[r]
 
 
 def softmax_kernel(a, b, c, parameters, features, rows, k, flag):
     """Row kernel: a = softmax over the features of each sample, shifted by its maximum."""
     wide()
-    x = carray(a, (features, rows))
-    work = carray(c, (2, rows))
-    top, total = work[0], work[1]
-    _row_maxima(x, top, features, rows)
-    for r in range(rows):
-        total[r] = like(total[r], 0)
-    for j in range(features):
-        for r in range(rows):
-            e = vecmath.exp(x[j, r] - top[r])
-            x[j, r] = e
-            total[r] += e
-    for j in range(features):
-        for r in range(rows):
-            x[j, r] = x[j, r] / total[r]
+    softmax(carray(a, (features, rows)), carray(c, (SOFTMAX_ROWS, rows)), features, rows)
     return 0.0
 
 
@@ -195,7 +165,7 @@ def _softmax_entropy(a, b, c, features, rows, step):
     x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
     work = carray(c, (4, rows))
     top, total, linear, shares = work[0], work[1], work[2], work[3]
-    _row_maxima(x, top, features, rows)
+    row_maxima(x, top, features, rows)
     zero = like(top[0], 0)
     for r in range(rows):
         total[r] = linear[r] = shares[r] = zero

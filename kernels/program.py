@@ -12,7 +12,9 @@ A tile (see `dense`) and all that is computed from it stand in one stretch of me
     ones     1            then what is computed
     scratch  4            for the cost
     layers   features     of each layer: the output y; the derivative d, whose place the error of
-                          that layer takes on the way back; the error again, one sample a row
+                          that layer takes on the way back; the error again, one sample a row.
+                          If it acts on all features together (see `kinds`): y; its memory; the
+                          gradient by y; the error, one sample a row
     below    n_in         the error of the input, where it is wanted
 """
 
@@ -40,16 +42,25 @@ class Model(NamedTuple):
         raise TypeError("a model cannot be copied or pickled: call compiled() of the network again")
 
 
-# Columns of the table of layers, int64.
+# Columns of the table of layers, int64. An activation of each number alone works in place: the
+# product goes to y, and d stands beside it. Another kind (see `kinds`) has memory of its own, where
+# the product goes and y is beside it, and PULL. All places are rows from the first of `layers`.
 N_IN, N_OUT = 0, 1
-WEIGHTS, BIAS = 2, 3  # offsets into theta
-FORWARD, TRAIN = 4, 5  # addresses of the activation; TRAIN writes the derivative too
-DERIVED = 6  # whether TRAIN writes a derivative; otherwise it is one
-Y, D, TURNED = 7, 8, 9  # rows before the layer's output, its derivative, its error by samples
-STRIDE = 10  # elements from one sample to the next in the error by samples: whole cache lines
-NUMBERS = 11  # offset into `numbers`
-DROPOUT, PENALTY = 12, 13  # whether the layer has them
-COLUMNS = 14
+WIDTH = 2  # rows of z = Wᵀ x + bias: columns of the weights
+WEIGHTS, BIAS = 3, 4  # offsets into theta
+TRAINED = 5  # numbers behind the biases, the gradients of which PULL leaves sample by sample
+FORWARD, TRAIN, PULL = 6, 7, 8  # addresses; TRAIN writes what the way back wants. PULL may be 0
+Z, BESIDE, Y = 9, 10, 11  # where z goes, what the activation has beside it, and its output
+FACTORS = 12  # where the gradient by y arrives, from the next layer: over its factors, if any
+SCALED = 13  # whether there are: a derivative, or the choice of dropout
+GIVEN = 14  # where the gradient by y stands then: of the last layer over y, as the cost left it
+DELTA = 15  # where the gradient by z stands in the end
+TURNED = 16  # the same again, by samples
+STRIDE = 17  # elements from one sample to the next there: whole cache lines
+MEMORY = 18  # rows that a kind's memory has
+NUMBERS = 19  # offset into `numbers`
+DROPOUT, PENALTY = 20, 21  # whether the layer has them
+COLUMNS = 22
 
 # Places of a layer's numbers, float64: the activation's two come first.
 L1, L2, DROP_RATE = 2, 3, 4

@@ -40,68 +40,85 @@ def forward(net, x, tile, lanes, way, key, position):
     multiply = net.core[at.MULTIPLY]
     for q in range(net.depth):
         layer = layer_of(net, q)
-        inputs, outputs = layer[at.N_IN], layer[at.N_OUT]
+        inputs, outputs, width = layer[at.N_IN], layer[at.N_OUT], layer[at.WIDTH]
         w, b = pointer(net.theta, layer[at.WEIGHTS]), pointer(net.theta, layer[at.BIAS])
-        y, d = pointer(tile, layer[at.Y] * lanes), pointer(tile, layer[at.D] * lanes)
+        z, beside = pointer(tile, layer[at.Z] * lanes), pointer(tile, layer[at.BESIDE] * lanes)
         numbers = pointer(net.numbers, layer[at.NUMBERS])
-        call(multiply, w, x, y, 1, outputs, lanes, lanes, outputs, lanes, inputs, SET)
+        call(multiply, w, x, z, 1, width, lanes, lanes, width, lanes, inputs, SET)
+        x = pointer(tile, layer[at.Y] * lanes)
         if way != OUTPUTS:
-            call(layer[at.TRAIN], y, b, d, numbers, outputs, lanes, 0, 0)
-            if layer[at.DROPOUT] and way == DROPOUT:
-                chosen = mix(key + np.uint64(q))
-                drop_out(y, d, numbers[at.DROP_RATE], outputs, lanes, chosen, position)
+            call(layer[at.TRAIN], z, b, beside, numbers, outputs, lanes, 0, 0)
+            if layer[at.DROPOUT]:
+                factors = pointer(tile, layer[at.FACTORS] * lanes)
+                if layer[at.PULL]:
+                    set_to_one(factors, outputs * lanes)
+                if way == DROPOUT:
+                    chosen = mix(key + np.uint64(q))
+                    drop_out(x, factors, numbers[at.DROP_RATE], outputs, lanes, chosen, position)
         else:
-            call(layer[at.FORWARD], y, b, d, numbers, outputs, lanes, 0, 0)
-        x = y
+            call(layer[at.FORWARD], z, b, beside, numbers, outputs, lanes, 0, 0)
     return x
 
 
 @scalar
-def backward(net, tile, lanes, below, turning):
-    """Walk the error, which stands in the last output, down to the first layer.
+def set_to_one(a, count):
+    """a = 1, elementwise."""
+    wide()
+    for i in range(count):
+        a[i] = like(a[0], 1)
 
-    Leaves each layer's error where its derivative was (the last one's in its output), and where the
-    gradient wants it (turning) also one sample a row. below: go on to the error of the input.
+
+@scalar
+def backward(net, tile, lanes, below, turning):
+    """Walk the error back: from the gradient by the last output, in its place, to the first layer.
+
+    Leaves each layer's error at DELTA, and where the gradient wants it (turning) also one sample a
+    row. below: go on to the error of the input.
     """
     core, last = net.core, net.depth - 1
     layer = layer_of(net, last)
-    if layer[at.DERIVED]:
-        d = pointer(tile, layer[at.D] * lanes)
-        scale(error_of(net, last, tile, lanes), d, layer[at.N_OUT] * lanes)
+    if layer[at.SCALED]:
+        given = pointer(tile, layer[at.GIVEN] * lanes)
+        scale(given, pointer(tile, layer[at.FACTORS] * lanes), layer[at.N_OUT] * lanes)
     for q in range(last, -1, -1):
         layer = layer_of(net, q)
-        inputs, outputs, stride = layer[at.N_IN], layer[at.N_OUT], layer[at.STRIDE]
+        inputs, width, stride = layer[at.N_IN], layer[at.WIDTH], layer[at.STRIDE]
         delta = error_of(net, q, tile, lanes)
+        if layer[at.PULL]:
+            given, b = pointer(tile, layer[at.GIVEN] * lanes), pointer(net.theta, layer[at.BIAS])
+            numbers = pointer(net.numbers, layer[at.NUMBERS])
+            call(layer[at.PULL], given, b, delta, numbers, layer[at.N_OUT], lanes, 0, 0)
         if turning and not by_inner(net, q, lanes):
             turned = pointer(tile, layer[at.TURNED] * lanes)
             call(
                 core[at.TRANSPOSE], delta, core, turned,
-                lanes, lanes, -1, outputs - 1, stride, stride,
+                lanes, lanes, -1, width - 1, stride, stride,
             )  # fmt: skip
         if q or below:
-            under = error_of(net, q - 1, tile, lanes)
-            way = MULTIPLY if q and layer_of(net, q - 1)[at.DERIVED] else SET
+            under, way = pointer(tile, core[at.FEATURES] * lanes), SET
+            if q:
+                before = layer_of(net, q - 1)
+                under = pointer(tile, before[at.FACTORS] * lanes)
+                way = MULTIPLY if before[at.SCALED] else SET
             w = pointer(net.theta, layer[at.WEIGHTS])
             call(
                 core[at.MULTIPLY], w, delta, under,
-                outputs, 1, lanes, lanes, inputs, lanes, outputs, way,
+                width, 1, lanes, lanes, inputs, lanes, width, way,
             )  # fmt: skip
 
 
 @scalar
 def error_of(net, q, tile, lanes):
     """Where the error of layer q stands; of layer -1: of the input."""
-    if q < 0:
-        return pointer(tile, net.core[at.FEATURES] * lanes)
-    layer = layer_of(net, q)
-    return pointer(tile, (layer[at.Y] if q == net.depth - 1 else layer[at.D]) * lanes)
+    row = net.core[at.FEATURES] if q < 0 else layer_of(net, q)[at.DELTA]
+    return pointer(tile, row * lanes)
 
 
 @scalar
 def by_inner(net, q, lanes):
     """Whether the gradient of layer q sums along the samples."""
     layer = layer_of(net, q)
-    return prefers_inner(layer[at.N_IN], layer[at.N_OUT], lanes, vector_lanes(net.theta))
+    return prefers_inner(layer[at.N_IN], layer[at.WIDTH], lanes, vector_lanes(net.theta))
 
 
 @scalar
@@ -116,26 +133,30 @@ def scale(a, b, count):
 def layer_gradient(net, grad, q, x, tile, ones, lanes, samples, low, high, keep):
     """Gradient of the weights of layer q from the inputs low … high - 1, by one tile.
 
-    The one who has the last input has the bias too. keep: add to what is there.
+    The one who has the last input has the bias too, and the trained numbers behind it. keep: add to
+    what is there.
     """
     core, layer = net.core, layer_of(net, q)
-    outputs, stride = layer[at.N_OUT], layer[at.STRIDE]
+    width, stride, trained = layer[at.WIDTH], layer[at.STRIDE], layer[at.TRAINED]
     source = pointer(tile, layer_of(net, q - 1)[at.Y] * lanes) if q else x
     source = pointer(source, low * lanes)
-    target = pointer(grad, layer[at.WEIGHTS] + low * outputs)
+    target = pointer(grad, layer[at.WEIGHTS] + low * width)
     bias = pointer(grad, layer[at.BIAS])
     m, has_bias = high - low, high == layer[at.N_IN]
+    if has_bias and trained:
+        given, place = pointer(tile, layer[at.GIVEN] * lanes), pointer(bias, width)
+        call(core[at.INNER], ones, given, place, lanes, lanes, trained, 1, trained, lanes, keep)
     if by_inner(net, q, lanes):
         inner, delta = core[at.INNER], error_of(net, q, tile, lanes)
-        call(inner, source, delta, target, lanes, lanes, outputs, m, outputs, lanes, keep)
+        call(inner, source, delta, target, lanes, lanes, width, m, width, lanes, keep)
         if has_bias:
-            call(inner, ones, delta, bias, lanes, lanes, outputs, 1, outputs, lanes, keep)
+            call(inner, ones, delta, bias, lanes, lanes, width, 1, width, lanes, keep)
         return
     multiply, turned = core[at.MULTIPLY], pointer(tile, layer[at.TURNED] * lanes)
     way = ADD if keep else SET
-    call(multiply, source, turned, target, lanes, 1, stride, outputs, m, outputs, samples, way)
+    call(multiply, source, turned, target, lanes, 1, stride, width, m, width, samples, way)
     if has_bias:
-        call(multiply, ones, turned, bias, 0, 0, stride, outputs, 1, outputs, samples, way)
+        call(multiply, ones, turned, bias, 0, 0, stride, width, 1, width, samples, way)
 
 
 @scalar

@@ -33,7 +33,7 @@ class ReferenceTraining:
         )
         pairs, _ = self.network.gradient(X, t)
         total = unit * np.dot(weights, costs)
-        for (w, _), (dw, _), (l1, l2) in zip(
+        for (w, *_), (dw, *_), (l1, l2) in zip(
             self.network.weights, pairs, self.penalties, strict=True
         ):
             total += l1 * np.abs(w).sum() + l2 / 2 * (w**2).sum()

@@ -4,8 +4,9 @@ The oracle of the tests and the baseline of the benchmarks. Nothing here imports
 """
 
 from .activations import ACTIVATIONS
+from .kinds import KINDS
 from .losses import COSTS
 from .network import ReferenceNetwork
 from .optimizers import ReferenceOptimizer
 
-__all__ = ["ACTIVATIONS", "COSTS", "ReferenceNetwork", "ReferenceOptimizer"]
+__all__ = ["ACTIVATIONS", "COSTS", "KINDS", "ReferenceNetwork", "ReferenceOptimizer"]

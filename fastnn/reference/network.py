@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .activations import ACTIVATIONS
+from .kinds import KINDS
 from .losses import COSTS
 
 Array = npt.NDArray[np.float64]
@@ -19,8 +20,8 @@ class ReferenceNetwork:
 
     Parameters
     ----------
-    weights : pairs of arrays
-        (w, b) of each layer, copied.
+    weights : tuples of arrays
+        (w, b) of each layer, and what else its activation trains; copied.
     activations : names
         One a layer, with its parameters if it has any: ``"tanh"`` or ``("Swish", 1.5)``.
     cost : str
@@ -30,12 +31,12 @@ class ReferenceNetwork:
 
     def __init__(
         self,
-        weights: Iterable[tuple[npt.ArrayLike, npt.ArrayLike]],
+        weights: Iterable[Iterable[npt.ArrayLike]],
         activations: Sequence[Any],
         cost: str,
     ) -> None:
         self.weights = [
-            (np.array(w, dtype=np.float64), np.array(b, dtype=np.float64)) for w, b in weights
+            tuple(np.array(array, dtype=np.float64) for array in arrays) for arrays in weights
         ]
         self.activations = [a if isinstance(a, tuple) else (a,) for a in activations]
         self.cost_function = COSTS[cost]
@@ -44,9 +45,9 @@ class ReferenceNetwork:
     def like(cls, network: Any) -> ReferenceNetwork:
         """The twin of a `fastnn.NeuralNetwork`."""
         return cls(
-            [(layer.w, layer.b) for layer in network.layers],
+            [[getattr(layer, name) for name in layer.trained] for layer in network.layers],
             [
-                (layer.activation.name, *layer.activation.parameters.values())
+                (layer.activation.name, *layer.activation_parameters.values())
                 for layer in network.layers
             ],
             type(network.cost_function).__name__,
@@ -56,9 +57,10 @@ class ReferenceNetwork:
         """Inputs and activities of all layers; the last input is the logits."""
         x = np.asarray(X, dtype=np.float64)
         inputs, activities = [x], []
-        for (w, b), (name, *numbers) in zip(self.weights, self.activations, strict=True):
+        for (w, b, *more), (name, *numbers) in zip(self.weights, self.activations, strict=True):
             activities.append(inputs[-1] @ w + b)
-            inputs.append(ACTIVATIONS[name][0](activities[-1], *numbers))
+            function = KINDS[name].forward if name in KINDS else ACTIVATIONS[name][0]
+            inputs.append(function(activities[-1], *more, *numbers))
         return inputs, activities
 
     def __call__(self, X: npt.ArrayLike) -> Array:
@@ -69,27 +71,31 @@ class ReferenceNetwork:
         """Cost, summed over the samples."""
         return self.cost_function.value(self.forward(X)[0][-1], np.asarray(t, dtype=np.float64))
 
-    def gradient(
-        self, X: npt.ArrayLike, t: npt.ArrayLike
-    ) -> tuple[list[tuple[Array, Array]], Array]:
-        """Gradients of w and b of each layer, and of the input."""
+    def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[list[tuple[Array, ...]], Array]:
+        """Gradients of w, b and what else is trained of each layer, and of the input."""
         inputs, activities = self.forward(X)
         delta = self.cost_function.delta(inputs[-1], np.asarray(t, dtype=np.float64))
-        gradients = []
+        gradients: list[tuple[Array, ...]] = []
         for k in reversed(range(len(self.weights))):
             name, *numbers = self.activations[k]
-            delta = delta * ACTIVATIONS[name][1](activities[k], inputs[k + 1], *numbers)
-            gradients.append((inputs[k].T @ delta, delta.sum(axis=0)))
+            more = self.weights[k][2:]
+            if name in KINDS:
+                found = KINDS[name].pull(delta, activities[k], *more, *numbers)
+                delta, *rest = found if more else (found,)
+            else:
+                delta = delta * ACTIVATIONS[name][1](activities[k], inputs[k + 1], *numbers)
+                rest = []
+            gradients.append((inputs[k].T @ delta, delta.sum(axis=0), *rest))
             delta = delta @ self.weights[k][0].T
         return gradients[::-1], delta
 
     def fit(self, X: npt.ArrayLike, t: npt.ArrayLike, learning_rate: float) -> None:
         """One step of gradient descent on all samples."""
-        for (w, b), (dw, db) in zip(self.weights, self.gradient(X, t)[0], strict=True):
-            w -= learning_rate * dw
-            b -= learning_rate * db
+        for arrays, gradients in zip(self.weights, self.gradient(X, t)[0], strict=True):
+            for array, gradient in zip(arrays, gradients, strict=True):
+                array -= learning_rate * gradient
 
     @property
     def parameters(self) -> Array:
         """All weights and biases in one vector, as `fastnn.NeuralNetwork.parameters` has them."""
-        return np.concatenate([array.ravel() for pair in self.weights for array in pair])
+        return np.concatenate([array.ravel() for arrays in self.weights for array in arrays])

@@ -1,0 +1,89 @@
+"""Activations of a whole layer from the textbook, name by name of the table.
+
+Each is a function of the samples z, one a row, and one that pulls the gradient g by y = f(z) back
+to z. After z come the trained numbers, if there are any, and the parameters; where there are, the
+pull returns their gradient too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .activations import logistic
+
+Array = npt.NDArray[np.float64]
+
+
+class Kind(NamedTuple):
+    """An activation that acts on all features together."""
+
+    forward: Callable[..., Array]
+    pull: Callable[..., Any]  # of (g, z, …)
+
+
+def _log_softmax(z: Array) -> Array:
+    shifted = z - z.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def _softmax(z: Array) -> Array:
+    return np.asarray(np.exp(_log_softmax(z)))
+
+
+def _times_jacobian(g: Array, jacobian: Array) -> Array:
+    """For each sample, gᵀ J."""
+    return np.asarray(np.einsum("rj,rji->ri", g, jacobian))
+
+
+def _softmax_jacobian(z: Array) -> Array:
+    y = _softmax(z)
+    return np.asarray(y[:, :, None] * (np.eye(y.shape[1]) - y[:, None, :]))
+
+
+def _log_softmax_jacobian(z: Array) -> Array:
+    return np.asarray(np.eye(z.shape[1]) - _softmax(z)[:, None, :])
+
+
+def _glu(z: Array) -> Array:
+    u, v = np.split(z, 2, axis=1)
+    return np.asarray(u * logistic(v))
+
+
+def _glu_pull(g: Array, z: Array) -> Array:
+    u, v = np.split(z, 2, axis=1)
+    s = logistic(v)
+    return np.concatenate([g * s, g * u * s * logistic(-v)], axis=1)
+
+
+def _maxout(z: Array, k: int) -> Array:
+    return np.asarray(z.reshape(len(z), -1, k).max(axis=2))
+
+
+def _maxout_pull(g: Array, z: Array, k: int) -> Array:
+    groups = z.reshape(len(z), -1, k)
+    chosen = np.arange(k) == groups.argmax(axis=2)[:, :, None]
+    return np.where(chosen, g[:, :, None], 0.0).reshape(z.shape)
+
+
+def _prelu(z: Array, alpha: Array, initial: float) -> Array:
+    return np.where(z >= 0, z, alpha * z)
+
+
+def _prelu_pull(g: Array, z: Array, alpha: Array, initial: float) -> tuple[Array, Array]:
+    return np.where(z >= 0, g, alpha * g), np.where(z >= 0, 0.0, g * z).sum(axis=0)
+
+
+KINDS: dict[str, Kind] = {
+    "softmax": Kind(_softmax, lambda g, z: _times_jacobian(g, _softmax_jacobian(z))),
+    "softmin": Kind(
+        lambda z: _softmax(-z), lambda g, z: -_times_jacobian(g, _softmax_jacobian(-z))
+    ),
+    "log-softmax": Kind(_log_softmax, lambda g, z: _times_jacobian(g, _log_softmax_jacobian(z))),
+    "GLU": Kind(_glu, _glu_pull),
+    "maxout": Kind(_maxout, _maxout_pull),
+    "PReLU": Kind(_prelu, _prelu_pull),
+}
