@@ -6,6 +6,20 @@ made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, 
 `workspace_size`, of a model that ``net.compiled()`` gives.
 """
 
+from . import ufuncs as _ufuncs
 from .api import jacobian, predict, train_step, vjp, workspace_size
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
+
+
+def __getattr__(name):
+    """Ufuncs of activations by their names, see `ufuncs`; made when first asked for."""
+    found = None if name.startswith("_") else _ufuncs.find(name)
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found  # where pickle looks for it
+    return found
+
+
+def __dir__():
+    return [*globals(), *_ufuncs.known()]

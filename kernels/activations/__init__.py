@@ -13,14 +13,25 @@ Everything that belongs to an activation is found by the name of its formula:
 All numbers are of one dtype, that of x. NaN gives NaN.
 """
 
+import inspect
+
 from . import exponential, piecewise
 
 _MODULES = (piecewise, exponential)
+FORMULAS = {
+    name: value
+    for module in _MODULES
+    for name, value in vars(module).items()
+    if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+}
+"""All of them, by name."""
 
 
 def find(name):
     """The formula of that name, or None."""
-    for module in _MODULES:
-        if hasattr(module, name):
-            return getattr(module, name)
-    return None
+    return FORMULAS.get(name)
+
+
+def names():
+    """Names of the activations: what has a derivative."""
+    return [name for name in FORMULAS if f"{name}_derivative" in FORMULAS]

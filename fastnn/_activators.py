@@ -1,0 +1,252 @@
+"""Activations as objects: checks of arguments, then a ufunc, for large arrays on several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import kernels
+from ._threads import get_num_threads
+
+__all__ = ["Activator", "Elementwise"]
+
+# From this number of elements on, several threads are faster: some 0.1 ms of work.
+PARALLEL = 2**18
+_FLOATS = frozenset(np.dtype(letter) for letter in "efd")
+
+
+class Activator:
+    """An activation function, its derivatives and its vector-Jacobian product.
+
+    What ``fastnn.get_act`` returns. To write one of your own, define `forward` and `backward`.
+
+    In all methods x is an array of any shape, a list or a number. float16, float32 and float64 stay
+    what they are, integers become float64; no method changes x. `out`, if given, must be an array
+    of the result's shape and dtype, and may be x itself; it is what is returned then, and where an
+    argument is refused it is untouched.
+    """
+
+    name: str = ""
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return {}
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        """The activation of x."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward")
+
+    def backward(self, x: Any, y: Any = None, out: Any = None) -> Any:
+        """The derivative at x; y, the activation of x, only saves work."""
+        raise NotImplementedError(f"{type(self).__name__} must define backward")
+
+    def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
+        """The product of g with the Jacobian at x: the gradient by x, where g is that by y."""
+        found = np.multiply(g, self.backward(x, y))
+        if out is None:
+            return found
+        check_out(out, found.shape, found.dtype)
+        out[...] = found
+        return out
+
+    def forward_and_vjp(self, g: Any, x: Any) -> tuple[Any, Any]:
+        """`forward` of x and `vjp` of g together, in one pass where there is a kernel for it."""
+        return self.forward(x), self.vjp(g, x)
+
+    def d2y(self, x: Any, out: Any = None) -> Any:
+        """The second derivative at x."""
+        raise NotImplementedError(f"{type(self).__name__} has no second derivative")
+
+    def update(self, *args: Any, **keywords: Any) -> None:
+        """Change what is trained; most activations have nothing of that kind."""
+
+    def __call__(self, x: Any, out: Any = None) -> Any:
+        """The activation of x."""
+        return self.forward(x, out)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
+        return f"{type(self).__name__}({inside})"
+
+    def __eq__(self, other: object) -> bool:
+        """Activations are equal if their names and parameters are."""
+        if not isinstance(other, Activator):
+            return NotImplemented
+        return type(self) is type(other) and self.parameters == other.parameters
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.parameters))
+
+
+class Elementwise(Activator):
+    """An activation of each number alone, made from its row of the table.
+
+    Parameters
+    ----------
+    *args, **parameters
+        The row's parameters, in its order or by name.
+
+    """
+
+    row: ClassVar[Any]
+
+    def __init__(self, *args: Any, **parameters: Any) -> None:
+        self._set(self.row, *args, **parameters)
+
+    def _set(self, row: Any, *args: Any, **parameters: Any) -> None:
+        self._row = row
+        self._parameters: dict[str, Any] = row.checked(parameters, args)
+        self._numbers = {
+            dtype: tuple(np.array(value, dtype) for value in self._parameters.values())
+            for dtype in _FLOATS
+        }
+        self._forward: Callable[..., Any] | None = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As the table spells it."""
+        return str(self._row.name)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return dict(self._parameters)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.parameters)
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        """The activation of x."""
+        if (
+            type(x) is np.ndarray
+            and x.size < PARALLEL
+            and (out is None or (type(out) is np.ndarray and out.shape == x.shape))
+            and (numbers := self._numbers.get(x.dtype)) is not None
+            and (out is None or out.dtype is x.dtype)
+        ):  # the shortest way for what is usual
+            return self._kernel("")(x, *numbers, out)
+        return self._apply("", (x,), ("x",), out)
+
+    def backward(self, x: Any, y: Any = None, out: Any = None) -> Any:
+        """The derivative at x, from x alone: from y it could not be as accurate."""
+        return self._apply("_derivative", (x,), ("x",), out)
+
+    def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
+        """The gradient by x, where g is that by the activation: g times the derivative."""
+        return self._apply("_vjp", (g, x), ("g", "x"), out)
+
+    def forward_and_vjp(
+        self, g: Any, x: Any, out: tuple[Any, Any] = (None, None)
+    ) -> tuple[Any, Any]:
+        """`forward` of x and `vjp` of g in one pass; out: arrays for both."""
+        found: tuple[Any, Any] = self._apply("_and_vjp", (g, x), ("g", "x"), *out)
+        return found
+
+    def d2y(self, x: Any, out: Any = None) -> Any:
+        """The second derivative at x."""
+        return self._apply("_second_derivative", (x,), ("x",), out)
+
+    def _kernel(self, suffix: str) -> Any:
+        if suffix:
+            return real(getattr(kernels, self._row.kernel + suffix))
+        if self._forward is None:
+            self._forward = real(getattr(kernels, self._row.kernel))
+        return self._forward
+
+    def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], *out: Any) -> Any:
+        kernel = self._kernel(suffix)
+        lazy = next((v for v in given if not is_array(v) and hasattr(v, "__array_ufunc__")), None)
+        if lazy is not None and not isinstance(lazy, np.generic):
+            numbers: tuple[Any, ...] = tuple(self._parameters.values())  # dask, xarray and others
+            targets = None if all(o is None for o in out) else out
+            return kernel(*given, *numbers, out=targets)
+        arrays = [as_floats(name, value) for name, value in zip(names, given, strict=True)]
+        dtype = np.result_type(*arrays)
+        shape = arrays[0].shape
+        if any(array.shape != shape for array in arrays[1:]):
+            shapes = " and ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
+            raise ValueError(f"{' and '.join(names)} must have the same shape, not {shapes}")
+        for target in out:
+            if target is not None:
+                check_out(target, shape, dtype)
+        return run(kernel, arrays, self._numbers[dtype], out, shape, dtype)
+
+
+def _rebuilt(kind: type[Activator], parameters: Mapping[str, Any]) -> Activator:
+    return kind(**parameters)
+
+
+def real(kernel: Any) -> Any:
+    """The ufunc without defaults of parameters."""
+    return getattr(kernel, "ufunc", kernel)
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is an array in memory, of NumPy's or a subclass."""
+    return isinstance(value, np.ndarray)
+
+
+def as_floats(name: str, value: Any) -> npt.NDArray[Any]:
+    """An array of a float dtype that ufuncs have a loop for; subclasses stay."""
+    try:
+        found: npt.NDArray[Any] = np.asanyarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    kind, size = found.dtype.kind, found.dtype.itemsize
+    if kind not in "fiub" or (kind == "f" and size > 8):
+        raise TypeError(
+            f"{name} must hold real numbers of at most 64 bits, not {found.dtype} "
+            f"(of type {type(value).__name__})"
+        )
+    return found if kind == "f" else found.astype(np.float64)
+
+
+def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse what a result of this shape and dtype cannot be written to."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array, not a {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, expected {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only, expected an array that can be written to")
+
+
+def run(
+    kernel: Any,
+    arrays: list[npt.NDArray[Any]],
+    numbers: tuple[Any, ...],
+    out: tuple[Any, ...],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+) -> Any:
+    """Call the ufunc; for large contiguous arrays in pieces, on as many threads as allowed."""
+    size = arrays[0].size
+    threads = min(get_num_threads(), size // (PARALLEL // 2))
+    plain = [*arrays, *(o for o in out if o is not None)]
+    if threads < 2 or not all(type(a) is np.ndarray and a.flags.c_contiguous for a in plain):
+        return kernel(*arrays, *numbers, out=out if any(o is not None for o in out) else None)
+    for a in arrays:
+        for o in out:
+            if o is not None and o is not a and np.may_share_memory(a, o):
+                return kernel(*arrays, *numbers, out=out)
+    results = tuple(np.empty(shape, dtype) if o is None else o for o in out)
+    flat = [a.reshape(-1) for a in arrays]
+    targets = [a.reshape(-1) for a in results]
+
+    def piece(k: int) -> None:
+        part = slice(size * k // threads, size * (k + 1) // threads)
+        kernel(*(a[part] for a in flat), *numbers, out=tuple(a[part] for a in targets))
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(piece, k) for k in range(1, threads)]
+        piece(0)
+        for other in others:
+            other.result()
+    return results if len(results) > 1 else results[0]

@@ -1,0 +1,235 @@
+"""NumPy's ufuncs of activations, which are also functions for users' compiled code.
+
+A ufunc is made, and its loops compiled or loaded, when its name is first asked of
+``fastnn.kernels``. Of a formula ``name`` there are
+
+========================  =======================================================================
+``name(x, …)``            the activation
+``name_derivative``       its derivative by x, and ``name_second_derivative``
+``name_vjp(g, x, …)``     g times the derivative
+``name_and_vjp(g, x, …)`` the activation and that, in one pass
+========================  =======================================================================
+
+x is followed by the activation's parameters, which are broadcast as x is; those with a default may
+be left out, or given by name. float16, float32 and float64 stay; integers become floats as for
+NumPy's own functions. Other arguments are those of every ufunc: ``out``, ``where``, ``dtype`` …
+"""
+
+import functools
+import inspect
+
+import numpy as np
+from numba.np.ufunc import _internal
+
+from . import activations, family
+from .access import ACCESS
+from .embedded import allow
+from .jit import address, call, integers, scalar
+from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
+
+__all__ = ["Kernel", "find", "known"]
+
+_ARGUMENTS = "oood"  # of a ufunc's loop; the last is nothing, but its type tells the dtype
+_HALF_ARGUMENTS = "oooi"  # the last is the address of the float32 loop
+
+_LINE = 64
+_STREAM = 2**24  # bytes of an output from which on it goes past the caches
+_OPERANDS = 6  # at most
+_BLOCKS, _TABLE = _OPERANDS * BLOCK, _OPERANDS * 8
+
+
+@functools.cache
+def _loop(letter, nin, nout):
+    """C function: a ufunc's loop, by the address of the function for blocks.
+
+    Whole blocks of contiguous operands are worked on where they are; all else is copied to blocks
+    and back.
+    """
+    read, write, read_block, write_block, size, width = ACCESS[letter]
+    operands, length = nin + nout, BLOCK // width
+    copies = letter == "e"
+
+    def ufunc_loop(args, dims, steps, target):
+        state = stack(_LINE)
+        flags(state)
+        room, places = stack(_BLOCKS), integers(stack(_TABLE))
+        n, out = dims[0], args[nin]
+        plain = not copies
+        streams = nout == 1 and steps[nin] == size and n * size >= _STREAM and not copies
+        for k in range(operands):
+            plain = plain and steps[k] == size
+            streams = streams and (k == nin or args[k] != out)
+        first = (-out % _LINE) // size if streams else 0  # up to where a cache line begins
+        start = 0
+        while start < n:
+            count = min(first if first and not start else length, n - start)
+            if plain and not streams and count == length:
+                count = (n - start) // length * length
+                for k in range(operands):
+                    places[k] = args[k] + start * size
+                call(target, places, count // length, 0)
+                start += count
+                continue
+            for k in range(operands):
+                place, at, stride = room + k * BLOCK, args[k] + start * steps[k], steps[k]
+                places[k] = place
+                if k >= nin or (stride == 0 and start):  # the same number as in the last block
+                    continue
+                if stride == size and count == length and not copies:
+                    places[k] = at
+                    continue
+                for i in range(count):
+                    write_block(place + i * width, read(at + i * stride))
+                rest = read_block(place + (count - 1) * width)
+                for i in range(count, length):
+                    write_block(place + i * width, rest)
+            call(target, places, 1, 0)
+            for k in range(nin, operands):
+                at, stride = args[k] + start * steps[k], steps[k]
+                if streams and count == length:
+                    stream(places[k], at)
+                    continue
+                for i in range(count):
+                    write(at + i * stride, read_block(places[k] + i * width))
+            start += count
+        if streams:
+            flush()
+        restore(state)
+        return 0.0
+
+    return ufunc_loop
+
+
+def _made(name, doc, formula, nin, nout):
+    """A ufunc with loops for float16, float32 and float64."""
+    function = blocks(formula, nin, nout)
+    single, double = (address(function, d, BLOCKS_ARGUMENTS) for d in (np.float32, np.float64))
+    return _internal.fromfunc(
+        name,
+        doc,
+        [address(_loop(letter, nin, nout), np.float64, "oooi") for letter in ACCESS],
+        [[np.dtype(letter).num] * (nin + nout) for letter in ACCESS],
+        nin,
+        nout,
+        [single, single, double],
+        [],
+        _internal.PyUFunc_None,
+    )
+
+
+def _made_along_axis(name):
+    """A ufunc of the softmax family."""
+    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
+    nin = 2 if name.endswith("_vjp") else 1
+    return _internal.fromfunc(
+        name,
+        family.TABLE[name].finish.__doc__,
+        [address(family.loop(letter), np.float64, "oooo") for letter in ACCESS],
+        [[np.dtype(letter).num] * (nin + 1) for letter in ACCESS],
+        nin,
+        1,
+        [plan.ctypes.data for plan in plans],
+        plans,
+        _internal.PyUFunc_None,
+        "(n),(n)->(n)" if nin == 2 else "(n)->(n)",
+        (),
+    )
+
+
+@functools.cache
+def _pulled(derivative):
+    def vjp(g, *args):
+        return g * derivative(*args)
+
+    return scalar(vjp)
+
+
+@functools.cache
+def _with_pull(formula, derivative):
+    def and_vjp(g, *args):
+        return formula(*args), g * derivative(*args)
+
+    return scalar(and_vjp)
+
+
+_SUFFIXES = ("_second_derivative", "_derivative", "_and_vjp", "_vjp")
+
+
+def _parse(name):
+    """The activation's name and what is asked of it."""
+    suffix = next((s for s in _SUFFIXES if name.endswith(s)), "")
+    return name.removesuffix(suffix), suffix
+
+
+def _formula(name):
+    """The formula behind a ufunc's name, its number of outputs, its docstring; or None."""
+    base, suffix = _parse(name)
+    if suffix in ("", "_derivative", "_second_derivative"):
+        formula = activations.find(name)
+        return formula and (formula, 1, formula.__doc__)
+    forward, derivative = activations.find(base), activations.find(f"{base}_derivative")
+    if forward is None or derivative is None:
+        return None
+    if suffix == "_vjp":
+        return _pulled(derivative), 1, f"g times the derivative of {base}."
+    return _with_pull(forward, derivative), 2, f"{base} and g times its derivative, in one pass."
+
+
+def known():
+    """Names of all ufuncs."""
+    every = [name for name in activations.FORMULAS if not name.endswith("_from_output")]
+    every += family.TABLE
+    return every + [f"{name}{s}" for name in activations.names() for s in ("_vjp", "_and_vjp")]
+
+
+@functools.cache
+def find(name):
+    """The ufunc of that name, or None; made at the first call."""
+    if name in family.TABLE:
+        return _made_along_axis(name)
+    found = _formula(name)
+    if found is None or name.endswith("_from_output"):
+        return None
+    formula, nout, doc = found
+    base, suffix = _parse(name)
+    arguments = list(inspect.signature(activations.find(base)).parameters.values())
+    extra = suffix in ("_vjp", "_and_vjp")
+    made = _made(name, doc, formula, len(arguments) + extra, nout)
+    defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
+    if defaults:
+        made = Kernel(made, [p.name for p in arguments[1:]], defaults)
+    allow(made, formula, 1 + extra, [defaults.get(p.name) for p in arguments[1:]])
+    return made
+
+
+class Kernel:
+    """A ufunc whose last arguments, the activation's parameters, have defaults.
+
+    Everything else is the ufunc's, which is the attribute `ufunc`.
+    """
+
+    def __init__(self, ufunc, parameters, defaults):
+        self.ufunc = ufunc
+        self._parameters, self._defaults = parameters, defaults
+        self.__name__ = self.__qualname__ = ufunc.__name__
+        self.__doc__ = ufunc.__doc__
+        self.__module__ = "fastnn.kernels"
+
+    def __call__(self, *args, **keywords):
+        """The ufunc, with the parameters that are not given at their defaults."""
+        missing = self.ufunc.nin - len(args)
+        if missing > 0:
+            names = self._parameters[-missing:]
+            args += tuple(keywords.pop(name, self._defaults[name]) for name in names)
+        return self.ufunc(*args, **keywords)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.ufunc, name)
+
+    def __reduce__(self):
+        return find, (self.__name__,)
+
+    def __repr__(self):
+        return f"<ufunc {self.__name__!r}>"
