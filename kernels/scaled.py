@@ -21,18 +21,24 @@ from .vecmath import (
 __all__ = [
     "choose",
     "constant",
+    "exp_pair",
     "exp_parts",
+    "fast_two_sum",
     "least",
     "most",
     "polynomial",
+    "scale",
     "sech2_parts",
     "square_parts",
     "tanh_and_sech2",
+    "times",
+    "times_pair",
     "with_sign",
 ]
 
 choose = _choose
 constant = _constant
+fast_two_sum = _fast_two_sum
 polynomial = _polynomial
 
 
@@ -59,35 +65,64 @@ def with_sign(y, x):
 
 @scalar
 def exp_parts(x, low):
-    """first, second, y with exp(x + low) = y first second and y in [0.7, 1.42].
+    """first, second, h with exp(x + low) = (1 + h) first second, |h| < 0.42.
 
     For sizes of x + low up to 175 in float32 and 1400 in float64; low below the last bit of x.
     """
     k, head, rest = _reduce(x)
     rest = rest - low
-    y = like(x, 1.0) + (head + _exp_tail(head - rest, -rest))
     first, second = _two_factors(k, x)
-    return first, second, y
+    return first, second, head + _exp_tail(head - rest, -rest)
+
+
+@scalar
+def scale(first, second, h):
+    """exp(x) from its parts."""
+    return ((like(h, 1.0) + h) * first) * second
+
+
+@scalar
+def times(a, first, second, h):
+    """a exp(x) from the parts of exp(x): a rounding less than with exp(x)."""
+    return (fma(a, h, a) * first) * second
+
+
+@scalar
+def times_pair(high, low, first, second, h):
+    """(high + low) exp(x) from the parts of exp(x), rounded about once."""
+    return ((high + fma(high, h, fma(low, h, low))) * first) * second
 
 
 @scalar
 def square_parts(x):
-    """first, second, y with exp(-x²/2) = y first second, for x up to 15 and 39."""
+    """The parts of exp(-x²/2), for x up to 15 and 39."""
     half = like(x, -0.5) * x
     square = half * x
     return exp_parts(square, fma(half, x, -square))
 
 
 @scalar
-def sech2_parts(x):
-    """first, second, y with sech²(x) = y first second.
+def sech2_parts(x, low):
+    """first, second, y with sech²(x + low) = y first second; low is 0, or x not below 0.
 
     sech²(x) = 4 e / (1 + e)², e = exp(-2|x|).
     """
+    one = like(x, 1.0)
     size = least(abs(x), (58.0, 382.0))
-    first, second, y = exp_parts(like(x, -2.0) * size, like(x, 0.0))
-    inverse = like(x, 1.0) / fma(y * first, second, like(x, 1.0))
-    return first, second, ((like(x, 4.0) * y) * inverse) * inverse
+    first, second, h = exp_parts(like(x, -2.0) * size, like(x, -2.0) * low)
+    divisor = one + scale(first, second, h)
+    y = like(x, 4.0) / (divisor * divisor)
+    return first, second, fma(y, h, y)
+
+
+@scalar
+def exp_pair(x):
+    """first, second, high, low with exp(x) = first second (high + low)."""
+    k, head, rest = _reduce(x)
+    high, low = _fast_two_sum(like(x, 1.0), head)
+    high, low = _fast_two_sum(high, low + _exp_tail(head - rest, -rest))
+    first, second = _two_factors(k, x)
+    return first, second, high, low
 
 
 @scalar

@@ -5,25 +5,54 @@ and the distribution function of the standard normal distribution.
 """
 
 from ..jit import fma, like, scalar
-from ..scaled import choose, constant, exp_parts, least, most, polynomial, square_parts
-from ..vecmath_tables import MILLS_ABOVE, MILLS_BELOW
+from ..scaled import (
+    choose,
+    constant,
+    exp_parts,
+    fast_two_sum,
+    least,
+    most,
+    polynomial,
+    scale,
+    square_parts,
+    times,
+    times_pair,
+)
+from ..vecmath_tables import MILLS, MILLS_MIDDLE
 
 _DENSITY = 0.3989422804014327  # φ(0) = 1 / sqrt(2π)
+_LARGEST = (15.0, 39.0)  # at and beyond, x φ(x) is 0
 
 
 @scalar
 def _mills(y):
-    """exp(y²/2) Φ(-y), for y >= 0: between 1/2 and 1 / (sqrt(2π) y)."""
-    above = polynomial(y, choose(y, MILLS_ABOVE))
-    return above / polynomial(y, choose(y, MILLS_BELOW))
+    """exp(y²/2) Φ(-y), for y >= 0, as a pair: from 1/2 at 0 to 1 / (sqrt(2π) y).
+
+    p(t) / (y + 5/4), t = (y - m) / (y + m). The numerator changes so little that neither the
+    rounding of t nor that of the polynomial's terms matters. One division serves both fractions.
+    """
+    shift, middle = like(y, 1.25), constant(y, MILLS_MIDDLE)
+    larger, smaller = (y, shift) if y > shift else (shift, y)
+    divisor, rest = fast_two_sum(larger, smaller)
+    other = y + middle
+    both = like(y, 1.0) / (divisor * other)
+    t = (y - middle) * (divisor * both)
+    c = choose(y, MILLS)
+    top, low = fast_two_sum(like(y, c[0]), t * polynomial(t, c[1:]))
+    inverse = other * both
+    inverse_low = inverse * fma(-inverse, rest, fma(-inverse, divisor, like(y, 1.0)))
+    high = inverse * top
+    return high, fma(inverse, top, -high) + fma(inverse, low, inverse_low * top)
 
 
 @scalar
 def gelu(x):
     """x Φ(x) = max(x, 0) - y Φ(-y), y = |x|."""
-    y = least(abs(x), (15.0, 39.0))
-    first, second, e = square_parts(y)
-    part = ((y * (e * _mills(y))) * first) * second
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    mills, low = _mills(y)
+    part = y * mills
+    part = times_pair(part, fma(y, low, fma(y, mills, -part)), first, second, h)
     # -0 and not 0, so that negative results keep their sign where they vanish
     return (x if x >= like(x, 0.0) else like(x, -0.0)) - part
 
@@ -31,18 +60,19 @@ def gelu(x):
 @scalar
 def gelu_derivative(x):
     """Φ(x) + x φ(x): w for x < 0, 1 - w for x >= 0, w = Φ(-y) - y φ(y)."""
-    y = least(abs(x), (15.0, 39.0))
-    first, second, e = square_parts(y)
-    w = ((fma(like(x, -_DENSITY), y, _mills(y)) * e) * first) * second
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    mills, low = _mills(y)
+    w = times(fma(like(x, -_DENSITY), y, mills) + low, first, second, h)
     return like(x, 1.0) - w if x >= like(x, 0.0) else w
 
 
 @scalar
 def gelu_second_derivative(x):
     """φ(x) (2 - x²)."""
-    y = least(abs(x), (15.0, 39.0))
-    first, second, e = square_parts(y)
-    return (((like(x, _DENSITY) * fma(-y, y, like(x, 2.0))) * e) * first) * second
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    return times(like(x, _DENSITY) * fma(-y, y, like(x, 2.0)), first, second, h)
 
 
 # gelu_tanh(x) = x σ(v), v = 2 sqrt(2/π) (x + 0.044715 x³) = x (a + b x²), for the decimal 0.044715.
@@ -71,39 +101,39 @@ def _argument(x):
 @scalar
 def _slope(x):
     """dv/dx = a + 3 b x²."""
-    return fma(like(x, 3.0) * constant(x, _B), x * x, constant(x, _A))
+    return fma(like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) + constant(x, _A_LOW))
 
 
 @scalar
 def gelu_tanh(x):
     """x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) = x σ(v)."""
-    x = most(x, _LOWEST)
-    v, low = _argument(least(x, _HIGHEST))
-    first, second, y = exp_parts(v, low)
-    inverse = like(x, 1.0) / fma(y * first, second, like(x, 1.0))
-    return ((x * (y * inverse)) * first) * second
+    z = least(most(x, _LOWEST), _HIGHEST)
+    v, low = _argument(z)
+    first, second, h = exp_parts(v, low)
+    y = times(z / (like(x, 1.0) + scale(first, second, h)), first, second, h)
+    return x if x > constant(x, _HIGHEST) else y
 
 
 @scalar
 def gelu_tanh_derivative(x):
-    """σ(v) + x σ(v) σ(-v) dv/dx."""
+    """σ(v) + x σ(v) σ(-v) v' = e (1 + e + x v') / (1 + e)², e = exp(v)."""
     x = least(most(x, _LOWEST), _HIGHEST)
     v, low = _argument(x)
-    first, second, y = exp_parts(v, low)
-    inverse = like(x, 1.0) / fma(y * first, second, like(x, 1.0))
-    factor = fma(x * _slope(x), inverse, like(x, 1.0))
-    return (((y * inverse) * factor) * first) * second
+    first, second, h = exp_parts(v, low)
+    below = like(x, 1.0) + scale(first, second, h)
+    return times(fma(x, _slope(x), below) / (below * below), first, second, h)
 
 
 @scalar
 def gelu_tanh_second_derivative(x):
-    """σ' (2 v' + x v'' + x v'² (1 - 2σ)), of σ at v; even, so that x can be |x|."""
+    """e ((2 v' + x v'') (1 + e) - x v'² (1 - e)) / (1 + e)³, e = exp(-v); even, so x can be |x|."""
+    one = like(x, 1.0)
     x = least(abs(x), (11.5, 22.0))
     v, low = _argument(x)
-    first, second, y = exp_parts(-v, -low)
-    e = (y * first) * second
-    inverse = like(x, 1.0) / (like(x, 1.0) + e)
+    first, second, h = exp_parts(-v, -low)
+    e = scale(first, second, h)
+    below = one + e
     slope = _slope(x)
     gain = fma(like(x, 6.0) * constant(x, _B), x * x, slope + slope)
-    factor = gain - (x * slope) * (slope * ((like(x, 1.0) - e) * inverse))
-    return ((((y * inverse) * inverse) * factor) * first) * second
+    above = fma(gain, below, ((x * slope) * slope) * (e - one))
+    return times(above / ((below * below) * below), first, second, h)
