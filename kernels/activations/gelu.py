@@ -28,21 +28,16 @@ _LARGEST = (15.0, 39.0)  # at and beyond, x φ(x) is 0
 def _mills(y):
     """exp(y²/2) Φ(-y), for y >= 0, as a pair: from 1/2 at 0 to 1 / (sqrt(2π) y).
 
-    p(t) / (y + 5/4), t = (y - m) / (y + m). The numerator changes so little that neither the
-    rounding of t nor that of the polynomial's terms matters. One division serves both fractions.
+    p(t) / (y + 5/4), t = (y - m) / (y + m). The numerator changes so little that the errors of t
+    and of most terms are small beside it. The low part is what the last sum and the last division
+    leave over.
     """
-    shift, middle = like(y, 1.25), constant(y, MILLS_MIDDLE)
-    larger, smaller = (y, shift) if y > shift else (shift, y)
-    divisor, rest = fast_two_sum(larger, smaller)
-    other = y + middle
-    both = like(y, 1.0) / (divisor * other)
-    t = (y - middle) * (divisor * both)
-    c = choose(y, MILLS)
-    top, low = fast_two_sum(like(y, c[0]), t * polynomial(t, c[1:]))
-    inverse = other * both
-    inverse_low = inverse * fma(-inverse, rest, fma(-inverse, divisor, like(y, 1.0)))
-    high = inverse * top
-    return high, fma(inverse, top, -high) + fma(inverse, low, inverse_low * top)
+    middle, divisor = constant(y, MILLS_MIDDLE), y + like(y, 1.25)
+    t, c = (y - middle) / (y + middle), choose(y, MILLS)
+    above, rest = fast_two_sum(like(y, c[0]), t * polynomial(t, c[1:]))
+    inverse = like(y, 1.0) / divisor
+    high = above * inverse
+    return high, (fma(-high, divisor, above) + rest) * inverse
 
 
 @scalar
@@ -51,8 +46,7 @@ def gelu(x):
     y = least(abs(x), _LARGEST)
     first, second, h = square_parts(y)
     mills, low = _mills(y)
-    part = y * mills
-    part = times_pair(part, fma(y, low, fma(y, mills, -part)), first, second, h)
+    part = times_pair(y * mills, y * low, first, second, h)
     # -0 and not 0, so that negative results keep their sign where they vanish
     return (x if x >= like(x, 0.0) else like(x, -0.0)) - part
 
