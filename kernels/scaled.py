@@ -139,4 +139,6 @@ def tanh_and_sech2(x):
     high, low = _fast_two_sum(high, low + (power - (base + like(x, 0.5))))
     inverse = one / (one + high)
     e = (power + power) * (one + (head + tail))
-    return abs(_ratio(high, low, high, low)), (e * inverse) * inverse
+    t = abs(_ratio(high, low, high, low))
+    # 1 - tanh² is the better one as long as it hardly cancels
+    return t, fma(-t, t, one) if x < like(x, 0.75) else (e * inverse) * inverse

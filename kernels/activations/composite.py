@@ -39,7 +39,10 @@ def _mish_parts(x):
 
 @scalar
 def mish(x):
-    """x tanh(softplus(x)) = x e (e + 2) / (n + 2)."""
+    """x tanh(softplus(x)) = x e (e + 2) / (n + 2).
+
+    Accuracy: 3.4 ULP in float32, 3.2 in float64.
+    """
     z, first, second, h, e, below = _mish_parts(x)
     y = times((z * (e + like(x, 2.0))) / below, first, second, h)
     return x if x > constant(x, _HIGHEST) else y
@@ -47,7 +50,10 @@ def mish(x):
 
 @scalar
 def mish_derivative(x):
-    """τ + x τ' = e ((e + 2) (n + 2) + 4 x (e + 1)) / (n + 2)²; in the lower tail e (1 + x - …)."""
+    """τ + x τ' = e ((e + 2) (n + 2) + 4 x (e + 1)) / (n + 2)²; in the lower tail e (1 + x - …).
+
+    Accuracy: 3.5 ULP in float32, 3.3 in float64; 2 eps around its zero.
+    """
     one, two, four = like(x, 1.0), like(x, 2.0), like(x, 4.0)
     z, first, second, h, e, below = _mish_parts(x)
     tail = z < like(x, -1.5)
@@ -63,6 +69,8 @@ def mish_second_derivative(x):
     """2 τ' + x τ'' = 4 e (2 (e + 1) (n + 2) + x (2 + 2 e - 3 e² - 2 e³)) / (n + 2)³.
 
     For x > 0 it is written in t = exp(-x) = 1 / e instead.
+
+    Accuracy: 8.3 ULP in float32, 6.5 in float64; 2 eps around its zeros.
     """
     zero, one, two, three = like(x, 0.0), like(x, 1.0), like(x, 2.0), like(x, 3.0)
     x = least(most(x, _LOWEST), (60.0, 390.0))
@@ -83,7 +91,10 @@ def mish_second_derivative(x):
 
 @scalar
 def tanh_exp(x):
-    """x tanh(E), E = exp(x); x E where tanh(E) rounds to E."""
+    """x tanh(E), E = exp(x); x E where tanh(E) rounds to E.
+
+    Accuracy: 2.2 ULP in float32, 2.0 in float64.
+    """
     z = most(x, _LOWEST)
     first, second, h = exp_parts(least(z, (3.0, 4.0)), like(x, 0.0))
     small = x < constant(x, (-9.0, -19.0))
@@ -93,7 +104,10 @@ def tanh_exp(x):
 
 @scalar
 def tanh_exp_derivative(x):
-    """tanh(E) + x E sech²(E)."""
+    """tanh(E) + x E sech²(E).
+
+    Accuracy: 3.8 ULP in float32, 3.8 in float64; 1 eps around its zero.
+    """
     z = least(most(x, _LOWEST), (2.7, 3.2))  # above, it rounds to 1
     first, second, h = exp_parts(z, like(x, 0.0))
     e = scale(first, second, h)
@@ -107,6 +121,8 @@ def tanh_exp_second_derivative(x):
     """E sech²(E) (2 + x (1 - 2 E tanh(E))).
 
     The upper tail falls as exp(-2E), which needs E as a pair.
+
+    Accuracy: 3 eps; relative to the end of its upper tail 18 ULP in float32, 64 in float64.
     """
     one, two = like(x, 1.0), like(x, 2.0)
     x = least(most(x, _LOWEST), (4.2, 6.1))
@@ -122,7 +138,10 @@ def tanh_exp_second_derivative(x):
 
 @scalar
 def tanh_shrink(x):
-    """x - tanh(x): x³ / polynomial for |x| <= 1, else |x| - 1 + 2 e / (1 + e), e = exp(-2|x|)."""
+    """x - tanh(x): x³ / polynomial for |x| <= 1, else |x| - 1 + 2 e / (1 + e), e = exp(-2|x|).
+
+    Accuracy: 3.2 ULP in float32, 2.7 in float64.
+    """
     zero, one = like(x, 0.0), like(x, 1.0)
     size = abs(x)
     cut = least(size, (20.0, 40.0))
@@ -137,14 +156,20 @@ def tanh_shrink(x):
 
 @scalar
 def tanh_shrink_derivative(x):
-    """tanh²(x)."""
+    """tanh²(x).
+
+    Accuracy: 2.3 ULP in float32, 2.3 in float64.
+    """
     t = vecmath.tanh(x)
     return t * t
 
 
 @scalar
 def tanh_shrink_second_derivative(x):
-    """2 tanh(x) sech²(x)."""
+    """2 tanh(x) sech²(x).
+
+    Accuracy: 4.1 ULP in float32, 4.3 in float64.
+    """
     first, second, s = sech2_parts(x, like(x, 0.0))
     return (((like(x, 2.0) * vecmath.tanh(x)) * s) * first) * second
 
@@ -154,6 +179,8 @@ def log_cosh(x):
     """log(cosh(x)) = log1p(f), f = cosh(x) - 1, or |x| - log(2) + log1p(f), f = exp(-2|x|).
 
     log1p(f) = 2 atanh(s) = f - s f + (2 atanh(s) - 2 s), s = f / (2 + f), f <= sqrt(2) - 1.
+
+    Accuracy: 3.3 ULP in float32, 3.3 in float64.
     """
     zero = like(x, 0.0)
     size = abs(x)
@@ -171,12 +198,18 @@ def log_cosh(x):
 
 @scalar
 def log_cosh_derivative(x):
-    """tanh(x)."""
+    """tanh(x).
+
+    Accuracy: 0.81 ULP in float32, 0.86 in float64.
+    """
     return vecmath.tanh(x)
 
 
 @scalar
 def log_cosh_second_derivative(x):
-    """sech²(x)."""
+    """sech²(x).
+
+    Accuracy: 3.6 ULP in float32, 3.5 in float64.
+    """
     first, second, s = sech2_parts(x, like(x, 0.0))
     return (s * first) * second
