@@ -15,9 +15,9 @@ All numbers are of one dtype, that of x. NaN gives NaN.
 
 import inspect
 
-from . import exponential, piecewise
+from . import algebraic, composite, exponential, gated, gelu, piecewise
 
-_MODULES = (piecewise, exponential)
+_MODULES = (piecewise, exponential, algebraic, gelu, composite, gated)
 FORMULAS = {
     name: value
     for module in _MODULES

@@ -1,0 +1,160 @@
+"""GELU, exact and by tanh: x times a probability, with lower tails that end in subnormal numbers.
+
+Gaussian Error Linear Units, Hendrycks and Gimpel 2016, arXiv 1606.08415. φ and Φ are the density
+and the distribution function of the standard normal distribution.
+"""
+
+from ..jit import fma, like, scalar
+from ..scaled import (
+    choose,
+    constant,
+    exp_parts,
+    fast_two_sum,
+    least,
+    most,
+    polynomial,
+    scale,
+    square_parts,
+    times,
+    times_pair,
+)
+from ..vecmath_tables import MILLS, MILLS_MIDDLE
+
+_DENSITY = 0.3989422804014327  # φ(0) = 1 / sqrt(2π)
+_LARGEST = (15.0, 39.0)  # at and beyond, x φ(x) is 0
+
+
+@scalar
+def _mills(y):
+    """exp(y²/2) Φ(-y), for y >= 0, as a pair: from 1/2 at 0 to 1 / (sqrt(2π) y).
+
+    p(t) / (y + 5/4), t = (y - m) / (y + m). The numerator changes so little that the errors of t
+    and of most terms are small beside it. The low part is what the last sum and the last division
+    leave over.
+    """
+    middle, divisor = constant(y, MILLS_MIDDLE), y + like(y, 1.25)
+    t, c = (y - middle) / (y + middle), choose(y, MILLS)
+    above, rest = fast_two_sum(like(y, c[0]), t * polynomial(t, c[1:]))
+    inverse = like(y, 1.0) / divisor
+    high = above * inverse
+    return high, (fma(-high, divisor, above) + rest) * inverse
+
+
+@scalar
+def gelu(x):
+    """x Φ(x) = max(x, 0) - y Φ(-y), y = |x|.
+
+    Accuracy: 2.4 ULP in float32, 2.2 in float64.
+    """
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    mills, low = _mills(y)
+    part = times_pair(y * mills, y * low, first, second, h)
+    # -0 and not 0, so that negative results keep their sign where they vanish
+    return (x if x >= like(x, 0.0) else like(x, -0.0)) - part
+
+
+@scalar
+def gelu_derivative(x):
+    """Φ(x) + x φ(x): w for x < 0, 1 - w for x >= 0, w = Φ(-y) - y φ(y).
+
+    Accuracy: 3.2 ULP in float32, 2.6 in float64; 1 eps around its zero.
+    """
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    mills, low = _mills(y)
+    w = times(fma(like(x, -_DENSITY), y, mills) + low, first, second, h)
+    return like(x, 1.0) - w if x >= like(x, 0.0) else w
+
+
+@scalar
+def gelu_second_derivative(x):
+    """φ(x) (2 - x²).
+
+    Accuracy: 2.5 ULP in float32, 2.7 in float64.
+    """
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    return times(like(x, _DENSITY) * fma(-y, y, like(x, 2.0)), first, second, h)
+
+
+# gelu_tanh(x) = x σ(v), v = 2 sqrt(2/π) (x + 0.044715 x³) = x (a + b x²), for the decimal 0.044715.
+# a is rounded to few enough bits that a - (a + b x²) is exact; the rest of a and b goes apart.
+_A = (1.5957717895507812, 1.595769121605727)
+_A_LOW = (-2.6679449547373224e-06, 3.675065195634423e-15)
+_B = (0.07135481387376785, 0.07135481627260025)
+_B_LOW = (2.3988324659995897e-09, -6.175149918155315e-19)
+_LOWEST = (-11.5, -22.0)  # at and below, all is 0
+_HIGHEST = (6.0, 8.0)  # at and above, gelu_tanh(x) rounds to x and its derivative to 1
+
+
+@scalar
+def _argument(x):
+    """v as a pair, for |x| <= 11.5 and 22, where a + b x² < 64."""
+    a, b = constant(x, _A), constant(x, _B)
+    square = x * x
+    square_low = fma(x, x, -square)
+    sum_ = fma(b, square, a)
+    low = fma(b, square_low, fma(constant(x, _B_LOW), square, constant(x, _A_LOW)))
+    low = fma(b, square, a - sum_) + low
+    v = x * sum_
+    return v, fma(x, low, fma(x, sum_, -v))
+
+
+@scalar
+def _slope(x):
+    """dv/dx = a + 3 b x²."""
+    return fma(like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) + constant(x, _A_LOW))
+
+
+@scalar
+def gelu_tanh(x):
+    """x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) = x σ(v).
+
+    Accuracy: 2.4 ULP in float32, 2.4 in float64.
+    """
+    z = least(most(x, _LOWEST), _HIGHEST)
+    v, low = _argument(z)
+    first, second, h = exp_parts(v, low)
+    y = times(z / (like(x, 1.0) + scale(first, second, h)), first, second, h)
+    return x if x > constant(x, _HIGHEST) else y
+
+
+@scalar
+def gelu_tanh_derivative(x):
+    """σ(v) + x σ(v) σ(-v) v' = e (1 + e + x v') / (1 + e)², e = exp(v).
+
+    In the lower tail e (1 + x v' - …), where only the last term needs a division.
+
+    Accuracy: 3.8 ULP in float32, 3.3 in float64; 2 eps around its zero.
+    """
+    one, two = like(x, 1.0), like(x, 2.0)
+    x = least(most(x, _LOWEST), _HIGHEST)
+    v, low = _argument(x)
+    first, second, h = exp_parts(v, low)
+    e = scale(first, second, h)
+    below = one + e
+    slope = _slope(x)
+    tail = x < like(x, -1.5)
+    # 1 + e + x v', or that less (1 + x v') (1 + e)²
+    above = -(e * fma(x * slope, two + e, below)) if tail else fma(x, slope, below)
+    above = above / (below * below)
+    return times((fma(x, slope, one) if tail else like(x, 0.0)) + above, first, second, h)
+
+
+@scalar
+def gelu_tanh_second_derivative(x):
+    """e ((2 v' + x v'') (1 + e) - x v'² (1 - e)) / (1 + e)³, e = exp(-v); even, so x can be |x|.
+
+    Accuracy: 8.7 ULP in float32, 7.6 in float64; 3 eps around its zeros.
+    """
+    one = like(x, 1.0)
+    x = least(abs(x), (11.5, 22.0))
+    v, low = _argument(x)
+    first, second, h = exp_parts(-v, -low)
+    e = scale(first, second, h)
+    below = one + e
+    slope = _slope(x)
+    gain = fma(like(x, 6.0) * constant(x, _B), x * x, slope + slope)
+    above = fma(gain, below, ((x * slope) * slope) * (e - one))
+    return times(above / ((below * below) * below), first, second, h)
