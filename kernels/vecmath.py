@@ -15,6 +15,7 @@ from .jit import bits_of, by_dtype, fma, from_bits, like, scalar
 from .vecmath_tables import (
     ATANH,
     EXP,
+    EXP_FLOOR,
     EXP_OVERFLOW,
     EXP_UNDERFLOW,
     LN2_HIGH,
@@ -141,14 +142,54 @@ def exp(x):
 
 
 @scalar
-def _exp_pair(x):
-    """first, second, high, low with exp(x) = first second (high + low), for x <= 1/2 or NaN."""
-    x = _constant(x, EXP_UNDERFLOW) if x < _constant(x, EXP_UNDERFLOW) else x
+def exp_pair(x, x_low):
+    """first, second, high, low with exp(x + x_low) = first second (high + low).
+
+    For x from EXP_FLOOR, where both factors are still normal, to EXP_OVERFLOW; x_low is small.
+    """
     k, head, low = _reduce(x)
+    low = low - x_low
     high, rest = _fast_two_sum(like(x, 1.0), head)
     high, low = _fast_two_sum(high, rest + _exp_tail(head - low, -low))
     first, second = _two_factors(k, x)
     return first, second, high, low
+
+
+@scalar
+def _exp_pair(x):
+    """The same for exp(x) and any x <= 1/2, or NaN."""
+    return exp_pair(_constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x, like(x, 0.0))
+
+
+@scalar
+def exponent(x):
+    """x, bounded to what exp_pair takes: beyond, exp is 0 or infinite."""
+    return _clamp(x, _constant(x, EXP_FLOOR), _constant(x, EXP_OVERFLOW))
+
+
+@scalar
+def times_exp(a, x, low):
+    """a exp(x + low) for x <= EXP_OVERFLOW; rounded once where the result is subnormal.
+
+    Accuracy: FIXME ULP.
+    """
+    x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
+    first, second, high, _ = exp_pair(x, low)
+    return ((a * first) * high) * second
+
+
+@scalar
+def times_expm1(a, a_low, x, low, scale):
+    """(a + a_low) scale (exp(x + low) - 1) for x <= EXP_OVERFLOW.
+
+    scale is 1/2 where 2**k may overflow before exp does; for x <= 0, 1 is better: tiny x stay.
+    Accuracy: FIXME ULP.
+    """
+    x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
+    first, second, high, rest = exp_pair(x, low)
+    power = first * (scale * second)
+    y = fma(power, rest, fma(power, high, -scale))
+    return fma(a, y, a_low * y)
 
 
 @scalar
@@ -203,14 +244,53 @@ def sigmoid(x):
 
     Accuracy: 0.78 ULP in float32, 0.78 in float64.
     """
-    first, second, high, low = _exp_pair(-abs(x))
+    return times_sigmoid(like(x, 1.0), exponent_size(x), like(x, 0.0), x < like(x, 0.0))
+
+
+@scalar
+def exponent_size(x):
+    """|x|, but never more than exp_pair takes; there exp(-|x|) is 0."""
+    size, most = abs(x), -_constant(x, EXP_FLOOR)
+    return most if size > most else size
+
+
+@scalar
+def times_sigmoid(a, size, low, negative):
+    """a sigmoid(size + low), or a sigmoid(-size - low) if negative, for 0 <= size <= -EXP_FLOOR.
+
+    a comes in before 2**k, which comes last: a subnormal result is rounded from all bits, and
+    there is one wherever a sigmoid is not 0, even if sigmoid is.
+    """
+    first, second, high, rest = exp_pair(-size, -low)
     power = first * second
-    negative = x < like(x, 0.0)
-    a = high if negative else like(x, 1.0)
-    a_low = low if negative else like(x, 0.0)
-    q = _ratio(a, a_low, power * high, power * low)
-    # 2**k comes last, so that a subnormal result is rounded from all bits
-    return (q * first) * second if negative else q
+    b = high if negative else like(size, 1.0)
+    b_low = rest if negative else like(size, 0.0)
+    q = _ratio(b, b_low, power * high, power * rest)
+    return ((a * first) * q) * second if negative else a * q
+
+
+@scalar
+def times_sigmoid_slope(a, size, low):
+    """a e / (1 + e)² = a sigmoid'(size + low), e = exp(-size - low), for sizes as above.
+
+    Shares all costly parts with `times_sigmoid`. Accuracy: FIXME ULP.
+    """
+    first, second, high, _ = exp_pair(-size, -low)
+    inverse = like(size, 1.0) / (like(size, 1.0) + (first * second) * high)
+    return ((a * first) * ((high * inverse) * inverse)) * second
+
+
+@scalar
+def sigmoid_slope(x):
+    """sigmoid(x) sigmoid(-x)."""
+    return times_sigmoid_slope(like(x, 1.0), exponent_size(x), like(x, 0.0))
+
+
+@scalar
+def sech_squared(a, x):
+    """a / cosh(x)² = 4 a sigmoid(2 x) sigmoid(-2 x)."""
+    size = exponent_size(like(x, 2.0) * x)
+    return times_sigmoid_slope(like(x, 4.0) * a, size, like(x, 0.0))
 
 
 @scalar

@@ -13,9 +13,9 @@ Everything that belongs to an activation is found by the name of its formula:
 All numbers are of one dtype, that of x. NaN gives NaN.
 """
 
-from . import exponential, piecewise
+from . import algebraic, exponential, gated, piecewise
 
-_MODULES = (piecewise, exponential)
+_MODULES = (piecewise, exponential, algebraic, gated)
 
 
 def find(name):
