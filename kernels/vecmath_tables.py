@@ -12,8 +12,12 @@ LN2_HIGH = (0.693145751953125, 0.6931471805601177)
 LN2_LOW = (1.428606765330187e-06, -1.7239444525614835e-13)
 SQRT_HALF = 0.7071067811865476
 EXP_UNDERFLOW = (-104.0, -746.0)  # at and below, exp is 0
-EXP_FLOOR = (-174.0, -1416.0)  # least x for which 2**(x / ln 2) is the product of two normal numbers
+EXP_FLOOR = (
+    -174.0,
+    -1416.0,
+)  # least x for which 2**(x / ln 2) is the product of two normal numbers
 EXP_OVERFLOW = (89.0, 710.0)  # at and above, exp is infinite
+SIGMOID_IS_ONE = (20.0, 40.0)  # above, sigmoid rounds to 1
 TINY = (2.0**-25, 2.0**-54)  # below, expm1(x) and log1p(x) round to x
 
 # (exp(r) - 1 - r) / r**2 on |r| <= ln(2)/2: error of expm1(r) 2**-31.1, 2**-61.6; degree 5, 10

@@ -8,25 +8,24 @@ from ..vecmath import _clamp, _constant
 
 _ROOT_IS_SIZE = (2.0**60, 2.0**500)
 _LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
-_SMALLEST = (2.0**-149, 2.0**-1074)
-
-
-@scalar
-def _squared_size(x):
-    """|x|, as far as it is squared."""
-    size, most = abs(x), _constant(x, _ROOT_IS_SIZE)
-    return most if size > most else size
+_SMALLEST = (2.0**-126, 2.0**-1022)
 
 
 @scalar
 def bent_identity(x):
-    """(sqrt(x² + 1) - 1) / 2 + x = x + x t, t = x / (2 + 2 sqrt(x² + 1))."""
+    """(sqrt(x² + 1) - 1) / 2 + x; for |x| < 1 as x + x t, t = x / (2 + 2 sqrt(x² + 1)).
+
+    Accuracy: 1.5 ULP.
+    """
+    size, one, half = abs(x), like(x, 1), like(x, 0.5)
     most = _constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
-    t = (like(x, 0.5) * bounded) / (like(x, 1) + sqrt(fma(bounded, bounded, like(x, 1))))
-    y = fma(x, t, x)
+    root = sqrt(fma(bounded, bounded, one))
+    y = fma(x, (half * bounded) / (one + root), x)
+    root = size if root < size else root
+    y = fma(half, root, x) - half if size >= one else y
     # -0 would become 0, and -inf the difference of two infinite numbers
-    return y if abs(x) > like(x, 0) and abs(x) < like(x, float("inf")) else x
+    return y if (size > like(x, 0)) & (size < like(x, float("inf"))) else x
 
 
 @scalar
@@ -80,32 +79,38 @@ def softsign_second_derivative(x):
 @scalar
 def _root(x, b):
     """sqrt(x² + b)."""
-    squared = _squared_size(x)
+    size, most = abs(x), _constant(x, _ROOT_IS_SIZE)
+    squared = most if size > most else size
     root = sqrt(fma(squared, squared, b))
-    return abs(x) if root < abs(x) else root
+    # where b = 0, the square of a small size would have lost bits
+    return size if (root < size) | (b == like(x, 0)) else root
+
+
+@scalar
+def _squareplus(x, root, b):
+    """squareplus for finite x, or inf, or -inf."""
+    half = like(x, 0.5)
+    y = fma(half, x, half * root)
+    quotient = (like(x, 0.25) * b) / (half * abs(x) + half * root)
+    return quotient if (x < -half * root) | (x == like(x, float("-inf"))) else y
 
 
 @scalar
 def squareplus(x, b=4.0):
-    """(x + sqrt(x² + b)) / 2; for x < 0 as (b / 2) / (sqrt(x² + b) - x), without cancellation."""
-    return _squareplus(x, abs(x), _root(x, b), b)
+    """(x + sqrt(x² + b)) / 2; far below 0, (b / 2) / (sqrt(x² + b) - x) has no cancellation.
 
-
-@scalar
-def _squareplus(x, size, root, b):
-    half = fma(like(x, 0.5), size, like(x, 0.5) * root)
-    return (like(x, 0.25) * b) / half if x < like(x, 0) else half
+    Accuracy: 2.1 ULP.
+    """
+    return _squareplus(x, _root(x, b), b)
 
 
 @scalar
 def squareplus_derivative(x, b):
     """(1 + x / sqrt(x² + b)) / 2 = squareplus(x) / sqrt(x² + b); 0 where both are 0."""
-    root, largest = _root(x, b), _constant(x, _LARGEST)
-    size = abs(x)
-    size = largest if size > largest else size
-    root = largest if root > largest else root
-    least = _constant(x, _SMALLEST)
-    return _squareplus(x, size, root, b) / (least if root < least else root)
+    most, least = _constant(x, _LARGEST), _constant(x, _SMALLEST)
+    x = _clamp(x, -most, most)
+    root = _root(x, b)
+    return _squareplus(x, root, b) / (least if root < least else root)
 
 
 @scalar
@@ -113,4 +118,4 @@ def squareplus_second_derivative(x, b):
     """b / (2 sqrt(x² + b)³); 0 where both are 0."""
     root, least = _root(x, b), _constant(x, _SMALLEST)
     inverse = like(x, 1) / (least if root < least else root)
-    return ((like(x, 0.5) * b) * inverse) * (inverse * inverse)
+    return (((like(x, 0.5) * b) * inverse) * inverse) * inverse

@@ -1,7 +1,7 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..jit import fma, from_bits, bits_of, like, scalar
+from ..jit import fma, like, scalar
 from ..vecmath import _clamp, _constant
 
 _LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
@@ -34,7 +34,7 @@ def exponential_second_derivative(x):
 @scalar
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
-    return vecmath.sigmoid(x)
+    return vecmath.sigmoid_fast(x)
 
 
 @scalar
@@ -125,7 +125,9 @@ def _not_above_zero(x):
 def elu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x) - 1) below."""
     zero = like(x, 0)
-    return x if x >= zero else vecmath.times_expm1(alpha, zero, _not_above_zero(x), zero, like(x, 1))
+    return (
+        x if x >= zero else vecmath.times_expm1(alpha, zero, _not_above_zero(x), zero, like(x, 1))
+    )
 
 
 @scalar
@@ -201,45 +203,49 @@ def celu_second_derivative(x, alpha):
 
 
 @scalar
-def _product(x, beta):
-    """|beta x| as a pair, bounded; whether x vanishes beside exp(-|beta x|); whether beta x < 0.
+def _beta_times(x, beta):
+    """c, z, low: x and β x as a pair, as far as exp(-|β x|) is not 0 beside x.
 
-    An infinite x counts as the largest number here, so that beta = 0 gives 0.
+    The bound is a number of the loop; an infinite x becomes finite, so that β = 0 gives 0.
     """
-    size, factor = abs(x), abs(beta)
-    size = _constant(x, _LARGEST) if size > _constant(x, _LARGEST) else size
-    z = factor * size
-    most = -_constant(x, vecmath.EXP_FLOOR)
-    beyond = z > most
-    low = like(x, 0) if beyond else fma(factor, size, -z)
-    return most if beyond else z, low, beyond, (x < like(x, 0)) != (beta < like(x, 0))
+    most = -_constant(x, vecmath.EXP_FLOOR) / abs(beta)
+    most = most if most < _constant(x, _LARGEST) else _constant(x, _LARGEST)
+    c = _clamp(x, -most, most)
+    z = beta * c
+    return c, z, fma(beta, c, -z)
+
+
+@scalar
+def _swish_scale(x, beta):
+    """Power of two for `times_sigmoid_fast`; 1 for a tiny β, where x may be huge."""
+    return _constant(x, (2.0**64, 2.0**512)) if abs(beta) > like(x, 1e-15) else like(x, 1)
 
 
 @scalar
 def swish(x, beta=1.0):
     """x σ(β x)."""
-    z, low, beyond, negative = _product(x, beta)
-    zero = from_bits(like(bits_of(x), bits_of(x) ^ bits_of(abs(x))))
-    return vecmath.times_sigmoid(zero if beyond & negative else x, z, low, negative)
+    c, z, low = _beta_times(x, beta)
+    y = vecmath.times_sigmoid_fast(c, _swish_scale(x, beta), z, low)
+    return x if (z > _constant(x, vecmath.SIGMOID_IS_ONE)) | (x == like(x, 0)) else y
 
 
 @scalar
 def swish_derivative(x, beta):
     """σ(z) (1 + z σ(-z)), z = β x."""
-    z, low, beyond, negative = _product(x, beta)
-    one = like(x, 1)
-    first, second, high, _ = vecmath.exp_pair(-z, -low)
-    power = first * second
-    inverse = one / (one + power * high)
-    y = inverse * fma(z, (power * high) * inverse, one)
-    return (((high * inverse) * fma(-z, inverse, one)) * first) * second if negative else y
+    _, z, low = _beta_times(x, beta)
+    one, scale = like(x, 1), _swish_scale(x, beta)
+    a, _, b = vecmath.logistic_parts(z, low)
+    inverse = one / (a + b)
+    # the scale goes to the inverse: a itself may be near the end of the range
+    return (a * (scale * inverse)) * fma(z, b * inverse, one) * (one / scale)
 
 
 @scalar
 def swish_second_derivative(x, beta):
     """β σ(z) σ(-z) (2 - z tanh(z / 2)), z = β x, with tanh(z / 2) = (1 - e) / (1 + e)."""
-    z, low, beyond, _ = _product(x, beta)
+    _, z, low = _beta_times(x, beta)
     one = like(x, 1)
+    z, low = abs(z), -low if z < like(x, 0) else low
     first, second, high, _ = vecmath.exp_pair(-z, -low)
     e = (first * second) * high
     factor = fma(-z, (one - e) / (one + e), like(x, 2))

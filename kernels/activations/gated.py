@@ -28,4 +28,6 @@ def glu_by_value(a, b):
 @scalar
 def glu_by_gate(a, b):
     """a σ(b) σ(-b)."""
-    return vecmath.times_sigmoid_slope(_open_or_shut(a, -abs(b)), vecmath.exponent_size(b), like(b, 0))
+    return vecmath.times_sigmoid_slope(
+        _open_or_shut(a, -abs(b)), vecmath.exponent_size(b), like(b, 0)
+    )

@@ -4,7 +4,10 @@ At a kink the derivative is that of one side, as each docstring says.
 """
 
 from ..jit import fma, like, scalar
-from ..vecmath import _clamp
+from ..vecmath import _clamp, _constant
+
+_SIXTH_HIGH = (0.1666666716337204, 0.16666666666666666)
+_SIXTH_LOW = (-4.967053731282552e-09, 9.25185853854297e-18)
 
 
 @scalar
@@ -240,7 +243,9 @@ def hard_sigmoid_second_derivative(x, slope, offset):
 @scalar
 def hard_swish(x):
     """x relu6(x + 3) / 6. Accuracy: 1.99 ULP."""
-    y = x * (_clamp(x + like(x, 3), like(x, 0), like(x, 6)) * like(x, 1 / 6))
+    # 1/6 is a pair; -3 and 3 are selected below, so that nothing need be clipped
+    t = x + like(x, 3)
+    y = x * fma(t, _constant(x, _SIXTH_HIGH), t * _constant(x, _SIXTH_LOW))
     y = like(x, 0) if x <= like(x, -3) else y
     return x if x >= like(x, 3) else y
 
