@@ -15,7 +15,7 @@ EXP_UNDERFLOW = (-104.0, -746.0)  # at and below, exp is 0
 EXP_FLOOR = (
     -174.0,
     -1416.0,
-)  # least x for which 2**(x / ln 2) is the product of two normal numbers
+)  # below, e**x is no product of two normal numbers
 EXP_OVERFLOW = (89.0, 710.0)  # at and above, exp is infinite
 SIGMOID_IS_ONE = (20.0, 40.0)  # above, sigmoid rounds to 1
 TINY = (2.0**-25, 2.0**-54)  # below, expm1(x) and log1p(x) round to x

@@ -92,6 +92,7 @@ def _squareplus(x, root, b):
     half = like(x, 0.5)
     y = fma(half, x, half * root)
     quotient = (like(x, 0.25) * b) / (half * abs(x) + half * root)
+    quotient = like(x, 0) if (b == like(x, 0)) & (x == x) else quotient  # tiny x: not 0 / 0
     return quotient if (x < -half * root) | (x == like(x, float("-inf"))) else y
 
 
