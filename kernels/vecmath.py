@@ -15,6 +15,7 @@ from .jit import bits_of, by_dtype, fma, from_bits, like, scalar
 from .vecmath_tables import (
     ATANH,
     EXP,
+    EXP_FLOOR,
     EXP_OVERFLOW,
     EXP_UNDERFLOW,
     LN2_HIGH,
@@ -23,6 +24,7 @@ from .vecmath_tables import (
     MANTISSA_BITS,
     PER_LN2,
     ROUNDER,
+    SIGMOID_IS_ONE,
     SQRT_HALF,
     TINY,
 )
@@ -141,14 +143,54 @@ def exp(x):
 
 
 @scalar
-def _exp_pair(x):
-    """first, second, high, low with exp(x) = first second (high + low), for x <= 1/2 or NaN."""
-    x = _constant(x, EXP_UNDERFLOW) if x < _constant(x, EXP_UNDERFLOW) else x
+def exp_pair(x, x_low):
+    """first, second, high, low with exp(x + x_low) = first second (high + low).
+
+    For x from EXP_FLOOR, where both factors are still normal, to EXP_OVERFLOW; x_low is small.
+    """
     k, head, low = _reduce(x)
+    low = low - x_low
     high, rest = _fast_two_sum(like(x, 1.0), head)
     high, low = _fast_two_sum(high, rest + _exp_tail(head - low, -low))
     first, second = _two_factors(k, x)
     return first, second, high, low
+
+
+@scalar
+def _exp_pair(x):
+    """The same for exp(x) and any x <= 1/2, or NaN."""
+    return exp_pair(_constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x, like(x, 0.0))
+
+
+@scalar
+def exponent(x):
+    """x, bounded to what exp_pair takes: beyond, exp is 0 or infinite."""
+    return _clamp(x, _constant(x, EXP_FLOOR), _constant(x, EXP_OVERFLOW))
+
+
+@scalar
+def times_exp(a, x, low):
+    """a exp(x + low) for x <= EXP_OVERFLOW; rounded once where the result is subnormal.
+
+    Accuracy: 1.7 ULP.
+    """
+    x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
+    first, second, high, _ = exp_pair(x, low)
+    return ((a * first) * high) * second
+
+
+@scalar
+def times_expm1(a, a_low, x, low, scale):
+    """(a + a_low) scale (exp(x + low) - 1) for x <= EXP_OVERFLOW.
+
+    scale is 1/2 where 2**k may overflow before exp does; for x <= 0, 1 is better: tiny x stay.
+    Accuracy: 1.9 ULP.
+    """
+    x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
+    first, second, high, rest = exp_pair(x, low)
+    power = first * (scale * second)
+    y = fma(power, rest, fma(power, high, -scale))
+    return fma(a, y, a_low * y)
 
 
 @scalar
@@ -198,19 +240,115 @@ def tanh(x):
 
 
 @scalar
-def sigmoid(x):
-    """1 / (1 + e) for x >= 0, e / (1 + e) for x < 0, e = exp(-|x|) as a pair.
+def logistic_parts(x, x_low):
+    """a, a_low, b with exp(x + x_low) = (a + a_low) / b, for |x| <= -EXP_FLOOR.
 
-    Accuracy: 0.78 ULP in float32, 0.78 in float64.
+    b is a power of two, and of about the size of 1 / a: neither overflows, whatever the sign of x.
+    sigmoid(x) = a / (a + b) needs no other case, and is rounded once where it is subnormal.
     """
-    first, second, high, low = _exp_pair(-abs(x))
+    k, head, low = _reduce(x)
+    low = low - x_low
+    tail = head + _exp_tail(head - low, -low)
+    y = like(x, 1.0) + tail
+    half, one = like(k, k >> 1), bits_of(like(x, 1.0))
+    first = from_bits(like(k, _to_exponent(half, x) + one))
+    b = from_bits(like(k, one - _to_exponent(like(k, k - half), x)))
+    return first * y, first * (tail - (y - like(x, 1.0))), b
+
+
+@scalar
+def _sigmoid_range(x):
+    """x as far as it matters to sigmoid."""
+    return _clamp(x, _constant(x, EXP_UNDERFLOW), _constant(x, SIGMOID_IS_ONE))
+
+
+@scalar
+def sigmoid(x):
+    """1 / (1 + exp(-x)) = a / (a + b), with a Newton step on the quotient.
+
+    Accuracy: 0.90 ULP in float32, 0.77 in float64.
+    """
+    a, a_low, b = logistic_parts(_sigmoid_range(x), like(x, 0.0))
+    inverse = like(x, 1.0) / (a + b)
+    q = a * inverse
+    large, small = (a, b) if a > b else (b, a)  # first the one that leaves no rounding
+    remainder = fma(-q, small, fma(-q, large, a))
+    return fma(fma(a_low, like(x, 1.0) - q, remainder), inverse, q)
+
+
+@scalar
+def sigmoid_fast(x):
+    """The same, where the rounding of exp is left in: a quarter faster.
+
+    Accuracy: 1.5 ULP seen in both dtypes.
+    """
+    a, _, b = logistic_parts(_sigmoid_range(x), like(x, 0.0))
+    inverse = like(x, 1.0) / (a + b)
+    q = a * inverse
+    return fma(fma(-q, a, fma(-q, b, a)), inverse, q)
+
+
+@scalar
+def times_sigmoid_fast(c, scale, x, x_low):
+    """c sigmoid(x + x_low), by a power of two that keeps sigmoid from being subnormal before c.
+
+    For |x| <= -EXP_FLOOR, and c no larger than the largest number divided by the scale.
+    """
+    a, _, b = logistic_parts(x, x_low)
+    inverse = like(x, 1.0) / (a + b)
+    d = scale * a
+    n = c * d
+    q = n * inverse
+    remainder = fma(-q, a, fma(-q, b, n)) + fma(c, d, -n)
+    return fma(remainder, inverse, q) * (like(x, 1.0) / scale)
+
+
+@scalar
+def exponent_size(x):
+    """|x|, but never more than exp_pair takes; there exp(-|x|) is 0."""
+    size, most = abs(x), -_constant(x, EXP_FLOOR)
+    return most if size > most else size
+
+
+@scalar
+def times_sigmoid(a, size, low, negative):
+    """a sigmoid(size + low), or a sigmoid(-size - low) if negative, for 0 <= size <= -EXP_FLOOR.
+
+    a comes in before 2**k, which comes last: a subnormal result is rounded from all bits, and
+    there is one wherever a sigmoid is not 0, even if sigmoid is.
+    """
+    first, second, high, rest = exp_pair(-size, -low)
     power = first * second
-    negative = x < like(x, 0.0)
-    a = high if negative else like(x, 1.0)
-    a_low = low if negative else like(x, 0.0)
-    q = _ratio(a, a_low, power * high, power * low)
-    # 2**k comes last, so that a subnormal result is rounded from all bits
-    return (q * first) * second if negative else q
+    b = high if negative else like(size, 1.0)
+    b_low = rest if negative else like(size, 0.0)
+    q = _ratio(b, b_low, power * high, power * rest)
+    return ((a * first) * q) * second if negative else a * q
+
+
+@scalar
+def times_sigmoid_slope(a, size, low):
+    """a e / (1 + e)² = a sigmoid'(size + low), e = exp(-size - low), for sizes as above.
+
+    Shares all costly parts with `times_sigmoid`. Accuracy: 2.9 ULP.
+    """
+    first, second, high, _ = exp_pair(-size, -low)
+    one, e = like(size, 1.0), (first * second) * high
+    inverse = one / (one + e)
+    q = fma(fma(-inverse, e, one - inverse), inverse, inverse)  # a Newton step: rounded once
+    return ((a * first) * ((high * q) * q)) * second
+
+
+@scalar
+def sigmoid_slope(x):
+    """sigmoid(x) sigmoid(-x)."""
+    return times_sigmoid_slope(like(x, 1.0), exponent_size(x), like(x, 0.0))
+
+
+@scalar
+def sech_squared(a, x):
+    """a / cosh(x)² = 4 a sigmoid(2 x) sigmoid(-2 x)."""
+    size = exponent_size(like(x, 2.0) * x)
+    return times_sigmoid_slope(like(x, 4.0) * a, size, like(x, 0.0))
 
 
 @scalar

@@ -15,7 +15,12 @@ LN2 = (0.6931471824645996, 0.6931471805599453)
 LN2_REST = (-1.9046542121259336e-09, 2.3190468138462996e-17)
 SQRT_HALF = 0.7071067811865476
 EXP_UNDERFLOW = (-104.0, -746.0)  # at and below, exp is 0
+EXP_FLOOR = (
+    -174.0,
+    -1416.0,
+)  # below, e**x is no product of two normal numbers
 EXP_OVERFLOW = (89.0, 710.0)  # at and above, exp is infinite
+SIGMOID_IS_ONE = (20.0, 40.0)  # above, sigmoid rounds to 1
 TINY = (2.0**-25, 2.0**-54)  # below, expm1(x) and log1p(x) round to x
 
 # (exp(r) - 1 - r) / r**2 on |r| <= ln(2)/2: error of expm1(r) 2**-31.1, 2**-61.6; degree 5, 10

@@ -1,0 +1,122 @@
+"""Activations of roots and quotients: no exponential function.
+
+Squares are taken of sizes up to 2**60 (float32) or 2**500: beyond, the root is the size itself.
+"""
+
+from ..jit import fma, like, scalar, sqrt
+from ..vecmath import _clamp, _constant
+
+_ROOT_IS_SIZE = (2.0**60, 2.0**500)
+_LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
+_SMALLEST = (2.0**-126, 2.0**-1022)
+
+
+@scalar
+def bent_identity(x):
+    """(sqrt(x² + 1) - 1) / 2 + x; for |x| < 1 as x + x t, t = x / (2 + 2 sqrt(x² + 1)).
+
+    Accuracy: 1.5 ULP.
+    """
+    size, one, half = abs(x), like(x, 1), like(x, 0.5)
+    most = _constant(x, _ROOT_IS_SIZE)
+    bounded = _clamp(x, -most, most)
+    root = sqrt(fma(bounded, bounded, one))
+    y = fma(x, (half * bounded) / (one + root), x)
+    root = size if root < size else root
+    y = fma(half, root, x) - half if size >= one else y
+    # -0 would become 0, and -inf the difference of two infinite numbers
+    return y if (size > like(x, 0)) & (size < like(x, float("inf"))) else x
+
+
+@scalar
+def bent_identity_derivative(x):
+    """x / (2 sqrt(x² + 1)) + 1."""
+    most = _constant(x, _ROOT_IS_SIZE)
+    bounded = _clamp(x, -most, most)
+    root = sqrt(fma(bounded, bounded, like(x, 1)))
+    return (like(x, 0.5) * bounded) / root + like(x, 1)
+
+
+@scalar
+def bent_identity_second_derivative(x):
+    """1 / (2 sqrt(x² + 1)³)."""
+    most = _constant(x, _ROOT_IS_SIZE)
+    bounded = _clamp(x, -most, most)
+    inverse = like(x, 1) / sqrt(fma(bounded, bounded, like(x, 1)))
+    return (like(x, 0.5) * inverse) * (inverse * inverse)
+
+
+@scalar
+def softsign(x):
+    """x / (1 + |x|)."""
+    most = _constant(x, _LARGEST)
+    return _clamp(x, -most, most) / (like(x, 1) + abs(x))
+
+
+@scalar
+def softsign_derivative(x):
+    """1 / (1 + |x|)²."""
+    inverse = like(x, 1) / (like(x, 1) + abs(x))
+    return inverse * inverse
+
+
+@scalar
+def softsign_from_output(y):
+    """(1 - |y|)²."""
+    rest = like(y, 1) - abs(y)
+    return rest * rest
+
+
+@scalar
+def softsign_second_derivative(x):
+    """-2 sign(x) / (1 + |x|)³; 0 at 0, between its two sides."""
+    two = like(x, -2) if x > like(x, 0) else like(x, 2)
+    two = like(x, 0) if x == like(x, 0) else two
+    inverse = like(x, 1) / (like(x, 1) + abs(x))
+    return (two * inverse) * (inverse * inverse)
+
+
+@scalar
+def _root(x, b):
+    """sqrt(x² + b)."""
+    size, most = abs(x), _constant(x, _ROOT_IS_SIZE)
+    squared = most if size > most else size
+    root = sqrt(fma(squared, squared, b))
+    # where b = 0, the square of a small size would have lost bits
+    return size if (root < size) | (b == like(x, 0)) else root
+
+
+@scalar
+def _squareplus(x, root, b):
+    """squareplus for finite x, or inf, or -inf."""
+    half = like(x, 0.5)
+    y = fma(half, x, half * root)
+    quotient = (like(x, 0.25) * b) / (half * abs(x) + half * root)
+    quotient = like(x, 0) if (b == like(x, 0)) & (x == x) else quotient  # tiny x: not 0 / 0
+    return quotient if (x < -half * root) | (x == like(x, float("-inf"))) else y
+
+
+@scalar
+def squareplus(x, b=4.0):
+    """(x + sqrt(x² + b)) / 2; far below 0, (b / 2) / (sqrt(x² + b) - x) has no cancellation.
+
+    Accuracy: 2.1 ULP.
+    """
+    return _squareplus(x, _root(x, b), b)
+
+
+@scalar
+def squareplus_derivative(x, b):
+    """(1 + x / sqrt(x² + b)) / 2 = squareplus(x) / sqrt(x² + b); 0 where both are 0."""
+    most, least = _constant(x, _LARGEST), _constant(x, _SMALLEST)
+    x = _clamp(x, -most, most)
+    root = _root(x, b)
+    return _squareplus(x, root, b) / (least if root < least else root)
+
+
+@scalar
+def squareplus_second_derivative(x, b):
+    """b / (2 sqrt(x² + b)³); 0 where both are 0."""
+    root, least = _root(x, b), _constant(x, _SMALLEST)
+    inverse = like(x, 1) / (least if root < least else root)
+    return (((like(x, 0.5) * b) * inverse) * inverse) * inverse

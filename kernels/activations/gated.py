@@ -1,0 +1,33 @@
+"""Activations of two numbers: a value, and the gate that lets it through."""
+
+from .. import vecmath
+from ..jit import like, scalar
+from ..vecmath import _constant
+
+
+@scalar
+def _open_or_shut(a, b):
+    """a, or 0 of its sign (NaN if NaN) where no a can make a σ(b) different from 0."""
+    return a * like(a, 0) if b < _constant(b, vecmath.EXP_FLOOR) else a
+
+
+@scalar
+def glu(a, b):
+    """a σ(b)."""
+    size = vecmath.exponent_size(b)
+    return vecmath.times_sigmoid(_open_or_shut(a, b), size, like(b, 0), b < like(b, 0))
+
+
+@scalar
+def glu_by_value(a, b):
+    """σ(b)."""
+    y = vecmath.sigmoid(b)
+    return y if a == a else a
+
+
+@scalar
+def glu_by_gate(a, b):
+    """a σ(b) σ(-b)."""
+    return vecmath.times_sigmoid_slope(
+        _open_or_shut(a, -abs(b)), vecmath.exponent_size(b), like(b, 0)
+    )
