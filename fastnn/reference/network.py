@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .activations import ACTIVATIONS
+from .activations import find
 from .losses import COSTS
 
 Array = npt.NDArray[np.float64]
@@ -22,7 +22,7 @@ class ReferenceNetwork:
     weights : pairs of arrays
         (w, b) of each layer, copied.
     activations : names
-        One a layer, with its parameters if it has any: ``"tanh"`` or ``("Swish", 1.5)``.
+        One a layer, with its parameters if it has any: ``"tanh"`` or ``("swish", 1.5)``.
     cost : str
         Name of a cost.
 
@@ -46,7 +46,7 @@ class ReferenceNetwork:
         return cls(
             [(layer.w, layer.b) for layer in network.layers],
             [
-                (layer.activation.name, *layer.activation.parameters.values())
+                (layer.activation.kernel, *layer.activation.parameters.values())
                 for layer in network.layers
             ],
             type(network.cost_function).__name__,
@@ -58,7 +58,7 @@ class ReferenceNetwork:
         inputs, activities = [x], []
         for (w, b), (name, *numbers) in zip(self.weights, self.activations, strict=True):
             activities.append(inputs[-1] @ w + b)
-            inputs.append(ACTIVATIONS[name][0](activities[-1], *numbers))
+            inputs.append(find(name)(activities[-1], *numbers))
         return inputs, activities
 
     def __call__(self, X: npt.ArrayLike) -> Array:
@@ -78,7 +78,7 @@ class ReferenceNetwork:
         gradients = []
         for k in reversed(range(len(self.weights))):
             name, *numbers = self.activations[k]
-            delta = delta * ACTIVATIONS[name][1](activities[k], inputs[k + 1], *numbers)
+            delta = delta * find(f"{name}_derivative")(activities[k], *numbers)
             gradients.append((inputs[k].T @ delta, delta.sum(axis=0)))
             delta = delta @ self.weights[k][0].T
         return gradients[::-1], delta
