@@ -101,9 +101,9 @@ def hard_sigmoid(x: Array, slope: float = 0.2, offset: float = 0.5) -> Any:
 
 
 def hard_sigmoid_derivative(x: Array, slope: float = 0.2, offset: float = 0.5) -> Any:
-    """The slope where nothing is cut off, at both kinks too."""
-    y = slope * x + offset
-    return choose(x, (y >= 0) & (y <= 1), slope, 0.0)
+    """The slope between the kinks -offset / slope and (1 - offset) / slope, and at them; else 0."""
+    low, high = sorted((-offset / slope, (1.0 - offset) / slope))
+    return choose(x, (x >= low) & (x <= high), slope, 0.0)
 
 
 def hard_sigmoid_second_derivative(x: Array, slope: float = 0.2, offset: float = 0.5) -> Any:
@@ -212,7 +212,7 @@ def sparse_plus_derivative(x: Array) -> Any:
 
 
 def sparse_plus_second_derivative(x: Array) -> Any:
-    """1/2 for |x| < 1, else 0."""
+    """1/2 for |x| < 1, 1/4 at -1 and 1, else 0."""
     return sparse_sigmoid_derivative(x)
 
 
@@ -222,8 +222,8 @@ def sparse_sigmoid(x: Array) -> Any:
 
 
 def sparse_sigmoid_derivative(x: Array) -> Any:
-    """1/2 for |x| < 1, else 0."""
-    return choose(x, np.abs(x) < 1, 0.5, 0.0)
+    """1/2 for |x| < 1, 1/4 at -1 and 1, else 0."""
+    return choose(x, np.abs(x) < 1, 0.5, np.where(np.abs(x) == 1, 0.25, 0.0))
 
 
 def sparse_sigmoid_second_derivative(x: Array) -> Any:
