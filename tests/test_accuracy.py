@@ -58,7 +58,7 @@ def special_points(row, dtype):
     kind = np.finfo(dtype)
     limits = np.array([0.0, kind.smallest_subnormal, kind.tiny, kind.max], dtype)
     places = [*row.breaks, *row.kinks, *(x for zeros in row.zeros for x in zeros), 1.0, 2.0, 3.0]
-    places = [x for x in places if abs(x) < kind.max]
+    places = [x for x in places if abs(x) < float(kind.max)]
     with np.errstate(over="ignore", under="ignore"):
         return np.concatenate([limits, -limits, neighbours(places, dtype)])
 

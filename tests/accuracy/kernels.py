@@ -8,7 +8,9 @@ from ulp import ulp_error
 from fastnn.kernels import activations
 from fastnn.kernels.jit import kernel, wide
 
-__all__ = ["apply", "near", "worst"]
+__all__ = ["NEIGHBOURHOOD", "apply", "near", "worst"]
+
+NEIGHBOURHOOD = 0.5  # of a zero: up to that share of its distance from x = 0
 
 
 @functools.cache
@@ -46,7 +48,7 @@ def apply(name, x, *parameters):
     return out
 
 
-def near(x, places, share=0.25):
+def near(x, places, share=NEIGHBOURHOOD):
     """Which numbers are within that share of a place, relative to it."""
     with np.errstate(invalid="ignore"):  # a signalling NaN
         x = np.asarray(x, np.float64)

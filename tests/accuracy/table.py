@@ -18,8 +18,8 @@ class Row(NamedTuple):
     """An activation with its parameters, and its promises.
 
     bounds: ULP of the activation, the derivative, the second derivative.
-    zeros: where each of the three is zero away from x = 0. Within a quarter of that number, it is
-    enough that the error is below as many eps as the bound has ULP.
+    zeros: where each of the three is zero away from x = 0. In the neighbourhood, where terms of the
+    size of 1 cancel, it is enough that the error is below as many eps as the bound has ULP.
     breaks: where formulas change, and where results leave the normal range.
     kinks: where the derivative jumps, at a number that may not be one of the dtype.
     """
