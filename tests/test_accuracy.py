@@ -140,10 +140,9 @@ def test_other_parameters(row, dtype):
 def test_infinity_and_nan(row, order, dtype):
     x = np.resize(np.array([INF, -INF, NAN, -NAN], dtype), 37)
     result = apply(suffixed(row.name, order), x, *row.parameters)
-    with np.errstate(all="ignore"):
-        expected = in_float64(row, order, x).astype(np.float32).astype(dtype)
-    assert_same = np.testing.assert_array_equal
-    assert_same(result.astype(np.float32), expected.astype(np.float32))
+    with np.errstate(over="ignore"):  # the reference may have the largest float64 for an infinity
+        limit = in_float64(row, order, x).astype(np.float32)
+    np.testing.assert_array_equal(result.astype(np.float32), limit)
     assert np.isnan(result[np.isnan(x)]).all()
 
 

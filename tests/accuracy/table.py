@@ -22,6 +22,7 @@ class Row(NamedTuple):
     size of 1 cancel, it is enough that the error is below as many eps as the bound has ULP.
     breaks: where formulas change, and where results leave the normal range.
     kinks: where the derivative jumps, at a number that may not be one of the dtype.
+    scale: the size of the second derivative's terms, which those eps are multiplied by.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Row(NamedTuple):
     zeros: tuple = ((), (), ())
     breaks: tuple = ()
     kinks: tuple = ()
+    scale: float = 1.0
 
     @property
     def orders(self):
@@ -129,8 +131,9 @@ OTHER_PARAMETERS = {
 
 def _with(row, parameters):
     """The row with other parameters, and with its zeros and kinks where these put them."""
-    zeros, kinks = row.zeros, row.kinks
+    zeros, kinks, scale = row.zeros, row.kinks, 1.0
     if row.name == "swish":
+        scale = abs(parameters[0])
         zeros = tuple(tuple(x / parameters[0] for x in places) for places in zeros)
     elif row.name in ("hard_shrink", "soft_shrink"):
         kinks = (-parameters[0], parameters[0])
@@ -141,7 +144,7 @@ def _with(row, parameters):
         kinks = (-offset / slope, (1 - offset) / slope)
     elif row.name == "hard_tanh":
         kinks = parameters
-    return row._replace(parameters=parameters, zeros=zeros, kinks=kinks)
+    return row._replace(parameters=parameters, zeros=zeros, kinks=kinks, scale=scale)
 
 
 TABLE = [row for row in ALL if row.orders]
