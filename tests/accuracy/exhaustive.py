@@ -16,7 +16,9 @@ import itertools
 import json
 import math
 import multiprocessing
+import os
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
@@ -122,6 +124,16 @@ def check(index, start, step):
     return worst.tolist(), counts.tolist()
 
 
+def end_with_parent():
+    """In a worker: a killed run must leave nothing behind."""
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def fingerprint(step):
     """What must be unchanged for a run to go on."""
     digest = hashlib.sha256(f"{step} {NEIGHBOURHOOD} {FUNCTIONS}".encode())
@@ -151,7 +163,8 @@ def merged(parts):
     worst = [part[0] for part in parts]
     one, other = max(worst, key=lambda w: w[0]), max(worst, key=lambda w: w[2])
     checked, correct = (sum(part[1][k] for part in parts) for k in (0, 1))
-    entry = {"ulp": one[0], "at": one[1], "checked": checked, "correct": correct}
+    at = None if math.isnan(one[1]) else one[1]  # no error at all
+    entry = {"ulp": one[0], "at": at, "checked": checked, "correct": correct}
     if not math.isnan(other[3]):
         entry |= {"eps_near_zero": other[2], "zero_at": other[3]}
     return entry
@@ -194,7 +207,7 @@ def write(entries):
         if "zero_at" in entry:
             near = (f"{entry['eps_near_zero']:.2f}", f"{entry['zero_at']:.9g}")
         share = 100 * entry["correct"] / entry["checked"]
-        at = "" if math.isnan(entry["at"]) else f"{entry['at']:.9g}"
+        at = "" if entry["at"] is None else f"{entry['at']:.9g}"
         cells = [name, f"{row.bounds[order]:g}", f"{entry['ulp']:.3f}", at, *near]
         cells += [f"{share:.3f} %", str(runs.index(entry["run"]) + 1)]
         lines.append(f"| {' | '.join(cells)} |")
@@ -243,7 +256,7 @@ def main(arguments=None):
     context = multiprocessing.get_context("spawn")  # a fork of threads in waiting may hang
     size = functools.partial(min, SPAN)
     with (
-        ProcessPoolExecutor(options.processes, mp_context=context) as pool,
+        ProcessPoolExecutor(options.processes, context, end_with_parent) as pool,
         STATE.open("a") as log,
         tqdm(total=len(chosen) * PATTERNS // step, unit="", unit_scale=True) as bar,
     ):
