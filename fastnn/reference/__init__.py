@@ -3,10 +3,9 @@
 The oracle of the tests and the baseline of the benchmarks. Nothing here imports a kernel.
 """
 
-from .activations import ACTIVATIONS
 from .kinds import KINDS
 from .losses import COSTS
 from .network import ReferenceNetwork
 from .optimizers import ReferenceOptimizer
 
-__all__ = ["ACTIVATIONS", "COSTS", "KINDS", "ReferenceNetwork", "ReferenceOptimizer"]
+__all__ = ["COSTS", "KINDS", "ReferenceNetwork", "ReferenceOptimizer"]

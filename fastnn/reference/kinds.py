@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .activations import logistic
+from .activations.exponential import logistic
+from .activations.softmax import log_softmax, softmax, softmin
 
 Array = npt.NDArray[np.float64]
 
@@ -25,27 +26,18 @@ class Kind(NamedTuple):
     pull: Callable[..., Any]  # of (g, z, …)
 
 
-def _log_softmax(z: Array) -> Array:
-    shifted = z - z.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-
-
-def _softmax(z: Array) -> Array:
-    return np.asarray(np.exp(_log_softmax(z)))
-
-
 def _times_jacobian(g: Array, jacobian: Array) -> Array:
     """For each sample, gᵀ J."""
     return np.asarray(np.einsum("rj,rji->ri", g, jacobian))
 
 
 def _softmax_jacobian(z: Array) -> Array:
-    y = _softmax(z)
+    y = softmax(z)
     return np.asarray(y[:, :, None] * (np.eye(y.shape[1]) - y[:, None, :]))
 
 
 def _log_softmax_jacobian(z: Array) -> Array:
-    return np.asarray(np.eye(z.shape[1]) - _softmax(z)[:, None, :])
+    return np.asarray(np.eye(z.shape[1]) - softmax(z)[:, None, :])
 
 
 def _glu(z: Array) -> Array:
@@ -78,12 +70,10 @@ def _prelu_pull(g: Array, z: Array, alpha: Array, initial: float) -> tuple[Array
 
 
 KINDS: dict[str, Kind] = {
-    "softmax": Kind(_softmax, lambda g, z: _times_jacobian(g, _softmax_jacobian(z))),
-    "softmin": Kind(
-        lambda z: _softmax(-z), lambda g, z: -_times_jacobian(g, _softmax_jacobian(-z))
-    ),
-    "log-softmax": Kind(_log_softmax, lambda g, z: _times_jacobian(g, _log_softmax_jacobian(z))),
-    "GLU": Kind(_glu, _glu_pull),
+    "softmax": Kind(softmax, lambda g, z: _times_jacobian(g, _softmax_jacobian(z))),
+    "softmin": Kind(softmin, lambda g, z: -_times_jacobian(g, _softmax_jacobian(-z))),
+    "log_softmax": Kind(log_softmax, lambda g, z: _times_jacobian(g, _log_softmax_jacobian(z))),
+    "glu": Kind(_glu, _glu_pull),
     "maxout": Kind(_maxout, _maxout_pull),
-    "PReLU": Kind(_prelu, _prelu_pull),
+    "prelu": Kind(_prelu, _prelu_pull),
 }

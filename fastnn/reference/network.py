@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .activations import ACTIVATIONS
+from .activations import find
 from .kinds import KINDS
 from .losses import COSTS
 
@@ -23,7 +23,7 @@ class ReferenceNetwork:
     weights : tuples of arrays
         (w, b) of each layer, and what else its activation trains; copied.
     activations : names
-        One a layer, with its parameters if it has any: ``"tanh"`` or ``("Swish", 1.5)``.
+        One a layer, with its parameters if it has any: ``"tanh"`` or ``("swish", 1.5)``.
     cost : str
         Name of a cost.
 
@@ -47,7 +47,7 @@ class ReferenceNetwork:
         return cls(
             [[getattr(layer, name) for name in layer.trained] for layer in network.layers],
             [
-                (layer.activation.name, *layer.activation_parameters.values())
+                (layer.activation.kernel, *layer.activation_parameters.values())
                 for layer in network.layers
             ],
             type(network.cost_function).__name__,
@@ -59,7 +59,7 @@ class ReferenceNetwork:
         inputs, activities = [x], []
         for (w, b, *more), (name, *numbers) in zip(self.weights, self.activations, strict=True):
             activities.append(inputs[-1] @ w + b)
-            function = KINDS[name].forward if name in KINDS else ACTIVATIONS[name][0]
+            function = KINDS[name].forward if name in KINDS else find(name)
             inputs.append(function(activities[-1], *more, *numbers))
         return inputs, activities
 
@@ -83,7 +83,7 @@ class ReferenceNetwork:
                 found = KINDS[name].pull(delta, activities[k], *more, *numbers)
                 delta, *rest = found if more else (found,)
             else:
-                delta = delta * ACTIVATIONS[name][1](activities[k], inputs[k + 1], *numbers)
+                delta = delta * find(f"{name}_derivative")(activities[k], *numbers)
                 rest = []
             gradients.append((inputs[k].T @ delta, delta.sum(axis=0), *rest))
             delta = delta @ self.weights[k][0].T

@@ -1,0 +1,115 @@
+"""Functions along an axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def softmax(x: Array, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x), the largest number taken off first."""
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def _others(x: Array, axis: int) -> Any:
+    """1 - softmax(x): the exponentials of all others, so that nothing cancels."""
+    y = np.moveaxis(softmax(x, axis), axis, -1)
+    rest = [np.delete(y, i, axis=-1).sum(axis=-1) for i in range(y.shape[-1])]
+    return np.moveaxis(np.stack(rest, axis=-1), -1, axis)
+
+
+def softmax_derivative(x: Array, axis: int = -1) -> Any:
+    """y (1 - y), the diagonal of the Jacobian diag(y) - y yᵀ."""
+    return softmax(x, axis) * _others(x, axis)
+
+
+def softmax_second_derivative(x: Array, axis: int = -1) -> Any:
+    """y (1 - y) (1 - 2 y), by the same number twice."""
+    y, rest = softmax(x, axis), _others(x, axis)
+    return y * rest * (rest - y)
+
+
+def softmax_vjp(g: Array, x: Array, axis: int = -1) -> Any:
+    """y (g - Σ g y), the product of g and the Jacobian."""
+    y = softmax(x, axis)
+    return y * (g - np.sum(g * y, axis=axis, keepdims=True))
+
+
+def softmin(x: Array, axis: int = -1) -> Any:
+    """softmax(-x)."""
+    return softmax(-x, axis)
+
+
+def softmin_derivative(x: Array, axis: int = -1) -> Any:
+    """-y (1 - y)."""
+    return -softmax_derivative(-x, axis)
+
+
+def softmin_second_derivative(x: Array, axis: int = -1) -> Any:
+    """y (1 - y) (1 - 2 y)."""
+    return softmax_second_derivative(-x, axis)
+
+
+def softmin_vjp(g: Array, x: Array, axis: int = -1) -> Any:
+    """-y (g - Σ g y)."""
+    return -softmax_vjp(g, -x, axis)
+
+
+def log_softmax(x: Array, axis: int = -1) -> Any:
+    """x - log Σ exp(x), where the sum is 1 and the others' share as log1p(that share).
+
+    So that a result near 0 keeps its digits.
+    """
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    e = np.exp(shifted)
+    np.put_along_axis(e, np.argmax(x, axis=axis, keepdims=True), 0.0, axis)
+    return shifted - np.log1p(e.sum(axis=axis, keepdims=True))
+
+
+def log_softmax_derivative(x: Array, axis: int = -1) -> Any:
+    """1 - y, the diagonal of the Jacobian 1 - 1 yᵀ, y = softmax(x)."""
+    return _others(x, axis)
+
+
+def log_softmax_second_derivative(x: Array, axis: int = -1) -> Any:
+    """-y (1 - y)."""
+    return -softmax_derivative(x, axis)
+
+
+def log_softmax_vjp(g: Array, x: Array, axis: int = -1) -> Any:
+    """g - y Σ g."""
+    return g - softmax(x, axis) * np.sum(g, axis=axis, keepdims=True)
+
+
+def maxout(x: Array, k: int = 2, axis: int = -1) -> Any:
+    """The largest of each k successive numbers along the axis."""
+    return np.max(_groups(x, k, axis), axis=-1).swapaxes(axis, -1)
+
+
+def maxout_derivative(x: Array, k: int = 2, axis: int = -1) -> Any:
+    """1 at the largest of each k numbers, at the first of equals, else 0."""
+    groups = _groups(x, k, axis)
+    largest = np.arange(k) == np.argmax(groups, axis=-1)[..., np.newaxis]
+    flat = largest.astype(np.float64).reshape(*groups.shape[:-2], -1)
+    return flat.swapaxes(axis, -1)
+
+
+def maxout_second_derivative(x: Array, k: int = 2, axis: int = -1) -> Any:
+    """0."""
+    return np.zeros_like(x)
+
+
+def maxout_vjp(g: Array, x: Array, k: int = 2, axis: int = -1) -> Any:
+    """g at the largest of each k numbers, else 0."""
+    return np.repeat(g, k, axis=axis) * maxout_derivative(x, k, axis)
+
+
+def _groups(x: Array, k: int, axis: int) -> Any:
+    """Groups of k numbers in the last axis, what was the axis before it."""
+    last = np.swapaxes(x, axis, -1)
+    return last.reshape(*last.shape[:-1], -1, k)

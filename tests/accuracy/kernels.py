@@ -1,0 +1,78 @@
+"""How the kernels are applied to arrays here, and where they are close enough."""
+
+import functools
+
+import numpy as np
+from ulp import ulp_error
+
+from fastnn.kernels import activations
+from fastnn.kernels.jit import kernel, wide
+
+__all__ = ["NEIGHBOURHOOD", "apply", "near", "worst"]
+
+NEIGHBOURHOOD = 0.5  # of a zero: up to that share of its distance from x = 0
+
+
+@functools.cache
+def loop(name, count):
+    """A compiled loop over the formula of that name with so many parameters."""
+    formula = activations.find(name)
+    if count == 0:
+
+        def run(x, out):
+            wide()
+            for i in range(x.size):
+                out[i] = formula(x[i])
+
+    elif count == 1:
+
+        def run(x, out, p):
+            wide()
+            for i in range(x.size):
+                out[i] = formula(x[i], p)
+
+    else:
+
+        def run(x, out, p, q):
+            wide()
+            for i in range(x.size):
+                out[i] = formula(x[i], p, q)
+
+    return kernel(run)
+
+
+def apply(name, x, *parameters):
+    """The formula of that name at each number of an array, in the array's dtype."""
+    out = np.empty_like(x)
+    loop(name, len(parameters))(x, out, *(x.dtype.type(number) for number in parameters))
+    return out
+
+
+def near(x, places, share=NEIGHBOURHOOD):
+    """Which numbers are within that share of a place, relative to it."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        x = np.asarray(x, np.float64)
+    found = np.zeros(x.shape, bool)
+    for place in places:
+        found |= np.abs(x - place) <= share * abs(place)
+    return found
+
+
+def worst(row, order, x, result, exact):
+    """The largest error as a part of what the row allows, and a line about it.
+
+    At a kink the derivative may be that of either side within 2 ULP: the kink itself may not be a
+    number of the dtype. Kinks that are have a test of their own.
+    """
+    eps, bound = np.finfo(x.dtype).eps, row.bounds[order]
+    unit = eps * (row.scale if order == 2 else 1)
+    error = ulp_error(result, exact, x.dtype)
+    place = near(x, row.zeros[order])
+    with np.errstate(invalid="ignore"):
+        absolute = np.abs(result[place] - exact[place]).astype(np.float64) / unit
+    error[place] = np.minimum(error[place], absolute)
+    if order:
+        error[near(x, row.kinks, 2 * eps)] = 0.0
+    at = error.argmax()
+    text = f"{row.name}{row.parameters}, order {order}: {error[at]:.3f} ULP at {x[at]!r}"
+    return error[at] / bound, f"{text}: {result[at]!r}, should be {float(exact[at])!r}"
