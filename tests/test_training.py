@@ -49,7 +49,7 @@ OPTIONS = [
 OF_RULE = {"weight_decay", "clip_norm", "clip_value", "learning_rate"}
 OF_FIT = {"batch_size", "sample_weight", "class_weight"}
 
-# Thirteen sets of options and 54 triples: every set meets every rule, and most of the rest.
+# Thirteen sets of options and many more triples: every set meets every rule, and most of the rest.
 CASES = [
     (*triple, OPTIONS[k % len(OPTIONS)])
     for k, triple in enumerate(itertools.product(ACTIVATIONS, COSTS, RULES))
@@ -63,7 +63,9 @@ def chain(steps, batch):
 
 def make(activation, cost, rule, options, dtype):
     """A network and an optimizer with those of the options that are theirs."""
-    names = [activation, activation, "identity"]
+    # One that acts on all features together also stands last, before every cost.
+    last = activation if ACTIVATIONS[activation].kind else "identity"
+    names = [activation, activation, last]
     nn = network(SIZES, names, cost, dtype)
     nn.cost_function = COSTS[cost](reduction=options.get("reduction", "sum"))
     for layer in nn.layers[:2]:  # not all of them
