@@ -63,9 +63,9 @@ def chain(steps, batch):
 
 def make(activation, cost, rule, options, dtype):
     """A network and an optimizer with those of the options that are theirs."""
-    # One that acts on all features together also stands last, before every cost.
-    last = activation if ACTIVATIONS[activation].kind else "identity"
-    names = [activation, activation, last]
+    names = [activation, activation, "identity"]
+    if ACTIVATIONS[activation].kind:  # also last, before every cost
+        names = [activation, "tanh", activation]
     nn = network(SIZES, names, cost, dtype)
     nn.cost_function = COSTS[cost](reduction=options.get("reduction", "sum"))
     for layer in nn.layers[:2]:  # not all of them
