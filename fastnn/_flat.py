@@ -21,35 +21,48 @@ class FlatParameters:
 
     def __init__(self) -> None:
         self._theta: Array = np.empty(0)
-        self._views: list[Array] = []
+        self._views: list[list[Array]] = []  # of each layer, in the order of its `trained`
 
     def vector(self, layers: Sequence[Any]) -> Array:
         """The flat vector, up to date, layer by layer, w before b and what else is trained."""
-        views = self._views
-        present = [getattr(layer, f"_{name}", None) for layer, name in _named(layers)]
-        if len(views) == len(present) and all(map(is_, views, present)) and views:
-            return self._theta
-        return self._gather(layers)
+        if len(layers) != len(self._views) or not layers:
+            return self._gather(layers)
+        for layer, views in zip(layers, self._views, strict=True):
+            if not isinstance(layer, Layer) or not _holds(layer, views):
+                return self._gather(layers)
+        return self._theta
 
     def _gather(self, layers: Sequence[Any]) -> Array:
         _check(layers)
-        arrays = [getattr(layer, name) for layer, name in _named(layers)]
+        arrays = [getattr(layer, name) for layer in layers for name in layer.trained]
         self._theta = aligned(sum(array.size for array in arrays), layers[0].dtype)
         np.concatenate([array.ravel() for array in arrays], out=self._theta)
         self._views = []
         count_change()
         place = 0
-        for layer, name in _named(layers):
-            array = getattr(layer, f"_{name}")
-            view = self._theta[place : place + array.size].reshape(array.shape)
-            setattr(layer, f"_{name}", view)
-            self._views.append(view)
-            place += array.size
+        for layer in layers:
+            self._views.append([])
+            for name in layer.trained:
+                array = getattr(layer, f"_{name}")
+                view = self._theta[place : place + array.size].reshape(array.shape)
+                setattr(layer, f"_{name}", view)
+                self._views[-1].append(view)
+                place += array.size
         return self._theta
 
 
-def _named(layers: Sequence[Any]) -> list[tuple[Any, str]]:
-    return [(layer, name) for layer in layers for name in getattr(layer, "trained", ())]
+def _holds(layer: Layer, views: list[Array]) -> bool:
+    """Whether the parameters of a layer are still these; written for speed."""
+    return (
+        layer._w is views[0]
+        and layer._b is views[1]
+        and len(layer.trained) == len(views)
+        and (len(views) == 2 or all(map(is_, views, _stored(layer))))
+    )
+
+
+def _stored(layer: Layer) -> list[Any]:
+    return [getattr(layer, f"_{name}") for name in layer.trained]
 
 
 def _check(layers: Sequence[Any]) -> None:

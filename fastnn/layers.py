@@ -281,9 +281,11 @@ class DenseLayer(Layer):
     ----------
     w, b : array
         As of `Layer`. An activation that takes k numbers for an output, such as "GLU" (2) and
-        "maxout" (k), has k dim_output columns of w, and as many biases.
+        "maxout" (k), has k dim_output columns of w, and as many biases; initial weights are drawn
+        for that shape.
     alpha : array (dim_output,)
-        The slopes of "PReLU" below zero, trained too.
+        The slopes of "PReLU" below zero, trained too. The parameter is where they begin; of the
+        penalties they are free, as biases are.
 
     Examples
     --------

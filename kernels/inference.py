@@ -256,7 +256,7 @@ def _integrand(count, x, core, work):
     """
     if count != core[at.INPUTS]:
         return np.nan
-    sample = pointer(work, workspace_elements(core, work, 1))
+    sample = pointer(work, core[at.SINGLE])
     for i in range(count):
         sample[i] = like(work[0], x[i])
     out = pointer(sample, count)

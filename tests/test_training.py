@@ -49,7 +49,7 @@ OPTIONS = [
 OF_RULE = {"weight_decay", "clip_norm", "clip_value", "learning_rate"}
 OF_FIT = {"batch_size", "sample_weight", "class_weight"}
 
-# Thirteen sets of options and 54 triples: every set meets every rule, and most of the rest.
+# Thirteen sets of options and many more triples: every set meets every rule, and most of the rest.
 CASES = [
     (*triple, OPTIONS[k % len(OPTIONS)])
     for k, triple in enumerate(itertools.product(ACTIVATIONS, COSTS, RULES))
@@ -64,6 +64,8 @@ def chain(steps, batch):
 def make(activation, cost, rule, options, dtype):
     """A network and an optimizer with those of the options that are theirs."""
     names = [activation, activation, "identity"]
+    if ACTIVATIONS[activation].kind:  # also last, before every cost
+        names = [activation, "tanh", activation]
     nn = network(SIZES, names, cost, dtype)
     nn.cost_function = COSTS[cost](reduction=options.get("reduction", "sum"))
     for layer in nn.layers[:2]:  # not all of them
