@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .activations.exponential import logistic
+from .activations.exponential import sigmoid
 from .activations.softmax import log_softmax, softmax, softmin
 
 Array = npt.NDArray[np.float64]
@@ -42,13 +42,13 @@ def _log_softmax_jacobian(z: Array) -> Array:
 
 def _glu(z: Array) -> Array:
     u, v = np.split(z, 2, axis=1)
-    return np.asarray(u * logistic(v))
+    return np.asarray(u * sigmoid(v))
 
 
 def _glu_pull(g: Array, z: Array) -> Array:
     u, v = np.split(z, 2, axis=1)
-    s = logistic(v)
-    return np.concatenate([g * s, g * u * s * logistic(-v)], axis=1)
+    s = sigmoid(v)
+    return np.concatenate([g * s, g * u * s * sigmoid(-v)], axis=1)
 
 
 def _maxout(z: Array, k: int) -> Array:
