@@ -166,8 +166,8 @@ def _negated(formula):
     return scalar(negated)
 
 
-# places of a plan, and of what a loop keeps in memory; in registers the compiler would make a loop of
-# its own for every combination
+# places of a plan, and of what a loop keeps in memory: of registers the compiler would make a loop
+# for every combination
 _LARGEST, _SUMMING, _FINISH, _SUMS, _MINUS, _KEEPS, _PULLS = range(7)
 _SHORT_ONES, _ACROSS, _AT = range(3)
 
@@ -200,7 +200,7 @@ def loop(letter):
 
     @scalar
     def get(at, stride, lanes, place, stays, rest):
-        """Address of a block: its own if it has this stride, or of a copy, filled up with `rest`."""
+        """Address of a block: its own, if it has this stride, or of a copy filled up with `rest`."""
         if stride == stays and lanes == length and not copies:
             return at
         for i in range(lanes):
