@@ -214,11 +214,25 @@ def loop(letter):
         """Address of a block: its own if it has this stride, or of a copy, filled with `rest`."""
         if stride == stays and lanes == length and not copies:
             return at
-        for i in range(lanes):
-            write_block(place + i * width, read(at + i * stride))
         for i in range(lanes, length):
             write_block(place + i * width, rest)
+        if stride == size:  # known to the compiler, it takes many at once
+            for i in range(lanes):
+                write_block(place + i * width, read(at + i * size))
+            return place
+        for i in range(lanes):
+            write_block(place + i * width, read(at + i * stride))
         return place
+
+    @scalar
+    def put(place, at, stride, lanes):
+        """The first numbers of a block to where they belong."""
+        if stride == size:
+            for i in range(lanes):
+                write(at + i * size, read_block(place + i * width))
+            return
+        for i in range(lanes):
+            write(at + i * stride, read_block(place + i * width))
 
     @scalar
     def fill(place, value):
@@ -316,9 +330,7 @@ def loop(letter):
                         places[last] = target
                     call(plan[_LARGEST + turn], places, many, mode)
                     if turn and target == work + _OUT:
-                        for i in range(lanes):
-                            value = read_block(target + i * width)
-                            write(mode[_AT + out] + i * steps[lane + out], value)
+                        put(target, mode[_AT + out], steps[lane + out], lanes)
                     done += many * length if mode[_ACROSS] else 1
                 if turn == 0 and mode[_ACROSS]:
                     join_maxima(work)
