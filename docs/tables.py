@@ -1,4 +1,4 @@
-"""Writes the tables of `activations.md` from the table of activations: ``python docs/tables.py``."""
+"""Writes the tables of `activations.md` from that of the library: ``python docs/tables.py``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fastnn.activations import ACTIVATIONS, Activation
 
 PAGE = Path(__file__).parent / "activations.md"
 
-# torch.nn and torch.nn.functional of PyTorch 2.13, and jax.nn of JAX 0.10: everything of theirs that
-# acts on each number alone or along an axis, and is not random.
+# torch.nn.functional of PyTorch 2.13 and jax.nn of JAX 0.10: everything of theirs that acts on each
+# number alone or along an axis, and is not random.
 TORCH = {
     "celu": "CELU",
     "elu": "ELU",
