@@ -19,7 +19,7 @@ from .kinds import _shifted_exp as shifted_exp
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
 
 _SHORT = 32  # features up to which many samples are worked on together, in memory of our own
-_TILE, _TABLE, _LINE = 2 * _SHORT * BLOCK, 80, 64
+_TILE, _TABLE, _LINE = 2 * _SHORT * BLOCK, 160, 64
 
 # Blocks of what is known of each sample: max x, Σ exp(x - max) - 1 and what that lost to rounding,
 # Σ exp(x - max), its logarithm, Σ g exp(x - max) or Σ g; and four for numbers under way.
