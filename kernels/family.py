@@ -18,7 +18,7 @@ from .kinds import _shifted_exp as shifted_exp
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
 
 _SHORT = 32  # features up to which many samples are worked on together, in memory of our own
-_TILE, _TABLE, _LINE = 2 * _SHORT * BLOCK, 80, 64
+_TILE, _TABLE, _LINE = _SHORT * BLOCK, 160, 64
 
 # Blocks of what is known of each sample: max x, Σ exp(x - max) - 1 and what that lost to rounding,
 # Σ exp(x - max), its logarithm, Σ g exp(x - max) or Σ g; and four for numbers under way.
@@ -177,7 +177,8 @@ def _negated(formula):
 
 # places of a plan, and of what a loop keeps in memory: of registers the compiler would make a loop
 # for every combination
-_LARGEST, _SUMMING, _FINISH, _SUMS, _MINUS, _KEEPS, _PULLS = range(7)
+_LARGEST, _SUMMING, _FINISH, _SUMS = range(4)
+_OPERANDS, _MINUS, _KEEPS, _PULLS = 4, 8, 9, 10
 _SHORT_ONES, _ACROSS, _PLAIN, _AT = range(4)
 
 
@@ -186,18 +187,17 @@ def plan(name, dtype):
     """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
     row, pulls = TABLE[name], name.endswith("_vjp")
     summing = (_sum_pulling if row.weighs else _sum_plainly) if pulls else _sum
-    dropped = 0 if row.keeps else 0b10000  # exp(x - max) that nobody wants
-    # the last numbers: bits of the operands that are sums over the blocks, or the same for all
     steps = [
-        (_maximum, 2, 1, 0b110),
-        (summing, 6, 4, 0b1110101110) if pulls else (summing, 4, 3, 0b1101110 | dropped),
-        (row.finish, 7, 1, 0b01011110) if pulls else (row.finish, 5, 1, 0b011110),
-        (_finish_sums, 2, 3, 0),
+        (_maximum, 2, 1),
+        (summing, 6, 4) if pulls else (summing, 4, 3),
+        (row.finish, 7, 1) if pulls else (row.finish, 5, 1),
+        (_finish_sums, 2, 3),
     ]
     if row.minus:
         steps[:2] = [(_negated(formula), *rest) for formula, *rest in steps[:2]]
     found = [address(blocks(*step), dtype, BLOCKS_ARGUMENTS) for step in steps]
-    return np.array([*found, row.minus, row.keeps, pulls], np.int64)
+    operands = [takes + gives for _, takes, gives in steps]
+    return np.array([*found, *operands, row.minus, row.keeps, pulls], np.int64)
 
 
 @functools.cache
@@ -328,6 +328,10 @@ def loop(letter):
                     else:
                         places[3], places[4] = work + _TOTAL, work + _LOG
                         places[last] = target
+                    for k in range(plan[_OPERANDS + turn] if many > 1 else 0):
+                        # what is ours is the same for all
+                        ours = work <= places[k] < work + _WORK
+                        places[plan[_OPERANDS + turn] + k] = 0 if ours else BLOCK
                     call(plan[_LARGEST + turn], places, many, mode)
                     if turn and target == work + _OUT:
                         put(target, mode[_AT + out], steps[lane + out], lanes)

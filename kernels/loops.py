@@ -67,29 +67,29 @@ def packed(context, builder, signature, values):
 
 
 @intrinsic
-def each(typingctx, formula, inputs, outputs, places, block, like, still):
+def each(typingctx, formula, inputs, outputs, places, block, like):
     """The formula for the numbers of one block, vectorised.
 
-    places: int64 pointer to the addresses of the operands, as many inputs as told, then outputs;
-    all are contiguous. block: which, from there; of operands with a bit in `still` it is always the
-    first. like: any pointer of the operands' type. An output may be one of the inputs.
+    places: int64 pointer to the addresses of the operands, as many inputs as told, then outputs,
+    and then to the bytes from one of its blocks to the next: 0 where all blocks have the same
+    numbers. block: which, from there. like: any pointer of the operands' type. An output may be one
+    of the inputs.
     """
-    if not all(isinstance(kind, types.IntegerLiteral) for kind in (inputs, outputs, still)):
+    if not all(isinstance(kind, types.IntegerLiteral) for kind in (inputs, outputs)):
         return None
     nin, nout, element = inputs.literal_value, outputs.literal_value, like.dtype
     inner = formula.get_call_type(typingctx, (element,) * nin, {})
-    sig = types.void(formula, inputs, outputs, places, types.int64, like, still)
-    bits = still.literal_value
+    sig = types.void(formula, inputs, outputs, places, types.int64, like)
     length = BLOCK // (4 if element == types.float32 else 8)
 
     def codegen(context, builder, sig, args):
         prefer_wide(builder.function)
         module, kind = builder.module, context.get_value_type(sig.args[5])
-        offset = builder.mul(args[4], _INT64(BLOCK))
-        addresses = [builder.load(builder.gep(args[3], [_INT64(k)])) for k in range(nin + nout)]
+        count = nin + nout
+        numbers = [builder.load(builder.gep(args[3], [_INT64(k)])) for k in range(2 * count)]
         base = [
-            builder.inttoptr(builder.add(at, offset) if not bits >> k & 1 else at, kind)
-            for k, at in enumerate(addresses)
+            builder.inttoptr(builder.add(place, builder.mul(args[4], step)), kind)
+            for place, step in zip(numbers[:count], numbers[count:], strict=True)
         ]
         group = _distinct(module)
         loop = _distinct(module)
@@ -128,7 +128,7 @@ BLOCKS_ARGUMENTS = "oid"
 
 
 @functools.cache
-def blocks(formula, nin, nout, still=0):
+def blocks(formula, nin, nout):
     """C function: the formula for so many blocks of operands at their places; see `each`.
 
     The last argument is nothing, but its type tells the dtype.
@@ -136,7 +136,7 @@ def blocks(formula, nin, nout, still=0):
 
     def blocks_kernel(places, count, like):
         for block in range(count):
-            each(formula, nin, nout, places, block, like, still)
+            each(formula, nin, nout, places, block, like)
         return 0.0
 
     return blocks_kernel
