@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 import fastnn
+from fastnn._activation import REQUIRED
 from fastnn.activations import ACTIVATIONS, find
 from fastnn.reference import activations as reference
+from fastnn.reference.kinds import KINDS
 
-__all__ = ["PARAMETERS", "Case", "Data", "choose", "expected", "ours"]
+__all__ = ["PARAMETERS", "Case", "Data", "case_of", "choose", "oracle", "ours"]
 
 Array = npt.NDArray[Any]
 
@@ -24,6 +26,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "hard-sigmoid": {"slope": 1 / 6},
     "maxout": {"n_prev": 32, "n": 16, "k": 2, "rng": 0},
 }
+MISSING = [
+    name
+    for name, row in ACTIVATIONS.items()
+    if REQUIRED in row.parameters.values() and name not in PARAMETERS
+]
+if MISSING:
+    raise NotImplementedError(f"parameters needed of {MISSING}: add them to PARAMETERS")
 _ALONG_AXIS = ("softmax", "softmin", "log-softmax")
 _SHAPES = (1000, 10), (10_000, 32), (1000, 1000), (8, 1_000_000)
 _CALLED = ("tanh", "ReLU", "leaky-ReLU")
@@ -39,7 +48,7 @@ class Case:
     name : str
         Of the activation.
     part : str
-        ``forward``, ``vjp``, ``both`` or ``call``, which is forward too.
+        ``forward``, ``derivative``, ``vjp``, ``both`` of them, or ``call``, which is forward too.
     dtype : str
     shape : tuple of int
         Of x.
@@ -84,6 +93,16 @@ def _data(dtype: str, shape: tuple[int, ...], result_shape: tuple[int, ...]) -> 
     x = 2 * rng.standard_normal(shape, dtype)
     g = rng.standard_normal(result_shape, dtype)
     return Data(x, g, np.zeros_like(g), np.zeros_like(x))
+
+
+def case_of(name: str, part: str, dtype: str, size: int) -> Case:
+    """Of about that many numbers, in rows if the activation needs them."""
+    if name == "maxout":
+        n = PARAMETERS["maxout"]["n_prev"]
+        return Case(name, part, dtype, (size // n, n))
+    if name in _ALONG_AXIS:
+        return Case(name, part, dtype, (size // 10, 10))
+    return Case(name, part, dtype, (size - size % 2,))
 
 
 def choose(
@@ -134,6 +153,11 @@ def ours(case: Case) -> dict[str, Callable[[], Any]]:
     """Calls by their names, the one that is compared with the peers first."""
     act, data = _activation(case), case.data
     x, g, out, grad = data.x, data.g, data.out, data.grad
+    if case.part == "derivative":
+        if case.name == "maxout":  # has no derivative without g
+            act.forward(x)
+            return {"fastnn": lambda: act.backward(g)[0]}
+        return {"fastnn": lambda: act.backward(x, out=grad)}
     if case.part == "vjp":
         return {"fastnn": lambda: act.vjp(g, x, out=grad)}
     if case.part == "both":
@@ -151,30 +175,36 @@ def ours(case: Case) -> dict[str, Callable[[], Any]]:
     return calls
 
 
-def expected(case: Case) -> tuple[Array, ...]:
-    """The results by the reference, in float64."""
-    data, row = case.data, find(case.name)
-    x, g = data.x.astype(np.float64), data.g.astype(np.float64)
-    act = _activation(case)
+def oracle(case: Case) -> Callable[[], Any]:
+    """The same by the reference, in float64; of both parts a pair."""
+    row, act = find(case.name), _activation(case)
+    x, g = case.data.x.astype(np.float64), case.data.g.astype(np.float64)
     if case.name == "maxout":
-        groups = (x @ act.w + act.b).reshape(len(x), -1, act.k)
-        return (groups.max(axis=-1),)
+        return _maxout_oracle(act, g, x, pulls=case.part != "forward")
     if case.name == "GLU":
-        a, b = np.split(x, 2, axis=-1)
-        s = reference.find("sigmoid")(b)
-        if case.part == "vjp":
-            slope = reference.find("sigmoid_derivative")(b)
-            return (np.concatenate([g * s, g * a * slope], axis=-1),)
-        return (a * s,)
-    values = () if case.along_axis else tuple(act.parameters.values())
-    if row.variants:
-        values = ()
-    found = []
-    if case.part != "vjp":
-        found.append(reference.find(row.kernel)(x, *values))
-    if case.part in ("vjp", "both"):
-        if case.along_axis:
-            found.append(reference.find(f"{row.kernel}_vjp")(g, x))
-        else:
-            found.append(g * reference.find(f"{row.kernel}_derivative")(x, *values))
-    return tuple(found)
+        kind = KINDS["glu"]
+        flat = x.reshape(-1, x.shape[-1])
+        ones = g if case.part == "vjp" else np.ones_like(g)
+        pulled = ones.reshape(len(flat), -1)
+        if case.part == "forward":
+            return lambda: kind.forward(flat).reshape(g.shape)
+        return lambda: kind.pull(pulled, flat).reshape(x.shape)
+    own = not (case.along_axis or row.variants)
+    values = tuple(act.parameters.values()) if own else ()
+    forward = reference.find(row.kernel)
+    slope = reference.find(f"{row.kernel}_derivative")
+    pull = reference.find(f"{row.kernel}_vjp") if case.along_axis else None
+    parts: dict[str, Callable[[], Any]] = {
+        "forward": lambda: forward(x, *values),
+        "derivative": lambda: slope(x, *values),
+        "vjp": lambda: pull(g, x) if pull else g * slope(x, *values),
+        "both": lambda: (forward(x, *values), g * slope(x, *values)),
+    }
+    return parts[case.part]
+
+
+def _maxout_oracle(act: Any, g: Array, x: Array, *, pulls: bool) -> Callable[[], Any]:
+    kind = KINDS["maxout"]
+    if pulls:
+        return lambda: kind.pull(g, x @ act.w + act.b, act.k) @ act.w.T
+    return lambda: kind.forward(x @ act.w + act.b, act.k)
