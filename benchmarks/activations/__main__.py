@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,13 @@ def main() -> None:
         )
     except ValueError as error:
         sys.exit(f"activations: error: {error}")
-    heading = report.heading(given.rounds)
-    print(heading)
     results = contest.hold(chosen, given.rounds, 0.0005 if given.quick else 0.002)
-    text = report.tables(results)
-    print(f"\n{text}")
+    pieces = []
+    for piece in chain([report.heading(given.rounds)], report.tables(results)):
+        print(piece, end="\n\n", flush=True)
+        pieces.append(piece)
     if given.out:
-        given.out.write_text(f"{heading}\n\n{text}\n", encoding="utf-8")
+        given.out.write_text("\n\n".join(pieces) + "\n", encoding="utf-8")
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,11 +55,11 @@ def _arguments() -> argparse.Namespace:
         help="forward; vjp; both, forward and vjp in one; axis, the softmax family; call, of 64 "
         f"numbers; default {_PARTS}",
     )  # fmt: skip
-    parser.add_argument("--rounds", type=int, help="measurements of each; default 7, quick 3")
+    parser.add_argument("--rounds", type=int, help="measurements of each; default 5, quick 3")
     parser.add_argument("--quick", action="store_true", help="float32, 16k, few short rounds")
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the tables there too")
     given = parser.parse_args()
-    given.rounds = given.rounds or (3 if given.quick else 7)
+    given.rounds = given.rounds or (3 if given.quick else 5)
     given.dtypes = given.dtypes or (["float32"] if given.quick else ["float32", "float64"])
     try:
         default = "16k" if given.quick else _SIZES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -47,20 +48,26 @@ def heading(rounds: int) -> str:
     return "\n".join(["# Speed of activations", "", "```text", lines(found), "```"])
 
 
-def tables(results: list[Row]) -> str:
-    """A table for every part, dtype and shape; then what was slower than a peer."""
-    key = lambda row: (row.task.part, row.task.dtype, _size(row))  # noqa: E731
-    parts = [_table(*found, list(rows)) for found, rows in groupby(results, key)]
-    slower = [row for row in results if row.best and row.ratio > 1]
+def tables(results: Iterable[Row]) -> Iterator[str]:
+    """A table for every part, dtype and shape, once it is through; then what was slower."""
+    every = []
+    for found, group in groupby(results, _kind):
+        rows = list(group)
+        every += rows
+        yield _table(*found, rows)
+    slower = [row for row in every if row.best and row.ratio > 1]
     slower.sort(key=lambda row: -row.ratio)
     items = [
-        f"- {row.ratio:.2f} × {row.best}: {row.task.name}, {row.task.part}, {row.task.dtype}, "
-        f"{_size(row)}"
+        f"- {row.ratio:.2f} × {row.best}: {row.task.name}, {', '.join(_kind(row))}"
         for row in slower
     ]
-    measured = sum(bool(row.best) for row in results)
-    title = f"## Slower than a peer: {len(slower)} of {measured}"
-    return "\n\n".join([*parts, title, "\n".join(items) or "None."])
+    measured = sum(bool(row.best) for row in every)
+    yield f"## Slower than a peer: {len(slower)} of {measured}"
+    yield "\n".join(items) or "None."
+
+
+def _kind(row: Row) -> tuple[str, str, str]:
+    return row.task.part, row.task.dtype, _size(row)
 
 
 def _size(row: Row) -> str:

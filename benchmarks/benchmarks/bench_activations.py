@@ -4,7 +4,6 @@ from activations.cases import case_of, oracle, ours
 
 from fastnn.activations import ACTIVATIONS
 
-
 # Every combination runs in a process of its own, so there are few: short calls in one dtype, long
 # ones in the other.
 NUMBERS = {"1000 float32": (1_000, "float32"), "100000 float64": (100_000, "float64")}
