@@ -22,15 +22,56 @@ NAMES = {
     "SoftmaxCrossEntropy",
     "SumSquaresError",
     "NeuralNetwork",
+    "Activator",
+    "get_act",
 }
 
 
-def test_every_public_name_of_the_article():
+ACTIVATORS = {  # by the names of get_act
+    "step": "step",
+    "identity": "identity",
+    "bent-identity": "bentIdentity",
+    "hard-shrink": "hardShrink",
+    "soft-shrink": "softShrink",
+    "threshold": "threshold",
+    "sigmoid": "sigmoid",
+    "hard-sigmoid": "hardSigmoid",
+    "log-sigmoid": "logSigmoid",
+    "tanh": "act_tanh",
+    "tanh-shrink": "tanhShrink",
+    "hard-tanh": "hardtanh",
+    "ReLU": "ReLU",
+    "ReLU6": "ReLU6",
+    "leaky-ReLU": "leakyReLU",
+    "ELU": "ELU",
+    "SELU": "SELU",
+    "CELU": "CELU",
+    "softmax": "softmax",
+    "softmin": "softmin",
+    "log-softmax": "logSoftmax",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "Swish": "Swish",
+    "Mish": "Mish",
+    "tanhExp": "tanhExp",
+    "maxout": "maxout",
+}
+
+
+def test_every_public_name_of_the_articles():
     namespace = {}
     exec("from fastnn.dropin import *", namespace)
-    assert set(dropin.__all__) == NAMES
-    assert set(namespace) >= NAMES
+    assert set(dropin.__all__) == {*NAMES, *ACTIVATORS.values()}
+    assert set(namespace) >= set(dropin.__all__)
     assert all(namespace[name] is getattr(fastnn, name) for name in NAMES)
+
+
+@pytest.mark.parametrize("name", ACTIVATORS)
+def test_every_activator_of_the_article(name):
+    given = {"threshold": (0.1, 20.0), "maxout": (3, 2, 2)}.get(name, ())
+    made = getattr(dropin, ACTIVATORS[name])(*given)
+    assert type(made) is type(fastnn.get_act(name, *given))
+    assert isinstance(made, dropin.Activator)
 
 
 @pytest.mark.parametrize(
