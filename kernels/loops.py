@@ -67,18 +67,19 @@ def packed(context, builder, signature, values):
 
 
 @intrinsic
-def each(typingctx, formula, inputs, outputs, places, block, like):
+def each(typingctx, formula, inputs, outputs, places, block, like, still):
     """The formula for the numbers of one block, vectorised.
 
     places: int64 pointer to the addresses of the operands, as many inputs as told, then outputs;
-    all are contiguous. block: which, from there. like: any pointer of the operands' type. An output
-    may be one of the inputs.
+    all are contiguous. block: which, from there; of operands with a bit in `still` it is always the
+    first. like: any pointer of the operands' type. An output may be one of the inputs.
     """
-    if not all(isinstance(kind, types.IntegerLiteral) for kind in (inputs, outputs)):
+    if not all(isinstance(kind, types.IntegerLiteral) for kind in (inputs, outputs, still)):
         return None
     nin, nout, element = inputs.literal_value, outputs.literal_value, like.dtype
     inner = formula.get_call_type(typingctx, (element,) * nin, {})
-    sig = types.void(formula, inputs, outputs, places, types.int64, like)
+    sig = types.void(formula, inputs, outputs, places, types.int64, like, still)
+    bits = still.literal_value
     length = BLOCK // (4 if element == types.float32 else 8)
 
     def codegen(context, builder, sig, args):
@@ -86,7 +87,10 @@ def each(typingctx, formula, inputs, outputs, places, block, like):
         module, kind = builder.module, context.get_value_type(sig.args[5])
         offset = builder.mul(args[4], _INT64(BLOCK))
         addresses = [builder.load(builder.gep(args[3], [_INT64(k)])) for k in range(nin + nout)]
-        base = [builder.inttoptr(builder.add(place, offset), kind) for place in addresses]
+        base = [
+            builder.inttoptr(builder.add(at, offset) if not bits >> k & 1 else at, kind)
+            for k, at in enumerate(addresses)
+        ]
         group = _distinct(module)
         loop = _distinct(module)
         loop.operands = (
@@ -124,7 +128,7 @@ BLOCKS_ARGUMENTS = "oid"
 
 
 @functools.cache
-def blocks(formula, nin, nout):
+def blocks(formula, nin, nout, still=0):
     """C function: the formula for so many blocks of operands at their places; see `each`.
 
     The last argument is nothing, but its type tells the dtype.
@@ -132,7 +136,7 @@ def blocks(formula, nin, nout):
 
     def blocks_kernel(places, count, like):
         for block in range(count):
-            each(formula, nin, nout, places, block, like)
+            each(formula, nin, nout, places, block, like, still)
         return 0.0
 
     return blocks_kernel

@@ -211,16 +211,27 @@ class Kernel:
     def __init__(self, ufunc, parameters, defaults):
         self.ufunc = ufunc
         self._parameters, self._defaults = parameters, defaults
+        self._ready = {
+            letter: tuple(np.array(value, letter) for value in defaults.values())
+            for letter in ACCESS
+        }
+        self._count, self._nin = len(parameters), ufunc.nin
         self.__name__ = self.__qualname__ = ufunc.__name__
         self.__doc__ = ufunc.__doc__
         self.__module__ = "fastnn.kernels"
 
-    def __call__(self, *args, **keywords):
+    def __call__(self, *args, out=None, **keywords):
         """The ufunc, with the parameters that are not given at their defaults."""
-        missing = self.ufunc.nin - len(args)
+        missing = self._nin - len(args)
+        if missing == self._count and not keywords and type(out) is not tuple:
+            x = args[-1]  # NumPy takes long to see what it should do with Python's floats
+            if type(x) is np.ndarray and (ready := self._ready.get(x.dtype.char)) is not None:
+                return self.ufunc(*args, *ready, out)
         if missing > 0:
             names = self._parameters[-missing:]
             args += tuple(keywords.pop(name, self._defaults[name]) for name in names)
+        if out is not None:
+            keywords["out"] = out
         return self.ufunc(*args, **keywords)
 
     def __getattr__(self, name):

@@ -3,9 +3,22 @@
 import numpy as np
 
 from fastnn import DenseLayer, NeuralNetwork
+from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS
 
 DTYPES = [np.float32, np.float64]
+
+# Activations that meet every cost and every rule: all kinds of kernels, derivatives by input and by
+# output. The others are only other formulas, and meet one cost each, in turn.
+MAIN = {"identity", "sigmoid", "tanh", "ReLU", "softplus", "Swish"} | {
+    name for name, row in ACTIVATIONS.items() if row.kind
+}
+WITH_COSTS = [
+    (name, cost)
+    for k, name in enumerate(ACTIVATIONS)
+    for c, cost in enumerate(COSTS)
+    if name in MAIN or (k + c) % len(COSTS) == 0
+]
 
 
 def network(sizes, activations, cost, dtype=np.float64, seed=0):
