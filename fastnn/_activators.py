@@ -127,6 +127,13 @@ class Elementwise(Activator):
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """The gradient by x, where g is that by the activation: g times the derivative."""
+        if (
+            type(x) is type(g) is np.ndarray
+            and g.shape == x.shape
+            and g.dtype is x.dtype
+            and self._is_usual("_vjp", x, out)
+        ):
+            return self._kernels["_vjp"](g, x, *self._numbers[x.dtype.char], out)
         return self._apply("_vjp", (g, x), ("g", "x"), out)
 
     def forward_and_vjp(
@@ -141,16 +148,26 @@ class Elementwise(Activator):
         return self._of_one("_second_derivative", x, out)
 
     def _of_one(self, suffix: str, x: Any, out: Any) -> Any:
-        if (
-            type(x) is np.ndarray
-            and x.size < PARALLEL
-            and (out is None or (type(out) is np.ndarray and out.shape == x.shape))
-            and (out is None or (out.dtype is x.dtype and out.flags.writeable))
-            and (numbers := self._numbers.get(x.dtype.char)) is not None
-            and (kernel := self._kernels.get(suffix)) is not None
-        ):  # the shortest way for what is usual
-            return kernel(x, *numbers, out)
+        if type(x) is np.ndarray and self._is_usual(suffix, x, out):
+            return self._kernels[suffix](x, *self._numbers[x.dtype.char], out)
         return self._apply(suffix, (x,), ("x",), out)
+
+    def _is_usual(self, suffix: str, x: npt.NDArray[Any], out: Any) -> bool:
+        """Whether the short way does: a small array of floats, an `out` like it or none."""
+        return (
+            x.size < PARALLEL
+            and x.dtype.char in self._numbers
+            and suffix in self._kernels
+            and (
+                out is None
+                or (
+                    type(out) is np.ndarray
+                    and out.dtype is x.dtype
+                    and out.shape == x.shape
+                    and out.flags.writeable
+                )
+            )
+        )
 
     def _kernel(self, suffix: str) -> Any:
         if suffix not in self._kernels:

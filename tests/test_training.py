@@ -1,8 +1,10 @@
 """The engine against a training in NumPy: every activation, cost and rule, with every option."""
 
+import itertools
+
 import numpy as np
 import pytest
-from networks import DTYPES, MAIN, WITH_COSTS, data, network
+from networks import DTYPES, MAIN, OTHERS, data, network
 from reference_training import ReferenceTraining
 from tolerance import assert_close
 
@@ -51,10 +53,10 @@ OF_FIT = {"batch_size", "sample_weight", "class_weight"}
 CASES = [
     (*triple, OPTIONS[k % len(OPTIONS)])
     for k, triple in enumerate(
-        (name, cost, rule)
-        for k, (name, cost) in enumerate(WITH_COSTS)
-        for r, rule in enumerate(RULES)
-        if name in MAIN or (k + r) % len(RULES) == 0
+        [
+            *itertools.product(MAIN, COSTS, RULES),
+            *((name, cost, "SGD") for name, cost in OTHERS),
+        ]
     )
 ]
 
