@@ -11,8 +11,9 @@ A ufunc is made, and its loops compiled or loaded, when its name is first asked 
 ========================  =======================================================================
 
 x is followed by the activation's parameters, which are broadcast as x is; those with a default may
-be left out, or given by name. float16, float32 and float64 stay; integers become floats as for
-NumPy's own functions. Other arguments are those of every ufunc: ``out``, ``where``, ``dtype`` …
+be left out, and all may be given by name. float16, float32 and float64 stay; integers become
+floats as for NumPy's own functions: of ``tanh``, or with parameters of ``x * 0.5``. Other arguments
+are those of every ufunc: ``out``, ``where``, ``dtype`` …
 """
 
 import functools
@@ -63,6 +64,7 @@ def _loop(letter, nin, nout):
             places[k], places[operands + k] = room + k * BLOCK, 0 if stays else BLOCK
             for i in range(length if stays and n else 0):
                 write_block(room + k * BLOCK + i * width, read(args[k]))
+        streams = streams and out % size == 0  # else no number begins with a cache line
         first = (-out % _LINE) // size if streams else 0  # up to where a cache line begins
         start = 0
         while start < n:
@@ -201,14 +203,14 @@ def find(name):
     extra = suffix in ("_vjp", "_and_vjp")
     made = _made(name, doc, formula, len(arguments) + extra, nout)
     defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
-    if defaults:
+    if arguments[1:]:
         made = Kernel(made, [p.name for p in arguments[1:]], defaults)
-    allow(made, formula, 1 + extra, [defaults.get(p.name) for p in arguments[1:]])
+    allow(made, formula, 1 + extra, nout, [defaults.get(p.name) for p in arguments[1:]])
     return made
 
 
 class Kernel:
-    """A ufunc whose last arguments, the activation's parameters, have defaults.
+    """A ufunc whose last arguments, the activation's parameters, have names and maybe defaults.
 
     Everything else is the ufunc's, which is the attribute `ufunc`.
     """
@@ -216,10 +218,13 @@ class Kernel:
     def __init__(self, ufunc, parameters, defaults):
         self.ufunc = ufunc
         self._parameters, self._defaults = parameters, defaults
-        self._ready = {
-            letter: tuple(np.array(value, letter) for value in defaults.values())
-            for letter in ACCESS
-        }
+        # where NumPy would take long to see what it should do with Python's floats
+        self._ready = {}
+        if len(defaults) == len(parameters) and ufunc.nout == 1:
+            self._ready = {
+                letter: tuple(np.array(value, letter) for value in defaults.values())
+                for letter in ACCESS
+            }
         self._main, self._nin = ufunc.nin - len(parameters), ufunc.nin
         self.__name__ = self.__qualname__ = ufunc.__name__
         self.__doc__ = ufunc.__doc__
@@ -227,17 +232,20 @@ class Kernel:
 
     def __call__(self, *args, out=None, **keywords):
         """The ufunc, with the parameters that are not given at their defaults."""
-        if len(args) == self._main and not keywords and type(out) is not tuple:
-            try:  # NumPy takes long to see what it should do with Python's floats
-                ready = self._ready[args[-1].dtype.char]
-            except (AttributeError, KeyError):  # no array, or none of floats
-                pass
-            else:
+        if len(args) == self._main and not keywords and type(args[-1]) is np.ndarray:
+            dtype = args[-1].dtype
+            if (
+                (ready := self._ready.get(dtype.char)) is not None
+                and (self._main == 1 or getattr(args[0], "dtype", None) is dtype)
+                and type(out) is not tuple
+            ):
                 return self.ufunc(*args, *ready, out)
         missing = self._nin - len(args)
-        if missing > 0:
-            names = self._parameters[-missing:]
-            args += tuple(keywords.pop(name, self._defaults[name]) for name in names)
+        if 0 < missing <= len(self._parameters):
+            for name in self._parameters[-missing:]:
+                if name not in keywords and name not in self._defaults:
+                    raise TypeError(f"{self.__name__}() needs {name}")
+                args += (keywords.pop(name, self._defaults.get(name)),)
         if out is not None:
             keywords["out"] = out
         return self.ufunc(*args, **keywords)

@@ -128,6 +128,27 @@ def use_every_row(dtype):
     return report(len(combinations), passes)
 
 
+def call_pickled(kernel, count):
+    """A ufunc that came from another process, of so many equal arguments."""
+    import pickle
+
+    found = pickle.loads(bytes.fromhex(kernel))(*[[0.5, -1.0, 2.0]] * int(count))
+    return [y.tolist() for y in (found if isinstance(found, tuple) else (found,))]
+
+
+def call_cached(folder):
+    """A user's function with ``cache=True`` over ufuncs, and how often its cache was hit."""
+    import numpy as np
+
+    sys.path.insert(0, folder)
+    from users import squash
+
+    x = np.linspace(-3, 3, 50)
+    out = np.empty_like(x)
+    squash(x, out)
+    return {"result": out.tolist(), "hits": sum(squash.stats.cache_hits.values())}
+
+
 def import_seconds(bytecode):
     """Seconds of ``import fastnn`` after ``import numba``, with byte code kept in a folder."""
     import time
