@@ -20,18 +20,15 @@ import functools
 import inspect
 
 import numpy as np
-from numba.np.ufunc import _internal
 
 from . import activations, family
 from .access import ACCESS
 from .embedded import allow
 from .jit import address, call, integers, scalar
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
+from .numpy_api import ufunc
 
 __all__ = ["Kernel", "find", "known"]
-
-_ARGUMENTS = "oood"  # of a ufunc's loop; the last is nothing, but its type tells the dtype
-_HALF_ARGUMENTS = "oooi"  # the last is the address of the float32 loop
 
 _LINE = 64
 _STREAM = 2**24  # bytes of an output from which on it goes past the caches
@@ -111,36 +108,23 @@ def _made(name, doc, formula, nin, nout):
     """A ufunc with loops for float16, float32 and float64."""
     function = blocks(formula, nin, nout)
     single, double = (address(function, d, BLOCKS_ARGUMENTS) for d in (np.float32, np.float64))
-    return _internal.fromfunc(
-        name,
-        doc,
-        [address(_loop(letter, nin, nout), np.float64, "oooi") for letter in ACCESS],
-        [[np.dtype(letter).num] * (nin + nout) for letter in ACCESS],
-        nin,
-        nout,
-        [single, single, double],
-        [],
-        _internal.PyUFunc_None,
-    )
+    loops = [
+        (letter, address(_loop(letter, nin, nout), np.float64, "oooi"), target)
+        for letter, target in zip("efd", (single, single, double), strict=True)
+    ]
+    return ufunc(name, doc, loops, nin, nout)
 
 
 def _made_along_axis(name):
     """A ufunc of the softmax family."""
-    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
     nin = 2 if name.endswith("_vjp") else 1
-    return _internal.fromfunc(
-        name,
-        family.TABLE[name].finish.__doc__,
-        [address(family.loop(letter), np.float64, "oooo") for letter in ACCESS],
-        [[np.dtype(letter).num] * (nin + 1) for letter in ACCESS],
-        nin,
-        1,
-        [plan.ctypes.data for plan in plans],
-        plans,
-        _internal.PyUFunc_None,
-        "(n),(n)->(n)" if nin == 2 else "(n)->(n)",
-        (),
-    )
+    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
+    loops = [
+        (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)
+        for letter, plan in zip("efd", plans, strict=True)  # `family` keeps the plans
+    ]
+    signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
+    return ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
 
 
 @functools.cache
