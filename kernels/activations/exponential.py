@@ -1,7 +1,7 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..jit import bits_of, fma, from_bits, like, scalar
+from ..jit import fma, like, scalar
 from ..scaled import exp_parts, least, most, scale, times
 from ..vecmath import _clamp, _constant
 
@@ -33,7 +33,7 @@ def exponential_second_derivative(x):
 @scalar
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
-    return vecmath.sigmoid_fast(x)
+    return vecmath.sigmoid(x)
 
 
 @scalar
@@ -180,6 +180,7 @@ def _quotient(x, alpha):
 def celu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x / alpha) - 1) below."""
     z, low = _quotient(x, alpha)
+    z = least(z, vecmath.EXP_OVERFLOW)
     y = (like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, like(x, 0.5))
     # x / alpha of a subnormal x would have lost bits
     return x if x >= _constant(x, (-(2.0**-100), -(2.0**-900))) else y
@@ -201,23 +202,13 @@ def celu_second_derivative(x, alpha):
 
 @scalar
 def swish(x, beta=1.0):
-    """x σ(z) = x b / (b + a), z = β x, a / b = exp(-z), with b a power of two.
+    """x σ(z) = x b / s, z = β x, σ(z) = b / s, where x b is exact: b is a power of two.
 
-    So x b is exact, and a subnormal result is rounded once; b is about the size of 1 / a, so that
-    neither overflows.
-
-    Accuracy: 1.8 ULP.
+    Accuracy: 1.6 ULP.
     """
     z = beta * x
-    k, head, rest = vecmath._reduce(-z)
-    rest = rest + fma(beta, x, -z)
-    tail = head + vecmath._exp_tail(head - rest, -rest)
-    half, one = like(k, k >> 1), bits_of(like(x, 1.0))
-    first = from_bits(like(k, vecmath._to_exponent(half, x) + one))
-    b = from_bits(like(k, one - vecmath._to_exponent(like(k, k - half), x)))
-    sum_ = first + b
-    y = (x * b) / (sum_ + fma(first, tail, b - (sum_ - first)))
-    y = x if z > _constant(x, (19.0, 39.0)) else y
+    b, divisor = vecmath.logistic_parts(z, fma(beta, x, -z))
+    y = x if z > _constant(x, (19.0, 39.0)) else (x * b) / divisor
     return like(x, 0) if z < _constant(x, (-130.0, -1000.0)) else y
 
 
