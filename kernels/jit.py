@@ -69,7 +69,9 @@ def scalar(function=None, *, reassoc=False):
     """Declare a function that kernels inline."""
     if function is None:
         return lambda f: scalar(f, reassoc=reassoc)
+    # no entry from C either: it would be compiled for each function that is only ever inlined
     options = {"error_model": "numpy", "fastmath": _fastmath(reassoc), "forceinline": True}
+    options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
     return register_jitable(**options)(function)
 
 
