@@ -38,6 +38,8 @@ __all__ = [
     "by_dtype",
     "call",
     "carray",
+    "choose",
+    "constant",
     "data",
     "field",
     "fma",
@@ -48,6 +50,7 @@ __all__ = [
     "like",
     "numbers",
     "pointer",
+    "polynomial",
     "prefer_wide",
     "scalar",
     "singles",
@@ -66,7 +69,9 @@ def scalar(function=None, *, reassoc=False):
     """Declare a function that kernels inline."""
     if function is None:
         return lambda f: scalar(f, reassoc=reassoc)
+    # no entry from C either: it would be compiled for each function that is only ever inlined
     options = {"error_model": "numpy", "fastmath": _fastmath(reassoc), "forceinline": True}
+    options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
     return register_jitable(**options)(function)
 
 
@@ -202,6 +207,69 @@ def like(typingctx, x, value):
 
     def codegen(context, builder, sig, args):
         return context.cast(builder, args[1], sig.args[1], sig.return_type)
+
+    return sig, codegen
+
+
+@intrinsic
+def choose(typingctx, x, pair):
+    """The first of a pair where x is float32, else the second.
+
+    An instruction and not a function: it stands in every formula, and each function that one calls
+    takes numba ten milliseconds.
+    """
+    if not isinstance(pair, types.BaseTuple) or len(pair) != 2:
+        return None
+    index = 0 if x == types.float32 else 1
+    sig = types.unliteral(pair.types[index])(x, pair)
+
+    def codegen(context, builder, sig, args):
+        value = builder.extract_value(args[1], index)
+        return context.cast(builder, value, sig.args[1].types[index], sig.return_type)
+
+    return sig, codegen
+
+
+@intrinsic
+def constant(typingctx, x, pair):
+    """The number of a pair that is meant for the type of x, in that type."""
+    if not isinstance(pair, types.BaseTuple) or len(pair) != 2:
+        return None
+    index = 0 if x == types.float32 else 1
+    sig = x(x, pair)
+
+    def codegen(context, builder, sig, args):
+        value = builder.extract_value(args[1], index)
+        return context.cast(builder, value, sig.args[1].types[index], sig.return_type)
+
+    return sig, codegen
+
+
+@intrinsic
+def polynomial(typingctx, x, c):
+    """c[0] + c[1] x + c[2] x**2 + …: pairs c[i] + c[i+1] x by Horner's rule in x**2.
+
+    Half as long a chain of dependent operations as Horner's rule in x.
+    """
+    if not isinstance(c, types.BaseTuple) or len(c) < 2:
+        return None
+    sig = x(x, c)
+
+    def codegen(context, builder, sig, args):
+        x = args[0]
+        numbers = [
+            context.cast(builder, builder.extract_value(args[1], i), kind, sig.return_type)
+            for i, kind in enumerate(sig.args[1].types)
+        ]
+        pairs = [
+            builder.fma(high, x, low)
+            for low, high in zip(numbers[::2], numbers[1::2], strict=False)
+        ]
+        y = numbers[-1] if len(numbers) % 2 else pairs.pop()
+        square = builder.fmul(x, x)
+        for pair in reversed(pairs):
+            y = builder.fma(y, square, pair)
+        return y
 
     return sig, codegen
 

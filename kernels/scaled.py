@@ -5,14 +5,11 @@ last, as two factors, and a subnormal result is rounded once. `exp_parts` takes 
 pair, since exp makes an absolute error of its argument a relative one of its result.
 """
 
-from .jit import bits_of, fma, from_bits, like, scalar
+from .jit import bits_of, choose, constant, fma, from_bits, like, polynomial, scalar
 from .vecmath import (
-    _choose,
-    _constant,
     _exp_tail,
     _fast_two_sum,
     _half_expm1,
-    _polynomial,
     _ratio,
     _reduce,
     _two_factors,
@@ -36,10 +33,7 @@ __all__ = [
     "with_sign",
 ]
 
-choose = _choose
-constant = _constant
 fast_two_sum = _fast_two_sum
-polynomial = _polynomial
 
 
 @scalar

@@ -12,7 +12,7 @@ the last bit of ``high``. The sums that make pairs survive the fusing of a*b + c
 may do anywhere: every product in them is exact or one that may keep more bits.
 """
 
-from .jit import bits_of, by_dtype, fma, from_bits, like, scalar
+from .jit import bits_of, by_dtype, choose, constant, fma, from_bits, like, polynomial, scalar
 from .vecmath_tables import (
     ATANH,
     EXP,
@@ -31,38 +31,6 @@ from .vecmath_tables import (
 )
 
 __all__ = ["exp", "expm1", "log", "log1p", "sigmoid", "softplus", "tanh"]
-
-
-@scalar
-def _first(x, pair):
-    return pair[0]
-
-
-@scalar
-def _second(x, pair):
-    return pair[1]
-
-
-_choose = by_dtype(_first, _second)
-
-
-@scalar
-def _constant(x, pair):
-    return like(x, _choose(x, pair))
-
-
-@scalar
-def _polynomial(x, c):
-    """c[0] + c[1] x + c[2] x**2 + …: pairs c[i] + c[i+1] x by Horner's rule in x**2.
-
-    Half as long a chain of dependent operations as Horner's rule in x.
-    """
-    square = x * x
-    odd = len(c) % 2
-    y = like(x, c[-1]) if odd else fma(like(x, c[-1]), x, like(x, c[-2]))
-    for i in range(len(c) - 4 + odd, -1, -2):
-        y = fma(y, square, fma(like(x, c[i + 1]), x, like(x, c[i])))
-    return y
 
 
 @scalar
@@ -99,7 +67,7 @@ def _clamp(x, low, high):
 @scalar
 def _to_exponent(k, x):
     """Integer k as the exponent bits of x's type; higher bits of k fall off the top."""
-    return like(k, k << _choose(x, MANTISSA_BITS))
+    return like(k, k << choose(x, MANTISSA_BITS))
 
 
 @scalar
@@ -108,16 +76,16 @@ def _reduce(x):
 
     k comes as an integer whose low bits are the exponent, with those of ROUNDER above them.
     """
-    rounded = fma(x, _constant(x, PER_LN2), _constant(x, ROUNDER))
-    k = rounded - _constant(x, ROUNDER)
-    head = fma(-k, _constant(x, LN2_HIGH), x)
-    return bits_of(rounded), head, k * _constant(x, LN2_LOW)
+    rounded = fma(x, constant(x, PER_LN2), constant(x, ROUNDER))
+    k = rounded - constant(x, ROUNDER)
+    head = fma(-k, constant(x, LN2_HIGH), x)
+    return bits_of(rounded), head, k * constant(x, LN2_LOW)
 
 
 @scalar
 def _exp_tail(r, correction):
     """exp(r) - 1 - r + correction."""
-    return fma(r * r, _polynomial(r, _choose(r, EXP)), correction)
+    return fma(r * r, polynomial(r, choose(r, EXP)), correction)
 
 
 @scalar
@@ -136,7 +104,7 @@ def exp(x):
 
     Accuracy: 0.86 ULP in float32, 0.86 in float64.
     """
-    x = _clamp(x, _constant(x, EXP_UNDERFLOW), _constant(x, EXP_OVERFLOW))
+    x = _clamp(x, constant(x, EXP_UNDERFLOW), constant(x, EXP_OVERFLOW))
     k, head, low = _reduce(x)
     y = like(x, 1.0) + (head + _exp_tail(head - low, -low))
     first, second = _two_factors(k, x)
@@ -160,13 +128,13 @@ def exp_pair(x, x_low):
 @scalar
 def _exp_pair(x):
     """The same for exp(x) and any x <= 1/2, or NaN."""
-    return exp_pair(_constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x, like(x, 0.0))
+    return exp_pair(constant(x, EXP_FLOOR) if x < constant(x, EXP_FLOOR) else x, like(x, 0.0))
 
 
 @scalar
 def exponent(x):
     """x, bounded to where exp is 0 or infinite, whatever normal number it is multiplied by."""
-    return _clamp(x, _constant(x, EXP_FLOOR), -_constant(x, EXP_FLOOR))
+    return _clamp(x, constant(x, EXP_FLOOR), -constant(x, EXP_FLOOR))
 
 
 @scalar
@@ -175,7 +143,7 @@ def times_exp(a, x, low):
 
     Accuracy: 1.7 ULP.
     """
-    x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
+    x = constant(x, EXP_FLOOR) if x < constant(x, EXP_FLOOR) else x
     first, second, high, _ = exp_pair(x, low)
     return ((a * first) * high) * second
 
@@ -186,7 +154,7 @@ def scaled_expm1(x, low, scale):
 
     scale is 1/2 where 2**k may overflow before exp does; for x <= 0, 1 is better: tiny x stay.
     """
-    x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
+    x = constant(x, EXP_FLOOR) if x < constant(x, EXP_FLOOR) else x
     first, second, high, rest = exp_pair(x, low)
     power = first * (scale * second)
     return fma(power, rest, fma(power, high, -scale))
@@ -211,14 +179,14 @@ def expm1(x):
 
     Accuracy: 0.96 ULP in float32, 0.98 in float64.
     """
-    y = _clamp(x, _constant(x, (-18.0, -38.0)), _constant(x, EXP_OVERFLOW))
+    y = _clamp(x, constant(x, (-18.0, -38.0)), constant(x, EXP_OVERFLOW))
     k, head, low = _reduce(y)
     # Near x = ln(2)/2 the sum cancels so much that the rounding of r in r**2/2 would show.
     r = head - low
     tail = _exp_tail(r, fma((head - r) - low, r, -low))
     power, base, high, low = _half_expm1(k, head, tail)
     low = low + ((power - base) - like(x, 0.5))
-    return x if abs(x) < _constant(x, TINY) else like(x, 2.0) * (high + low)
+    return x if abs(x) < constant(x, TINY) else like(x, 2.0) * (high + low)
 
 
 @scalar
@@ -232,7 +200,7 @@ def tanh(x):
     Accuracy: 1.83 ULP in float32, 1.81 in float64.
     """
     half, size = like(x, 0.5), abs(x)
-    y = _constant(x, (10.0, 20.0)) if size > _constant(x, (10.0, 20.0)) else size  # tanh = 1
+    y = constant(x, (10.0, 20.0)) if size > constant(x, (10.0, 20.0)) else size  # tanh = 1
     k, head, low = _reduce(like(x, -2.0) * y)
     c = head + _exp_tail(head - low, -low)
     p = from_bits(like(k, _to_exponent(k, x) + bits_of(half)))
@@ -267,7 +235,7 @@ def sigmoid(x):
 
     Accuracy: 1.5 ULP.
     """
-    x = _clamp(x, _constant(x, EXP_UNDERFLOW), _constant(x, SIGMOID_IS_ONE))
+    x = _clamp(x, constant(x, EXP_UNDERFLOW), constant(x, SIGMOID_IS_ONE))
     b, divisor = logistic_parts(x, like(x, 0.0))
     return b / divisor
 
@@ -275,7 +243,7 @@ def sigmoid(x):
 @scalar
 def exponent_size(x):
     """|x|, but never more than exp_pair takes; there exp(-|x|) is 0."""
-    size, most = abs(x), -_constant(x, EXP_FLOOR)
+    size, most = abs(x), -constant(x, EXP_FLOOR)
     return most if size > most else size
 
 
@@ -332,7 +300,7 @@ def sigmoid_of_minus(x, s):
 
 @scalar
 def _log1p_tail32(f):
-    return (f * f) * _polynomial(f, LOG1P)
+    return (f * f) * polynomial(f, LOG1P)
 
 
 @scalar
@@ -340,7 +308,7 @@ def _log1p_tail64(f):
     # With s = f / (2 + f), 2 s = f - s f. A division is cheaper here than 12 more coefficients.
     s = f / (like(f, 2.0) + f)
     square = s * s
-    return s * fma(square, _polynomial(square, ATANH), -f)
+    return s * fma(square, polynomial(square, ATANH), -f)
 
 
 _log1p_tail = by_dtype(_log1p_tail32, _log1p_tail64)  # log1p(f) - f
@@ -349,8 +317,8 @@ _log1p_tail = by_dtype(_log1p_tail32, _log1p_tail64)  # log1p(f) - f
 @scalar
 def _log_pair(k, f, low):
     """k ln 2 + log1p(f + low) as a pair, for f in [sqrt(1/2) - 1, sqrt(2) - 1]."""
-    high, rest = _fast_two_sum(k * _constant(f, LN2_HIGH), f)
-    low = fma(k, _constant(f, LN2_LOW), fma(-f, low, low))  # low / (1 + f), first order
+    high, rest = _fast_two_sum(k * constant(f, LN2_HIGH), f)
+    low = fma(k, constant(f, LN2_LOW), fma(-f, low, low))  # low / (1 + f), first order
     return high, rest + (low + _log1p_tail(f))
 
 
@@ -359,7 +327,7 @@ def _split(x):
     """k, m with x = 2**k m and m in [sqrt(1/2), sqrt(2)), for a normal x > 0."""
     bits = bits_of(x)
     offset = like(bits, bits - bits_of(like(x, SQRT_HALF)))
-    k = like(bits, offset >> _choose(x, MANTISSA_BITS))
+    k = like(bits, offset >> choose(x, MANTISSA_BITS))
     return k, from_bits(like(bits, bits - _to_exponent(k, x)))
 
 
@@ -370,9 +338,9 @@ def log(x):
     Accuracy: 0.92 ULP in float32, 0.88 in float64.
     """
     zero, infinity = like(x, 0.0), like(x, float("inf"))
-    subnormal = x < _constant(x, (2.0**-126, 2.0**-1022))
-    k, m = _split(x * _constant(x, (2.0**25, 2.0**54)) if subnormal else x)
-    k = like(x, k) - (_constant(x, (25.0, 54.0)) if subnormal else zero)
+    subnormal = x < constant(x, (2.0**-126, 2.0**-1022))
+    k, m = _split(x * constant(x, (2.0**25, 2.0**54)) if subnormal else x)
+    k = like(x, k) - (constant(x, (25.0, 54.0)) if subnormal else zero)
     high, low = _log_pair(k, m - like(x, 1.0), zero)
     y = high + low if x < infinity else x
     return y if x > zero else (-infinity if x == zero else like(x, float("nan")))
@@ -390,14 +358,14 @@ def log1p(x):
     lost = (one - (y - part)) + (x - part)
     k, m = _split(y)
     # lost times 2**-k; where the largest k is cut off, what was lost no longer counts
-    cut = like(k, _choose(x, (100, 1000)))
+    cut = like(k, choose(x, (100, 1000)))
     exponent = k if k < cut else cut
     lost = lost * from_bits(like(k, bits_of(one) - _to_exponent(exponent, x)))
     f, low = _fast_two_sum(m - one, lost)
     high, low = _log_pair(like(x, k), f, low)
     y = high + low if x < infinity else x
     y = y if x > -one else (-infinity if x == -one else like(x, float("nan")))
-    return x if abs(x) < _constant(x, TINY) else y
+    return x if abs(x) < constant(x, TINY) else y
 
 
 @scalar

@@ -3,8 +3,8 @@
 Squares are taken of sizes up to 2**60 (float32) or 2**500: beyond, the root is the size itself.
 """
 
-from ..jit import fma, like, scalar, sqrt
-from ..vecmath import _clamp, _constant
+from ..jit import constant, fma, like, scalar, sqrt
+from ..vecmath import _clamp
 
 _ROOT_IS_SIZE = (2.0**60, 2.0**500)
 _LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
@@ -18,7 +18,7 @@ def bent_identity(x):
     Accuracy: 1.5 ULP.
     """
     size, one, half = abs(x), like(x, 1), like(x, 0.5)
-    most = _constant(x, _ROOT_IS_SIZE)
+    most = constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
     root = sqrt(fma(bounded, bounded, one))
     y = fma(x, (half * bounded) / (one + root), x)
@@ -31,7 +31,7 @@ def bent_identity(x):
 @scalar
 def bent_identity_derivative(x):
     """x / (2 sqrt(x² + 1)) + 1."""
-    most = _constant(x, _ROOT_IS_SIZE)
+    most = constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
     root = sqrt(fma(bounded, bounded, like(x, 1)))
     return (like(x, 0.5) * bounded) / root + like(x, 1)
@@ -40,7 +40,7 @@ def bent_identity_derivative(x):
 @scalar
 def bent_identity_second_derivative(x):
     """1 / (2 sqrt(x² + 1)³)."""
-    most = _constant(x, _ROOT_IS_SIZE)
+    most = constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
     inverse = like(x, 1) / sqrt(fma(bounded, bounded, like(x, 1)))
     return (like(x, 0.5) * inverse) * (inverse * inverse)
@@ -49,7 +49,7 @@ def bent_identity_second_derivative(x):
 @scalar
 def softsign(x):
     """x / (1 + |x|)."""
-    most = _constant(x, _LARGEST)
+    most = constant(x, _LARGEST)
     x = _clamp(x, -most, most)
     return x / (like(x, 1) + abs(x))
 
@@ -80,7 +80,7 @@ def softsign_second_derivative(x):
 @scalar
 def _root(x, b):
     """sqrt(x² + b)."""
-    size, most = abs(x), _constant(x, _ROOT_IS_SIZE)
+    size, most = abs(x), constant(x, _ROOT_IS_SIZE)
     squared = most if size > most else size
     root = sqrt(fma(squared, squared, b))
     # where b = 0, the square of a small size would have lost bits
@@ -117,7 +117,7 @@ def squareplus(x, b=4.0):
 @scalar
 def squareplus_derivative(x, b):
     """(1 + x / sqrt(x² + b)) / 2 = squareplus(x) / sqrt(x² + b); 0 where both are 0."""
-    most, least = _constant(x, _LARGEST), _constant(x, _SMALLEST)
+    most, least = constant(x, _LARGEST), constant(x, _SMALLEST)
     x = _clamp(x, -most, most)
     root = _root(x, b)
     return _squareplus(x, root, b) / (least if root < least else root)
@@ -126,6 +126,6 @@ def squareplus_derivative(x, b):
 @scalar
 def squareplus_second_derivative(x, b):
     """b / (2 sqrt(x² + b)³); 0 where both are 0."""
-    root, least = _root(x, b), _constant(x, _SMALLEST)
+    root, least = _root(x, b), constant(x, _SMALLEST)
     inverse = like(x, 1) / (least if root < least else root)
     return (((like(x, 0.5) * b) * inverse) * inverse) * inverse

@@ -1,9 +1,9 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..jit import fma, like, scalar
+from ..jit import constant, fma, like, scalar
 from ..scaled import exp_parts, least, most, scale, times
-from ..vecmath import _clamp, _constant
+from ..vecmath import _clamp
 
 
 @scalar
@@ -183,7 +183,7 @@ def celu(x, alpha=1.0):
     z = least(z, vecmath.EXP_OVERFLOW)
     y = (like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, like(x, 0.5))
     # x / alpha of a subnormal x would have lost bits
-    return x if x >= _constant(x, (-(2.0**-100), -(2.0**-900))) else y
+    return x if x >= constant(x, (-(2.0**-100), -(2.0**-900))) else y
 
 
 @scalar
@@ -208,27 +208,31 @@ def swish(x, beta=1.0):
     """
     z = beta * x
     b, divisor = vecmath.logistic_parts(z, fma(beta, x, -z))
-    y = x if z > _constant(x, (19.0, 39.0)) else (x * b) / divisor
-    return like(x, 0) if z < _constant(x, (-130.0, -1000.0)) else y
+    y = x if z > constant(x, (19.0, 39.0)) else (x * b) / divisor
+    return like(x, 0) if z < constant(x, (-130.0, -1000.0)) else y
 
 
 @scalar
 def swish_derivative(x, beta):
-    """σ(z) + z σ(z) σ(-z) = e (1 + e + z) / (1 + e)², z = β x, e = exp(z).
+    """w for z < 0, 1 - w for z >= 0; z = β x, w = e (1 + e - |z|) / (1 + e)², e = exp(-|z|).
 
-    In the lower tail e (1 + z - …), where only the last term needs a division.
+    In the lower tail e (1 - |z| - …), where only the last term needs a division.
     """
     one, two = like(x, 1.0), like(x, 2.0)
     z = beta * x
     low = fma(beta, x, -z)
-    inside = abs(z) < _constant(x, (150.0, 1000.0))
-    z = least(most(z, (-150.0, -1000.0)), (19.0, 40.0))
-    first, second, h = exp_parts(z, low if inside else like(x, 0.0))
+    low = low if z < like(x, 0.0) else -low
+    y = -abs(z)
+    low = low if y > constant(x, (-150.0, -1000.0)) else like(x, 0.0)
+    y = most(y, (-150.0, -1000.0))
+    first, second, h = exp_parts(y, low)
     e = scale(first, second, h)
     below = one + e
-    tail = z < like(x, -1.5)
-    above = -(e * fma(z, two + e, below)) if tail else z + below
-    return times((one + z if tail else like(x, 0.0)) + above / (below * below), first, second, h)
+    tail = y < like(x, -1.5)
+    above = -(e * fma(y, two + e, below)) if tail else y + below
+    w = (one + y if tail else like(x, 0.0)) + above / (below * below)
+    w = times(w, first, second, h)
+    return w if z < like(x, 0.0) else one - w
 
 
 @scalar
@@ -239,7 +243,7 @@ def swish_second_derivative(x, beta):
     low = fma(beta, x, -z)
     low = -low if z < like(x, 0.0) else low
     size = abs(z)
-    low = low if size < _constant(x, (170.0, 1400.0)) else like(x, 0.0)
+    low = low if size < constant(x, (170.0, 1400.0)) else like(x, 0.0)
     size = least(size, (170.0, 1400.0))
     first, second, h = exp_parts(-size, -low)
     e = scale(first, second, h)

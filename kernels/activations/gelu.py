@@ -20,7 +20,8 @@ from ..scaled import (
 )
 from ..vecmath_tables import MILLS, MILLS_MIDDLE
 
-_DENSITY = 0.3989422804014327  # φ(0) = 1 / sqrt(2π)
+_DENSITY = (0.3989422917366028, 0.3989422804014327)  # φ(0) = 1 / sqrt(2π), and the rest
+_DENSITY_LOW = (-1.133517010025e-08, -2.4923272022777e-17)
 _LARGEST = (15.0, 39.0)  # at and beyond, x φ(x) is 0
 
 
@@ -63,7 +64,8 @@ def gelu_derivative(x):
     y = least(abs(x), _LARGEST)
     first, second, h = square_parts(y)
     mills, low = _mills(y)
-    w = times(fma(like(x, -_DENSITY), y, mills) + low, first, second, h)
+    low = fma(-constant(x, _DENSITY_LOW), y, low)
+    w = times(fma(-constant(x, _DENSITY), y, mills) + low, first, second, h)
     return like(x, 1.0) - w if x >= like(x, 0.0) else w
 
 
@@ -75,7 +77,7 @@ def gelu_second_derivative(x):
     """
     y = least(abs(x), _LARGEST)
     first, second, h = square_parts(y)
-    return times(like(x, _DENSITY) * fma(-y, y, like(x, 2.0)), first, second, h)
+    return times(constant(x, _DENSITY) * fma(-y, y, like(x, 2.0)), first, second, h)
 
 
 # gelu_tanh(x) = x σ(v), v = 2 sqrt(2/π) (x + 0.044715 x³) = x (a + b x²), for the decimal 0.044715.
@@ -159,7 +161,9 @@ def gelu_tanh_second_derivative(x):
     first, second, h = exp_parts(-v, -low)
     e = scale(first, second, h)
     below = one + e
+    inverse = one / below
+    inverse = fma(fma(-inverse, e, one - inverse), inverse, inverse)  # what 1 + e has lost
     slope = _slope(x)
     gain = fma(like(x, 6.0) * constant(x, _B), x * x, slope + slope)
     above = fma(gain, below, ((x * slope) * slope) * (e - one))
-    return times(above / ((below * below) * below), first, second, h)
+    return times(above * ((inverse * inverse) * inverse), first, second, h)

@@ -3,8 +3,8 @@
 At a kink the derivative is that of one side, as each docstring says.
 """
 
-from ..jit import fma, like, scalar
-from ..vecmath import _clamp, _constant
+from ..jit import constant, fma, like, scalar
+from ..vecmath import _clamp
 
 _SIXTH_HIGH = (0.1666666716337204, 0.16666666666666666)
 _SIXTH_LOW = (-4.967053731282552e-09, 9.25185853854297e-18)
@@ -245,7 +245,7 @@ def hard_swish(x):
     """x relu6(x + 3) / 6. Accuracy: 1.99 ULP."""
     # 1/6 is a pair; -3 and 3 are selected below, so that nothing need be clipped
     t = x + like(x, 3)
-    y = x * fma(t, _constant(x, _SIXTH_HIGH), t * _constant(x, _SIXTH_LOW))
+    y = x * fma(t, constant(x, _SIXTH_HIGH), t * constant(x, _SIXTH_LOW))
     y = like(x, 0) if x <= like(x, -3) else y
     return x if x >= like(x, 3) else y
 
