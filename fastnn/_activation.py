@@ -15,9 +15,8 @@ from .kernels import activations as formulas
 from .kernels import elementwise, kinds
 from .kernels.jit import address
 
-__all__ = ["EXACT", "REQUIRED", "Activation"]
+__all__ = ["EXACT", "Activation"]
 
-REQUIRED = inspect.Parameter.empty
 EXACT = (0.5, 0.5, 0.5)  # errors in ULP of what is rounded once
 
 _LIMITS: dict[str, Callable[[float, Mapping[str, float]], bool]] = {
@@ -91,7 +90,7 @@ class Activation:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Names and defaults of the parameters; REQUIRED where there is none."""
+        """Names and defaults of the parameters."""
         if self.kind:
             return dict(self.kind.parameters)
         return dict(_parameters(self.kernel))
@@ -102,7 +101,7 @@ class Activation:
         Raises
         ------
         TypeError
-            For one that the activation does not have, that is missing, or that is no number.
+            For one that the activation does not have, or that is no number.
         ValueError
             For one out of its range.
 
@@ -121,9 +120,6 @@ class Activation:
                 f"{unknown}: no parameter of the activation {self.name}, which has {names}"
             )
         values = {**known, **placed, **given}
-        missing = ", ".join(name for name, value in values.items() if value is REQUIRED)
-        if missing:
-            raise TypeError(f"the activation {self.name} needs {missing}")
         whole = self.kind.width if self.kind else ""
         found = {
             name: count(name, value, least=1) if name == whole else number(name, value)

@@ -107,7 +107,7 @@ class Elementwise(Activator):
             letter: tuple(np.array(value, letter) for value in self._parameters.values())
             for letter in "efd"
         }
-        self._forward: Callable[..., Any] | None = None
+        self._kernels: dict[str, Callable[..., Any]] = {}
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -119,22 +119,21 @@ class Elementwise(Activator):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         """The activation of x."""
-        if (
-            type(x) is np.ndarray
-            and x.size < PARALLEL
-            and (out is None or (type(out) is np.ndarray and out.shape == x.shape))
-            and (numbers := self._numbers.get(x.dtype.char)) is not None
-            and (out is None or out.dtype is x.dtype)
-        ):  # the shortest way for what is usual
-            return self._kernel("")(x, *numbers, out)
-        return self._apply("", (x,), ("x",), out)
+        return self._of_one("", x, out)
 
     def backward(self, x: Any, y: Any = None, out: Any = None) -> Any:
         """The derivative at x, from x alone: from y it could not be as accurate."""
-        return self._apply("_derivative", (x,), ("x",), out)
+        return self._of_one("_derivative", x, out)
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """The gradient by x, where g is that by the activation: g times the derivative."""
+        if (
+            type(x) is type(g) is np.ndarray
+            and g.shape == x.shape
+            and g.dtype is x.dtype
+            and self._is_usual("_vjp", x, out)
+        ):
+            return self._kernels["_vjp"](g, x, *self._numbers[x.dtype.char], out)
         return self._apply("_vjp", (g, x), ("g", "x"), out)
 
     def forward_and_vjp(
@@ -146,14 +145,34 @@ class Elementwise(Activator):
 
     def d2y(self, x: Any, out: Any = None) -> Any:
         """The second derivative at x."""
-        return self._apply("_second_derivative", (x,), ("x",), out)
+        return self._of_one("_second_derivative", x, out)
+
+    def _of_one(self, suffix: str, x: Any, out: Any) -> Any:
+        if type(x) is np.ndarray and self._is_usual(suffix, x, out):
+            return self._kernels[suffix](x, *self._numbers[x.dtype.char], out)
+        return self._apply(suffix, (x,), ("x",), out)
+
+    def _is_usual(self, suffix: str, x: npt.NDArray[Any], out: Any) -> bool:
+        """Whether the short way does: a small array of floats, an `out` like it or none."""
+        return (
+            x.size < PARALLEL
+            and x.dtype.char in self._numbers
+            and suffix in self._kernels
+            and (
+                out is None
+                or (
+                    type(out) is np.ndarray
+                    and out.dtype is x.dtype
+                    and out.shape == x.shape
+                    and out.flags.writeable
+                )
+            )
+        )
 
     def _kernel(self, suffix: str) -> Any:
-        if suffix:
-            return real(getattr(kernels, self.row.kernel + suffix))
-        if self._forward is None:
-            self._forward = real(getattr(kernels, self.row.kernel))
-        return self._forward
+        if suffix not in self._kernels:
+            self._kernels[suffix] = real(getattr(kernels, self.row.kernel + suffix))
+        return self._kernels[suffix]
 
     def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], *out: Any) -> Any:
         kernel = self._kernel(suffix)

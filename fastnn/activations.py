@@ -207,7 +207,7 @@ def get_act(name: str, *args: Any, **parameters: Any) -> Activator:
     ValueError
         For an unknown name (the message names the nearest) or a parameter out of its range.
     TypeError
-        For a parameter that the activation does not have, or that is missing.
+        For a parameter that the activation does not have.
 
     Examples
     --------
@@ -248,9 +248,8 @@ def _documentation(row: Activation, base: type[Activator]) -> str:
         if row.parameters:
             lines += ["Parameters", "----------"]
             for name, default in row.parameters.items():
-                given = "" if default is inspect.Parameter.empty else f", default {default!r}"
                 limit = f", {row.limits[name]}" if name in row.limits else ""
-                lines += [f"{name} : float{given}{limit}"]
+                lines += [f"{name} : float, default {default!r}{limit}"]
             lines += [""]
     elif base.__doc__:
         lines += [inspect.cleandoc(base.__doc__), ""]

@@ -70,9 +70,10 @@ def packed(context, builder, signature, values):
 def each(typingctx, formula, inputs, outputs, places, block, like):
     """The formula for the numbers of one block, vectorised.
 
-    places: int64 pointer to the addresses of the operands, as many inputs as told, then outputs;
-    all are contiguous. block: which, from there. like: any pointer of the operands' type. An output
-    may be one of the inputs.
+    places: int64 pointer to the addresses of the operands, as many inputs as told, then outputs,
+    and then to the bytes from one of its blocks to the next: 0 where all blocks have the same
+    numbers. block: which, from there. like: any pointer of the operands' type. An output may be one
+    of the inputs.
     """
     if not all(isinstance(kind, types.IntegerLiteral) for kind in (inputs, outputs)):
         return None
@@ -84,9 +85,12 @@ def each(typingctx, formula, inputs, outputs, places, block, like):
     def codegen(context, builder, sig, args):
         prefer_wide(builder.function)
         module, kind = builder.module, context.get_value_type(sig.args[5])
-        offset = builder.mul(args[4], _INT64(BLOCK))
-        addresses = [builder.load(builder.gep(args[3], [_INT64(k)])) for k in range(nin + nout)]
-        base = [builder.inttoptr(builder.add(place, offset), kind) for place in addresses]
+        count = nin + nout
+        numbers = [builder.load(builder.gep(args[3], [_INT64(k)])) for k in range(2 * count)]
+        base = [
+            builder.inttoptr(builder.add(place, builder.mul(args[4], step)), kind)
+            for place, step in zip(numbers[:count], numbers[count:], strict=True)
+        ]
         group = _distinct(module)
         loop = _distinct(module)
         loop.operands = (

@@ -35,15 +35,15 @@ _HALF_ARGUMENTS = "oooi"  # the last is the address of the float32 loop
 _LINE = 64
 _STREAM = 2**24  # bytes of an output from which on it goes past the caches
 _OPERANDS = 6  # at most
-_BLOCKS, _TABLE = _OPERANDS * BLOCK, _OPERANDS * 8
+_BLOCKS, _TABLE = _OPERANDS * BLOCK, _OPERANDS * 16
 
 
 @functools.cache
 def _loop(letter, nin, nout):
     """C function: a ufunc's loop, by the address of the function for blocks.
 
-    Whole blocks of contiguous operands are worked on where they are; all else is copied to blocks
-    and back.
+    Whole blocks of contiguous operands are worked on where they are; a number that stays fills one
+    block for all of them; all else is copied to blocks and back.
     """
     read, write, read_block, write_block, size, width = ACCESS[letter]
     operands, length = nin + nout, BLOCK // width
@@ -57,8 +57,12 @@ def _loop(letter, nin, nout):
         plain = not copies
         streams = nout == 1 and steps[nin] == size and n * size >= _STREAM and not copies
         for k in range(operands):
-            plain = plain and steps[k] == size
+            stays = k < nin and steps[k] == 0
+            plain = plain and (steps[k] == size or stays)
             streams = streams and (k == nin or args[k] != out)
+            places[k], places[operands + k] = room + k * BLOCK, 0 if stays else BLOCK
+            for i in range(length if stays and n else 0):
+                write_block(room + k * BLOCK + i * width, read(args[k]))
         first = (-out % _LINE) // size if streams else 0  # up to where a cache line begins
         start = 0
         while start < n:
@@ -66,14 +70,15 @@ def _loop(letter, nin, nout):
             if plain and not streams and count == length:
                 count = (n - start) // length * length
                 for k in range(operands):
-                    places[k] = args[k] + start * size
+                    if places[operands + k]:
+                        places[k] = args[k] + start * size
                 call(target, places, count // length, 0)
                 start += count
                 continue
             for k in range(operands):
                 place, at, stride = room + k * BLOCK, args[k] + start * steps[k], steps[k]
                 places[k] = place
-                if k >= nin or (stride == 0 and start):  # the same number as in the last block
+                if k >= nin or stride == 0:
                     continue
                 if stride == size and count == length and not copies:
                     places[k] = at
@@ -211,16 +216,30 @@ class Kernel:
     def __init__(self, ufunc, parameters, defaults):
         self.ufunc = ufunc
         self._parameters, self._defaults = parameters, defaults
+        self._ready = {
+            letter: tuple(np.array(value, letter) for value in defaults.values())
+            for letter in ACCESS
+        }
+        self._main, self._nin = ufunc.nin - len(parameters), ufunc.nin
         self.__name__ = self.__qualname__ = ufunc.__name__
         self.__doc__ = ufunc.__doc__
         self.__module__ = "fastnn.kernels"
 
-    def __call__(self, *args, **keywords):
+    def __call__(self, *args, out=None, **keywords):
         """The ufunc, with the parameters that are not given at their defaults."""
-        missing = self.ufunc.nin - len(args)
+        if len(args) == self._main and not keywords and type(out) is not tuple:
+            try:  # NumPy takes long to see what it should do with Python's floats
+                ready = self._ready[args[-1].dtype.char]
+            except (AttributeError, KeyError):  # no array, or none of floats
+                pass
+            else:
+                return self.ufunc(*args, *ready, out)
+        missing = self._nin - len(args)
         if missing > 0:
             names = self._parameters[-missing:]
             args += tuple(keywords.pop(name, self._defaults[name]) for name in names)
+        if out is not None:
+            keywords["out"] = out
         return self.ufunc(*args, **keywords)
 
     def __getattr__(self, name):

@@ -164,13 +164,13 @@ def _exp_pair(x):
 
 @scalar
 def exponent(x):
-    """x, bounded to what exp_pair takes: beyond, exp is 0 or infinite."""
-    return _clamp(x, _constant(x, EXP_FLOOR), _constant(x, EXP_OVERFLOW))
+    """x, bounded to where exp is 0 or infinite, whatever normal number it is multiplied by."""
+    return _clamp(x, _constant(x, EXP_FLOOR), -_constant(x, EXP_FLOOR))
 
 
 @scalar
 def times_exp(a, x, low):
-    """a exp(x + low) for x <= EXP_OVERFLOW; rounded once where the result is subnormal.
+    """a exp(x + low) for x <= -EXP_FLOOR; rounded once where the result is subnormal.
 
     Accuracy: 1.7 ULP.
     """
@@ -180,17 +180,15 @@ def times_exp(a, x, low):
 
 
 @scalar
-def times_expm1(a, a_low, x, low, scale):
-    """(a + a_low) scale (exp(x + low) - 1) for x <= EXP_OVERFLOW.
+def scaled_expm1(x, low, scale):
+    """scale (exp(x + low) - 1) for x <= -EXP_FLOOR.
 
     scale is 1/2 where 2**k may overflow before exp does; for x <= 0, 1 is better: tiny x stay.
-    Accuracy: 1.9 ULP.
     """
     x = _constant(x, EXP_FLOOR) if x < _constant(x, EXP_FLOOR) else x
     first, second, high, rest = exp_pair(x, low)
     power = first * (scale * second)
-    y = fma(power, rest, fma(power, high, -scale))
-    return fma(a, y, a_low * y)
+    return fma(power, rest, fma(power, high, -scale))
 
 
 @scalar

@@ -50,7 +50,8 @@ def bent_identity_second_derivative(x):
 def softsign(x):
     """x / (1 + |x|)."""
     most = _constant(x, _LARGEST)
-    return _clamp(x, -most, most) / (like(x, 1) + abs(x))
+    x = _clamp(x, -most, most)
+    return x / (like(x, 1) + abs(x))
 
 
 @scalar
@@ -89,11 +90,19 @@ def _root(x, b):
 @scalar
 def _squareplus(x, root, b):
     """squareplus for finite x, or inf, or -inf."""
-    half = like(x, 0.5)
-    y = fma(half, x, half * root)
-    quotient = (like(x, 0.25) * b) / (half * abs(x) + half * root)
+    half, quarter = like(x, 0.5), like(x, 0.25) * b
+    limit = like(x, -0.3) * root  # there both lose equally much
+    small, large = half * abs(x), half * root
+    divisor = small + large
+    lost = small - (divisor - large)
+    inverse = like(x, 1) / divisor
+    quotient = quarter * inverse
+    remainder = fma(-quotient, lost, fma(-quotient, divisor, quarter))
+    quotient = fma(remainder, inverse, quotient)
+    y = fma(half, x, large)
     quotient = like(x, 0) if (b == like(x, 0)) & (x == x) else quotient  # tiny x: not 0 / 0
-    return quotient if (x < -half * root) | (x == like(x, float("-inf"))) else y
+    y = quotient if x < limit else y
+    return like(x, 0) if x == like(x, float("-inf")) else y
 
 
 @scalar

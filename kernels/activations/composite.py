@@ -104,7 +104,7 @@ def tanh_exp(x):
 
 @scalar
 def tanh_exp_derivative(x):
-    """tanh(E) + x E sech²(E).
+    """tanh(E) + x E sech²(E); in the lower tail E (1 + x) + (tanh(E) - E) - x E tanh²(E).
 
     Accuracy: 3.8 ULP in float32, 3.8 in float64; 1 eps around its zero.
     """
@@ -112,8 +112,9 @@ def tanh_exp_derivative(x):
     first, second, h = exp_parts(z, like(x, 0.0))
     e = scale(first, second, h)
     t, s = tanh_and_sech2(e)
-    small = times(like(x, 1.0) + z, first, second, h)
-    return small if x < constant(x, (-9.0, -19.0)) else fma(z * e, s, t)
+    slope = z * e
+    tail = times(like(x, 1.0) + z, first, second, h) + fma(-(slope * t), t, t - e)
+    return tail if x < like(x, -1.5) else fma(slope, s, t)
 
 
 @scalar

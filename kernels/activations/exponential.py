@@ -1,10 +1,9 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..jit import fma, like, scalar
+from ..jit import bits_of, fma, from_bits, like, scalar
+from ..scaled import exp_parts, least, most, scale, times
 from ..vecmath import _clamp, _constant
-
-_LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
 
 
 @scalar
@@ -124,10 +123,8 @@ def _not_above_zero(x):
 @scalar
 def elu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x) - 1) below."""
-    zero = like(x, 0)
-    return (
-        x if x >= zero else vecmath.times_expm1(alpha, zero, _not_above_zero(x), zero, like(x, 1))
-    )
+    y = vecmath.scaled_expm1(_not_above_zero(x), like(x, 0), like(x, 1))
+    return x if x >= like(x, 0) else alpha * y
 
 
 @scalar
@@ -147,10 +144,10 @@ def elu_second_derivative(x, alpha):
 @scalar
 def selu(x, lambda_=1.0507009873554805, alpha=1.6732632423543772):
     """lambda x for x >= 0, lambda alpha (exp(x) - 1) below."""
-    scale = lambda_ * alpha
-    rest = fma(lambda_, alpha, -scale)
-    y = vecmath.times_expm1(scale, rest, _not_above_zero(x), like(x, 0), like(x, 1))
-    return lambda_ * x if x >= like(x, 0) else y
+    high = lambda_ * alpha
+    low = fma(lambda_, alpha, -high)
+    y = vecmath.scaled_expm1(_not_above_zero(x), like(x, 0), like(x, 1))
+    return lambda_ * x if x >= like(x, 0) else fma(high, y, low * y)
 
 
 @scalar
@@ -183,7 +180,7 @@ def _quotient(x, alpha):
 def celu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x / alpha) - 1) below."""
     z, low = _quotient(x, alpha)
-    y = vecmath.times_expm1(like(x, 2) * alpha, like(x, 0), z, low, like(x, 0.5))
+    y = (like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, like(x, 0.5))
     # x / alpha of a subnormal x would have lost bits
     return x if x >= _constant(x, (-(2.0**-100), -(2.0**-900))) else y
 
@@ -203,50 +200,58 @@ def celu_second_derivative(x, alpha):
 
 
 @scalar
-def _beta_times(x, beta):
-    """c, z, low: x and β x as a pair, as far as exp(-|β x|) is not 0 beside x.
-
-    The bound is a number of the loop; an infinite x becomes finite, so that β = 0 gives 0.
-    """
-    most = -_constant(x, vecmath.EXP_FLOOR) / abs(beta)
-    most = most if most < _constant(x, _LARGEST) else _constant(x, _LARGEST)
-    c = _clamp(x, -most, most)
-    z = beta * c
-    return c, z, fma(beta, c, -z)
-
-
-@scalar
-def _swish_scale(x, beta):
-    """Power of two for `times_sigmoid_fast`; 1 for a tiny β, where x may be huge."""
-    return _constant(x, (2.0**64, 2.0**512)) if abs(beta) > like(x, 1e-15) else like(x, 1)
-
-
-@scalar
 def swish(x, beta=1.0):
-    """x σ(β x)."""
-    c, z, low = _beta_times(x, beta)
-    y = vecmath.times_sigmoid_fast(c, _swish_scale(x, beta), z, low)
-    return x if (z > _constant(x, vecmath.SIGMOID_IS_ONE)) | (x == like(x, 0)) else y
+    """x σ(z) = x b / (b + a), z = β x, a / b = exp(-z), with b a power of two.
+
+    So x b is exact, and a subnormal result is rounded once; b is about the size of 1 / a, so that
+    neither overflows.
+
+    Accuracy: 1.8 ULP.
+    """
+    z = beta * x
+    k, head, rest = vecmath._reduce(-z)
+    rest = rest + fma(beta, x, -z)
+    tail = head + vecmath._exp_tail(head - rest, -rest)
+    half, one = like(k, k >> 1), bits_of(like(x, 1.0))
+    first = from_bits(like(k, vecmath._to_exponent(half, x) + one))
+    b = from_bits(like(k, one - vecmath._to_exponent(like(k, k - half), x)))
+    sum_ = first + b
+    y = (x * b) / (sum_ + fma(first, tail, b - (sum_ - first)))
+    y = x if z > _constant(x, (19.0, 39.0)) else y
+    return like(x, 0) if z < _constant(x, (-130.0, -1000.0)) else y
 
 
 @scalar
 def swish_derivative(x, beta):
-    """σ(z) (1 + z σ(-z)), z = β x."""
-    _, z, low = _beta_times(x, beta)
-    one, scale = like(x, 1), _swish_scale(x, beta)
-    a, _, b = vecmath.logistic_parts(z, low)
-    inverse = one / (a + b)
-    # the scale goes to the inverse: a itself may be near the end of the range
-    return (a * (scale * inverse)) * fma(z, b * inverse, one) * (one / scale)
+    """σ(z) + z σ(z) σ(-z) = e (1 + e + z) / (1 + e)², z = β x, e = exp(z).
+
+    In the lower tail e (1 + z - …), where only the last term needs a division.
+    """
+    one, two = like(x, 1.0), like(x, 2.0)
+    z = beta * x
+    low = fma(beta, x, -z)
+    inside = abs(z) < _constant(x, (150.0, 1000.0))
+    z = least(most(z, (-150.0, -1000.0)), (19.0, 40.0))
+    first, second, h = exp_parts(z, low if inside else like(x, 0.0))
+    e = scale(first, second, h)
+    below = one + e
+    tail = z < like(x, -1.5)
+    above = -(e * fma(z, two + e, below)) if tail else z + below
+    return times((one + z if tail else like(x, 0.0)) + above / (below * below), first, second, h)
 
 
 @scalar
 def swish_second_derivative(x, beta):
     """β σ(z) σ(-z) (2 - z tanh(z / 2)), z = β x, with tanh(z / 2) = (1 - e) / (1 + e)."""
-    _, z, low = _beta_times(x, beta)
-    one = like(x, 1)
-    z, low = abs(z), -low if z < like(x, 0) else low
-    first, second, high, _ = vecmath.exp_pair(-z, -low)
-    e = (first * second) * high
-    factor = fma(-z, (one - e) / (one + e), like(x, 2))
-    return vecmath.times_sigmoid_slope(beta * factor, z, low)
+    one = like(x, 1.0)
+    z = beta * x
+    low = fma(beta, x, -z)
+    low = -low if z < like(x, 0.0) else low
+    size = abs(z)
+    low = low if size < _constant(x, (170.0, 1400.0)) else like(x, 0.0)
+    size = least(size, (170.0, 1400.0))
+    first, second, h = exp_parts(-size, -low)
+    e = scale(first, second, h)
+    below = one + e
+    above = fma(like(x, 2.0), below, size * (e - one))
+    return times((beta * above) / (below * below * below), first, second, h)

@@ -122,24 +122,29 @@ def gelu_tanh(x):
 
 @scalar
 def gelu_tanh_derivative(x):
-    """σ(v) + x σ(v) σ(-v) v' = e (1 + e + x v') / (1 + e)², e = exp(v).
+    """w for x < 0, 1 - w for x >= 0; w = e (1 + e - y v') / (1 + e)², e = exp(-v), y = |x|.
 
-    In the lower tail e (1 + x v' - …), where only the last term needs a division.
+    In the lower tail e (1 - y v' - …), where only the last term needs a division.
 
     Accuracy: 3.8 ULP in float32, 3.3 in float64; 2 eps around its zero.
     """
     one, two = like(x, 1.0), like(x, 2.0)
-    x = least(most(x, _LOWEST), _HIGHEST)
-    v, low = _argument(x)
+    y = -least(abs(x), (11.5, 22.0))
+    v, low = _argument(y)
     first, second, h = exp_parts(v, low)
     e = scale(first, second, h)
     below = one + e
-    slope = _slope(x)
-    tail = x < like(x, -1.5)
-    # 1 + e + x v', or that less (1 + x v') (1 + e)²
-    above = -(e * fma(x * slope, two + e, below)) if tail else fma(x, slope, below)
+    slope = _slope(y)
+    lost = fma(like(x, 3.0) * constant(x, _B), y * y, constant(x, _A) - slope)
+    product = y * slope
+    product_low = fma(y, lost + constant(x, _A_LOW), fma(y, slope, -product))
+    tail = y < like(x, -1.0)
+    # 1 + e + y v', or that less (1 + y v') (1 + e)²
+    above = -(e * fma(product, two + e, below)) if tail else fma(y, slope, below)
     above = above / (below * below)
-    return times((fma(x, slope, one) if tail else like(x, 0.0)) + above, first, second, h)
+    above = (one + product) + (above + product_low) if tail else above
+    w = times(above, first, second, h)
+    return one - w if x >= like(x, 0.0) else w
 
 
 @scalar
