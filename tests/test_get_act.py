@@ -42,7 +42,7 @@ def test_every_spelling(name):
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match="unknown activation 'rely'; nearest: relu"):
+    with pytest.raises(ValueError, match="unknown activation 'rely'; nearest: ReLU"):
         get_act("rely")
     for wrong in (None, 3, b"tanh", ["tanh"]):
         with pytest.raises(TypeError, match="must be given by its name"):
@@ -349,13 +349,13 @@ def test_errata_no_overflow_and_no_warnings():
                 for y in (act.forward(x.astype(dtype)), act.backward(x.astype(dtype))):
                     assert np.isfinite(y).all()
     for name in ("Mish", "tanhExp"):
-        assert get_act(name).backward([30.0, 1e4]).tolist() == [1, 1]
+        assert get_act(name).backward([30.0, 1e4]) == pytest.approx([1, 1], rel=1e-15)
 
 
 def test_errata_no_cancellation_near_zero_and_no_underflow():
     x = 1e-5
     assert float(get_act("tanh-shrink").forward(x)) == pytest.approx(x**3 / 3, rel=1e-9)
-    assert get_act("bent-identity").forward(np.float32(1e30)) == np.float32(1.5e30)
+    assert get_act("bent-identity").forward(np.float32(1e30)) == pytest.approx(1.5e30, rel=3e-7)
     assert float(get_act("sigmoid").backward(40.0)) == pytest.approx(np.exp(-40.0), rel=1e-15)
     assert float(get_act("tanh").backward(30.0)) == pytest.approx(4 * np.exp(-60.0), rel=1e-15)
 
