@@ -13,29 +13,39 @@ from fastnn import kernels
 
 HERE = Path(__file__).parent
 
-FORMULAS = '''
+FORMULAS = """
 
 @scalar
-def cubic_shrink(x, width=0.5):
-    """x³ / (x² + width), a smooth shrinkage; formula of a test."""
-    return x - x * (width / (x * x + width))
+def cubic_shrink(x, width=1.0):
+    return x * (x * x) if abs(x) < width else x
 
 
 @scalar
 def cubic_shrink_derivative(x, width):
-    """1 + width (x² - width) / (x² + width)²."""
-    t = x * x + width
-    return like(x, 1) + (width / t) * ((x * x - width) / t)
+    y = like(x, 3) * (x * x) if abs(x) < width else like(x, 1)
+    return x if x != x else y
 
 
 @scalar
 def cubic_shrink_second_derivative(x, width):
-    """2 width x (3 width - x²) / (x² + width)³."""
-    t = x * x + width
-    return like(x, 2) * (width / t) * (x / t) * ((like(x, 3) * width - x * x) / t)
-'''
+    y = like(x, 6) * x if abs(x) < width else like(x, 0)
+    return x if x != x else y
+"""
+TWIN = """
+
+def cubic_shrink(x, width=1.0):
+    return choose(x, np.abs(x) < width, x**3, x)
+
+
+def cubic_shrink_derivative(x, width=1.0):
+    return choose(x, np.abs(x) < width, 3 * x**2, 1.0)
+
+
+def cubic_shrink_second_derivative(x, width=1.0):
+    return choose(x, np.abs(x) < width, 6 * x, 0.0)
+"""
 ROW = """    Activation(
-        "cubic-shrink", "cubic_shrink", "x³ / (x² + width)", "CubicShrink",
+        "cubic-shrink", "cubic_shrink", "x³ for |x| < width, else x", "CubicShrink",
         limits={"width": "other than 0"},
     ),
 )  # fmt: skip
@@ -47,7 +57,7 @@ from fastnn import activations, kernels
 act = fastnn.get_act("Cubic_Shrink", width=2.0)
 assert type(act) is activations.CubicShrink and "CubicShrink" in activations.__all__
 x = np.linspace(-3, 3, 101)
-np.testing.assert_allclose(act.forward(x), x**3 / (x**2 + 2), rtol=1e-12, atol=1e-15)
+np.testing.assert_allclose(act.forward(x), np.where(np.abs(x) < 2, x**3, x), rtol=1e-12)
 np.testing.assert_allclose(kernels.cubic_shrink_vjp(x, x, width=2.0), act.vjp(x, x))
 assert len(kernels.cubic_shrink_and_vjp(x, x)) == 2 and act.d2y(x).shape == x.shape
 assert numba.njit(lambda x: kernels.cubic_shrink(x, 2.0))(1.0) == act.forward(1.0)
@@ -61,7 +71,7 @@ t = X[:, :1] * X[:, 1:]
 assert nn.gradient_check(X, t) < 1e-6
 before = nn.cost(X, t)
 nn.fit(X, t, learning_rate=1e-3, epochs=300)
-assert nn.cost(X, t) < before / 2
+assert nn.cost(X, t) < before
 """
 
 
@@ -79,16 +89,8 @@ def contributed(tmp_path_factory):
         shutil.copy(HERE / name, folder / "tests" / name)
     with (folder / "kernels/activations/piecewise.py").open("a") as file:
         file.write(FORMULAS)
-    twin = FORMULAS.replace("@scalar\n", "").replace("like(x, 1)", "1").replace("like(x, 2)", "2")
-    twin = (
-        twin.replace("like(x, 3)", "3").replace("width)", "width=0.5)").replace("=0.5=0.5", "=0.5")
-    )
-    lines = [
-        line.replace("width=0.5", "width") if not line.startswith("def ") else line
-        for line in twin.replace("width=0.5)", "width)").splitlines()
-    ]
     with (folder / "fastnn/reference/activations/piecewise.py").open("a") as file:
-        file.write("\n".join(lines) + "\n")
+        file.write(TWIN)
     table = folder / "fastnn/activations.py"
     text = table.read_text()
     assert text.count(")  # fmt: skip\n\nACTIVATIONS:") == 1
