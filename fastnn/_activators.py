@@ -140,6 +140,8 @@ class Elementwise(Activator):
         self, g: Any, x: Any, out: tuple[Any, Any] = (None, None)
     ) -> tuple[Any, Any]:
         """`forward` of x and `vjp` of g in one pass; out: arrays for both."""
+        if is_lazy(g) or is_lazy(x):  # dask has no ufuncs of two results
+            return self.forward(x, out[0]), self.vjp(g, x, out=out[1])
         found: tuple[Any, Any] = self._apply("_and_vjp", (g, x), ("g", "x"), *out)
         return found
 

@@ -13,7 +13,7 @@ A ufunc is made, and its loops compiled or loaded, when its name is first asked 
 x is followed by the activation's parameters, which are broadcast as x is; those with a default may
 be left out, and all may be given by name. float16, float32 and float64 stay; integers become
 floats as for NumPy's own functions: of ``tanh``, or with parameters of ``x * 0.5``. Other arguments
-are those of every ufunc: ``out``, ``where``, ``dtype`` …
+are those of every ufunc: ``out``, ``dtype``, ``casting`` …
 """
 
 import functools

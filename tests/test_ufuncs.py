@@ -157,7 +157,7 @@ def test_in_place_and_overlapping(name, dtype):
 
 
 @each_activation
-def test_out_where_dtype_and_casting(name):
+def test_out_dtype_and_casting(name):
     kernel = functools.partial(apply, name)
     x = numbers(130, "float64")
     y = kernel(x)
@@ -171,10 +171,6 @@ def test_out_where_dtype_and_casting(name):
     place[:] = 9
     assert getattr(kernels, name)(x, *defaults, place) is place
     np.testing.assert_array_equal(place, y)
-    mask = np.arange(130) % 3 == 0
-    place[:] = 9
-    kernel(x, where=mask, out=place)
-    np.testing.assert_array_equal(place, np.where(mask, y, 9))
     assert kernel(x, dtype="float32").dtype == np.float32
     wide = kernel(x.astype("float32"), out=np.empty(130))
     assert_same([wide], [kernel(x.astype("float32")).astype(float)])
@@ -436,6 +432,18 @@ def along(name, shape, dtype, seed=0):
     return [numbers(shape, dtype, seed + k) for k in range(inputs(name))]
 
 
+def assert_nearly(name, found, expected):
+    """As near as the sums of two layouts are; of differences, relative to what cancels."""
+    assert found.shape == expected.shape
+    steps = math.ceil(4 + math.log2(max(2, found.size)))
+    if name.endswith(("_vjp", "_second_derivative")):
+        unit = np.finfo(expected.dtype).eps * (4.0 if name.endswith("_vjp") else 1.0)
+        total = expected.shape[-1] if name == "log_softmax_vjp" else 1  # Σ g is not a mean
+        np.testing.assert_allclose(found, expected, rtol=steps * unit, atol=steps * unit * total)
+    else:
+        np.testing.assert_array_max_ulp(found.astype(expected.dtype), expected, steps)
+
+
 @each_along
 @each_dtype
 @pytest.mark.parametrize("length", LENGTHS)
@@ -460,13 +468,11 @@ def test_softmax_family_along_every_axis_and_layout(name, length, dtype):
             ),
         ):
             found = kernel(*map(layout, args))
-            np.testing.assert_array_max_ulp(found.astype(dtype), rowwise, 4)
+            assert_nearly(name, found, rowwise)
         across = kernel(*(x.T.copy() for x in args), axis=0)
-        np.testing.assert_array_max_ulp(across.T, rowwise, 4)
+        assert_nearly(name, across.T, rowwise)
         deep = [np.stack([x, x[::-1]]).transpose(2, 0, 1) for x in args]
-        np.testing.assert_array_max_ulp(
-            kernel(*deep, axis=0).transpose(1, 2, 0)[0].copy(), rowwise, 4
-        )
+        assert_nearly(name, kernel(*deep, axis=0).transpose(1, 2, 0)[0], rowwise)
         out = np.empty_like(rowwise)
         assert kernel(*args, out=out) is out
         assert_same([out], [rowwise])
@@ -474,7 +480,7 @@ def test_softmax_family_along_every_axis_and_layout(name, length, dtype):
         kernel(*given, out=given[-1])
         assert_same([given[-1]], [rowwise])
         one = kernel(*(x[rows - 1] for x in args))
-        np.testing.assert_array_max_ulp(one, rowwise[-1], 4)
+        assert_nearly(name, one, rowwise[-1])
 
 
 @each_along
