@@ -14,7 +14,7 @@ import numpy as np
 from . import vecmath
 from .access import ACCESS
 from .jit import address, call, integers, like, scalar
-from .kinds import _shifted_exp as shifted_exp
+from .kinds import add_exactly, shifted_exp
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
 
 _SHORT = 32  # features up to which many samples are worked on together, in memory of our own
@@ -24,16 +24,6 @@ _TILE, _TABLE, _LINE = _SHORT * BLOCK, 160, 64
 # Σ exp(x - max), its logarithm, Σ g exp(x - max) or Σ g; and four for numbers under way.
 _TOP, _OTHERS, _LOW, _TOTAL, _LOG, _DOT, _X, _G, _E, _OUT = (k * BLOCK for k in range(10))
 _WORK = 10 * BLOCK
-
-
-@scalar
-def add_exactly(total, low, e):
-    """The pair total + low, plus e: exactly where total is not the smaller.
-
-    Where it is, what is lost is a part of e that does not count.
-    """
-    found = total + e
-    return found, low + (e - (found - total))
 
 
 @scalar
