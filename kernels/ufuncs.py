@@ -31,9 +31,11 @@ from .numpy_api import ufunc
 __all__ = ["Kernel", "find", "known"]
 
 _LINE = 64
+_ALIGNED = 2**15  # bytes of an output from which on blocks begin with a cache line
 _STREAM = 2**24  # bytes of an output from which on it goes past the caches
+_CHUNK = 16  # blocks that are worked on before they go past the caches
 _OPERANDS = 6  # at most
-_BLOCKS, _TABLE = _OPERANDS * BLOCK, _OPERANDS * 16
+_BLOCKS, _TABLE, _CHUNKS = _OPERANDS * BLOCK, _OPERANDS * 16, _CHUNK * BLOCK
 
 
 @functools.cache
@@ -50,7 +52,7 @@ def _loop(letter, nin, nout):
     def ufunc_loop(args, dims, steps, target):
         state = stack(_LINE)
         flags(state)
-        room, places = stack(_BLOCKS), integers(stack(_TABLE))
+        room, chunk, places = stack(_BLOCKS), stack(_CHUNKS), integers(stack(_TABLE))
         n, out = dims[0], args[nin]
         plain = not copies
         streams = nout == 1 and steps[nin] == size and n * size >= _STREAM and not copies
@@ -62,17 +64,24 @@ def _loop(letter, nin, nout):
             for i in range(length if stays and n else 0):
                 write_block(room + k * BLOCK + i * width, read(args[k]))
         streams = streams and out % size == 0  # else no number begins with a cache line
-        first = (-out % _LINE) // size if streams else 0  # up to where a cache line begins
+        first = 0
+        if streams or (plain and n * size >= _ALIGNED and out % size == 0):
+            first = (-out % _LINE) // size  # up to where a cache line begins
         start = 0
         while start < n:
             count = min(first if first and not start else length, n - start)
-            if plain and not streams and count == length:
-                count = (n - start) // length * length
+            if plain and count == length:
+                many = (n - start) // length
                 for k in range(operands):
                     if places[operands + k]:
                         places[k] = args[k] + start * size
-                call(target, places, count // length, 0)
-                start += count
+                if streams:
+                    many, places[nin] = min(many, _CHUNK), chunk
+                call(target, places, many, 0)
+                if streams:
+                    for b in range(many):
+                        stream(chunk + b * BLOCK, out + start * size + b * BLOCK)
+                start += many * length
                 continue
             for k in range(operands):
                 place, at, stride = room + k * BLOCK, args[k] + start * steps[k], steps[k]
