@@ -8,11 +8,11 @@ import pytest
 from accuracy.exact import FORMULAS, value
 from accuracy.kernels import apply, near, worst
 from accuracy.table import (
+    CHOSEN,
     FUNCTIONS,
     OTHER_PARAMETERS,
     OTHERS,
     PLACES,
-    REQUIRED,
     TABLE,
     suffixed,
 )
@@ -262,4 +262,4 @@ def test_every_formula_has_its_row_and_its_definition():
     names = [row.name for row in TABLE]
     assert sorted(names) == sorted(activations.names())
     assert set(names) <= set(FORMULAS)
-    assert set(names) >= {*PLACES, *OTHER_PARAMETERS, *REQUIRED, *KINKS, *THROUGH_ZERO}
+    assert set(names) >= {*PLACES, *OTHER_PARAMETERS, *CHOSEN, *KINKS, *THROUGH_ZERO}

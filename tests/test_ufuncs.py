@@ -27,7 +27,15 @@ ELEMENTWISE = [name for name in ufuncs.known() if name not in ALONG and name[:3]
 FORWARD = [row.kernel for row in ACTIVATIONS.values() if row.kernel in ELEMENTWISE]
 FLOATS = ["float16", "float32", "float64"]
 SIZES = [0, 1, 63, 64, 65, 127, 1000, 100_003]
+# What carries numbers to a formula and back knows only how many there are of what: results, inputs,
+# and parameters with and without defaults.
+SHAPES = [
+    *("tanh", "gelu_derivative", "swish", "selu", "hard_tanh_second_derivative", "prelu"),
+    *("gelu_vjp", "swish_vjp", "selu_vjp", "prelu_vjp"),
+    *("tanh_and_vjp", "swish_and_vjp", "selu_and_vjp", "prelu_and_vjp"),
+]
 each_ufunc = pytest.mark.parametrize("name", ELEMENTWISE)
+each_shape = pytest.mark.parametrize("name", SHAPES)
 each_activation = pytest.mark.parametrize("name", FORWARD)
 each_along = pytest.mark.parametrize("name", ALONG)
 each_dtype = pytest.mark.parametrize("dtype", FLOATS)
@@ -91,7 +99,7 @@ def test_every_formula_has_its_ufuncs():
         kernels.sigmoid_from_output  # noqa: B018
 
 
-@each_ufunc
+@each_shape
 @each_dtype
 def test_every_layout_gives_the_same_bits(name, dtype):
     for size in SIZES[:-1]:
@@ -127,7 +135,7 @@ def test_every_layout_gives_the_same_bits(name, dtype):
             assert_same([y.astype(dtype) for y in outs], expected)
 
 
-@each_ufunc
+@each_shape
 @each_dtype
 def test_pieces_equal_the_whole(name, dtype):
     args = arguments(name, SIZES[-1], dtype)
@@ -139,7 +147,7 @@ def test_pieces_equal_the_whole(name, dtype):
     assert_same(results(name, *table), [y[:100_000].reshape(100, 1000).T for y in whole])
 
 
-@each_ufunc
+@each_shape
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_in_place_and_overlapping(name, dtype):
     args = arguments(name, 1000, dtype)
@@ -203,7 +211,7 @@ def test_numbers_lists_and_empty_arrays(name):
     assert same.shape == (3, 50)
 
 
-@each_ufunc
+@each_shape
 def test_dtypes_are_those_of_numpy(name):
     weighs = bool(names_of(name))  # with parameters, which are Python's floats
     for code in "?bBhHiIlLqQefd":
@@ -328,7 +336,7 @@ def test_parameters_of_a_mixed_product_are_not_rounded():
     assert kernels.leaky_relu_vjp(g, x, alpha=0.01).tolist() == [0.01] * 3
 
 
-@each_ufunc
+@each_shape
 def test_pickle_copy_and_text(name):
     kernel = getattr(kernels, name)
     assert pickle.loads(pickle.dumps(kernel)) is kernel
@@ -686,3 +694,14 @@ def test_loops_of_users_vectorise(name, dtype):
     names = "exp|expm1|log|log1p|tanh|pow|ldexp|erf|fma"
     assert not re.findall(rf"(?:\$|call\w*\s+)_?(?:(?:{names})f?|__svml\w*)\b", assembly)
     assert not re.search(r"cvtps2pd|cvtss2sd", assembly)
+
+
+@each_shape
+def test_where(name):
+    x = arguments(name, 130, "float64")
+    mask = np.arange(130) % 3 == 0
+    expected = results(name, *x)
+    places = tuple(np.full(130, 9.0) for _ in expected)
+    apply(name, *x, where=mask, out=places)
+    for place, y in zip(places, expected, strict=True):
+        np.testing.assert_array_equal(place, np.where(mask, y, 9))

@@ -38,7 +38,7 @@ class Row(NamedTuple):
 EXP32, EXP64 = (-103.97, -87.34, 88.72), (-745.13, -708.396, 709.78)
 EXP = (*EXP32, *EXP64, 0.34657, -0.34657)
 
-REQUIRED = {"threshold": (0.1, 20.0)}  # parameters without defaults
+CHOSEN = {"threshold": (0.1, 20.0)}  # where the defaults would show less
 
 # where rows have more to look at than all others; see `Row`
 PLACES = {
@@ -140,7 +140,7 @@ def _with(row, parameters):
 
 def _row(row):
     """The promises of a row of the library's table, for its own parameters."""
-    given = REQUIRED.get(row.kernel) or tuple(row.parameters.values())
+    given = CHOSEN.get(row.kernel) or tuple(row.parameters.values())
     return Row(row.kernel, given, row.bounds, **PLACES.get(row.kernel, {}))
 
 
