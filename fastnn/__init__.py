@@ -19,6 +19,7 @@ if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "jit.py").ex
     __path__.append(str(_HERE.parent))
 
 from ._threads import get_num_threads, set_num_threads
+from .activations import Activator, get_act
 from .history import History
 from .initializers import get_init
 from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
@@ -29,6 +30,7 @@ from .optimizers import Optimizer, get_opt
 __version__ = "0.1.0"
 
 __all__ = [
+    "Activator",
     "CostFunction",
     "DenseLayer",
     "History",
@@ -42,6 +44,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "SumSquaresError",
     "TanhLayer",
+    "get_act",
     "get_init",
     "get_num_threads",
     "get_opt",

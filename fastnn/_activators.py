@@ -1,4 +1,4 @@
-"""Activations as objects: checks of arguments, then a ufunc, for large arrays on several threads."""
+"""Activations as objects: checks of arguments, then a ufunc, on several threads if x is large."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ __all__ = ["Activator", "Elementwise"]
 
 # From this number of elements on, several threads are faster: some 0.1 ms of work.
 PARALLEL = 2**18
-_FLOATS = frozenset(np.dtype(letter) for letter in "efd")
 
 
 class Activator:
@@ -96,75 +95,92 @@ class Elementwise(Activator):
     row: ClassVar[Any]
 
     def __init__(self, *args: Any, **parameters: Any) -> None:
-        self._set(self.row, *args, **parameters)
-
-    def _set(self, row: Any, *args: Any, **parameters: Any) -> None:
-        self._row = row
-        self._parameters: dict[str, Any] = row.checked(parameters, args)
-        self._numbers = {
-            dtype: tuple(np.array(value, dtype) for value in self._parameters.values())
-            for dtype in _FLOATS
+        chosen = {
+            name: parameters.get(name, next(iter(v))) for name, v in self.row.variants.items()
         }
-        self._forward: Callable[..., Any] | None = None
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """As the table spells it."""
-        return str(self._row.name)
+        row, rest = self.row.variant(parameters)
+        if row is not self.row:
+            self.row = row  # type: ignore[misc]  # of this one only
+        self._parameters: dict[str, Any] = row.checked(rest, args)
+        self._chosen = chosen
+        self._numbers = {
+            letter: tuple(np.array(value, letter) for value in self._parameters.values())
+            for letter in "efd"
+        }
+        self._kernels: dict[str, Callable[..., Any]] = {}
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Its parameters by name."""
-        return dict(self._parameters)
+        return {**self._chosen, **self._parameters}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.parameters)
 
     def forward(self, x: Any, out: Any = None) -> Any:
         """The activation of x."""
-        if (
-            type(x) is np.ndarray
-            and x.size < PARALLEL
-            and (out is None or (type(out) is np.ndarray and out.shape == x.shape))
-            and (numbers := self._numbers.get(x.dtype)) is not None
-            and (out is None or out.dtype is x.dtype)
-        ):  # the shortest way for what is usual
-            return self._kernel("")(x, *numbers, out)
-        return self._apply("", (x,), ("x",), out)
+        return self._of_one("", x, out)
 
     def backward(self, x: Any, y: Any = None, out: Any = None) -> Any:
         """The derivative at x, from x alone: from y it could not be as accurate."""
-        return self._apply("_derivative", (x,), ("x",), out)
+        return self._of_one("_derivative", x, out)
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """The gradient by x, where g is that by the activation: g times the derivative."""
+        if (
+            type(x) is type(g) is np.ndarray
+            and g.shape == x.shape
+            and g.dtype is x.dtype
+            and self._is_usual("_vjp", x, out)
+        ):
+            return self._kernels["_vjp"](g, x, *self._numbers[x.dtype.char], out)
         return self._apply("_vjp", (g, x), ("g", "x"), out)
 
     def forward_and_vjp(
         self, g: Any, x: Any, out: tuple[Any, Any] = (None, None)
     ) -> tuple[Any, Any]:
         """`forward` of x and `vjp` of g in one pass; out: arrays for both."""
+        if is_lazy(g) or is_lazy(x):  # dask has no ufuncs of two results
+            return self.forward(x, out[0]), self.vjp(g, x, out=out[1])
         found: tuple[Any, Any] = self._apply("_and_vjp", (g, x), ("g", "x"), *out)
         return found
 
     def d2y(self, x: Any, out: Any = None) -> Any:
         """The second derivative at x."""
-        return self._apply("_second_derivative", (x,), ("x",), out)
+        return self._of_one("_second_derivative", x, out)
+
+    def _of_one(self, suffix: str, x: Any, out: Any) -> Any:
+        if type(x) is np.ndarray and self._is_usual(suffix, x, out):
+            return self._kernels[suffix](x, *self._numbers[x.dtype.char], out)
+        return self._apply(suffix, (x,), ("x",), out)
+
+    def _is_usual(self, suffix: str, x: npt.NDArray[Any], out: Any) -> bool:
+        """Whether the short way does: a small array of floats, an `out` like it or none."""
+        return (
+            x.size < PARALLEL
+            and x.dtype.char in self._numbers
+            and suffix in self._kernels
+            and (
+                out is None
+                or (
+                    type(out) is np.ndarray
+                    and out.dtype is x.dtype
+                    and out.shape == x.shape
+                    and out.flags.writeable
+                )
+            )
+        )
 
     def _kernel(self, suffix: str) -> Any:
-        if suffix:
-            return real(getattr(kernels, self._row.kernel + suffix))
-        if self._forward is None:
-            self._forward = real(getattr(kernels, self._row.kernel))
-        return self._forward
+        if suffix not in self._kernels:
+            self._kernels[suffix] = real(getattr(kernels, self.row.kernel + suffix))
+        return self._kernels[suffix]
 
     def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], *out: Any) -> Any:
         kernel = self._kernel(suffix)
-        lazy = next((v for v in given if not is_array(v) and hasattr(v, "__array_ufunc__")), None)
-        if lazy is not None and not isinstance(lazy, np.generic):
+        if any(map(is_lazy, given)):
             numbers: tuple[Any, ...] = tuple(self._parameters.values())  # dask, xarray and others
-            targets = None if all(o is None for o in out) else out
-            return kernel(*given, *numbers, out=targets)
+            return kernel(*given, *numbers, **({"out": out} if out[0] is not None else {}))
         arrays = [as_floats(name, value) for name, value in zip(names, given, strict=True)]
         dtype = np.result_type(*arrays)
         shape = arrays[0].shape
@@ -174,7 +190,7 @@ class Elementwise(Activator):
         for target in out:
             if target is not None:
                 check_out(target, shape, dtype)
-        return run(kernel, arrays, self._numbers[dtype], out, shape, dtype)
+        return run(kernel, arrays, self._numbers[dtype.char], out, shape, dtype)
 
 
 def _rebuilt(kind: type[Activator], parameters: Mapping[str, Any]) -> Activator:
@@ -186,9 +202,9 @@ def real(kernel: Any) -> Any:
     return getattr(kernel, "ufunc", kernel)
 
 
-def is_array(value: Any) -> bool:
-    """Whether it is an array in memory, of NumPy's or a subclass."""
-    return isinstance(value, np.ndarray)
+def is_lazy(value: Any) -> bool:
+    """Whether it takes ufuncs into its own hands, as arrays of dask and xarray do."""
+    return hasattr(value, "__array_ufunc__") and not isinstance(value, (np.ndarray, np.generic))
 
 
 def as_floats(name: str, value: Any) -> npt.NDArray[Any]:
@@ -231,11 +247,11 @@ def run(
     threads = min(get_num_threads(), size // (PARALLEL // 2))
     plain = [*arrays, *(o for o in out if o is not None)]
     if threads < 2 or not all(type(a) is np.ndarray and a.flags.c_contiguous for a in plain):
-        return kernel(*arrays, *numbers, out=out if any(o is not None for o in out) else None)
+        return kernel(*arrays, *numbers, *out)
     for a in arrays:
         for o in out:
             if o is not None and o is not a and np.may_share_memory(a, o):
-                return kernel(*arrays, *numbers, out=out)
+                return kernel(*arrays, *numbers, *out)
     results = tuple(np.empty(shape, dtype) if o is None else o for o in out)
     flat = [a.reshape(-1) for a in arrays]
     targets = [a.reshape(-1) for a in results]

@@ -1,13 +1,18 @@
-"""Every public name of the article's ``neural_network.py``, spelled as it spells them.
+"""Every public name of the articles' modules, spelled as they spell them.
 
-``from fastnn.dropin import *`` in place of ``from neural_network import *``.
+``from fastnn.dropin import *`` in place of ``from neural_network import *``, of ``from activators
+import *`` and of ``from get_act import get_act``.
 """
 
+from typing import Any
+
+from .activations import _CLASSES, ACTIVATIONS, Activator, get_act
 from .layers import Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork
 
 __all__ = [
+    "Activator",
     "Layer",
     "LinearLayer",
     "NeuralNetwork",
@@ -17,4 +22,14 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "SumSquaresError",
     "TanhLayer",
+    "get_act",
 ]
+
+for _row in ACTIVATIONS.values():
+    if _row.seed:
+        globals()[_row.seed] = _CLASSES[_row.name]
+        __all__ += [_row.seed]
+
+
+def __getattr__(name: str) -> Any:  # types of what the loop above defines
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

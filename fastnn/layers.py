@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import activations
 from ._arrays import Array, convert, count, float_dtype, number
 from ._random import RNG
-from .activations import Activation
+from .activations import Activation, Activator
 from .initializers import Init, get_init, truncated_normal
 from .kernels import rows
 
@@ -266,8 +266,8 @@ class DenseLayer(Layer):
     ----------
     dim_input, dim_output, std, bias, init, dtype, rng
         See `Layer`.
-    activation : str
-        Name of a row of ``fastnn.activations.ACTIVATIONS``.
+    activation : str or Activator
+        Name of a row of ``fastnn.activations.ACTIVATIONS``, or what `get_act` returns.
     dropout : float
         While training, each output is zero with this probability and otherwise divided by one
         minus it; below one. Srivastava et al., JMLR 15 (2014).
@@ -318,7 +318,7 @@ class DenseLayer(Layer):
         std: float = 1.0,
         bias: float = 0.0,
         *,
-        activation: str | Activation | None = None,
+        activation: str | Activation | Activator | None = None,
         init: Init | None = None,
         dropout: float = 0.0,
         l1: float = 0.0,
@@ -327,9 +327,8 @@ class DenseLayer(Layer):
         rng: RNG = None,
         **parameters: float,
     ) -> None:
-        row = activations.find(self._row if activation is None else activation)
+        row, found = activations.choose(self._row if activation is None else activation, parameters)
         self.dropout, self.l1, self.l2 = dropout, l1, l2
-        found = row.checked(parameters)
         self._columns = row.columns(found)
         super().__init__(dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng)
         self._take(row, found)
@@ -345,9 +344,8 @@ class DenseLayer(Layer):
         return self._activation
 
     @activation.setter
-    def activation(self, name: str | Activation) -> None:
-        row = activations.find(name)
-        self._take(row, row.parameters)
+    def activation(self, name: str | Activation | Activator) -> None:
+        self._take(*activations.choose(name, {}))
 
     @property
     def activation_parameters(self) -> dict[str, float]:

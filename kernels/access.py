@@ -1,4 +1,4 @@
-"""Numbers at addresses, by dtype; float16 by its bits, since not every CPU has instructions for it."""
+"""Numbers at addresses, by dtype; float16 by its bits: not every CPU has instructions for it."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -73,7 +73,7 @@ def _set_half(address, value):
 
 
 class Access(NamedTuple):
-    """How numbers of a dtype are read and written, and those of the blocks they are worked on in."""
+    """How numbers of a dtype are read and written, and those of the blocks that are worked on."""
 
     read: Callable[..., Any]
     write: Callable[..., Any]

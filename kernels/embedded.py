@@ -45,11 +45,11 @@ def _evaluate(typingctx, formula, args, more, main):
     return sig, codegen
 
 
-def allow(ufunc, formula, main, defaults):
+def allow(ufunc, formula, main, nout, defaults):
     """Make `ufunc` callable in compiled code.
 
-    main: number of arguments before the parameters; defaults: of each parameter, None if it must be
-    given.
+    main: number of arguments before the parameters; nout: of results; defaults: of each parameter,
+    None if it must be given.
     """
     name, count = ufunc.__name__, main + len(defaults)
 
@@ -61,7 +61,12 @@ def allow(ufunc, formula, main, defaults):
         for arg in args:
             if not isinstance(arg.dtype if isinstance(arg, types.Array) else arg, _NUMBERS):
                 raise TypingError(f"{name} takes real numbers or arrays of them, not {arg}")
-        if any(isinstance(arg, types.Array) for arg in args):
+        arrays = any(isinstance(arg, types.Array) for arg in args)
+        if arrays and nout > 1:
+            raise TypingError(f"{name} takes numbers in compiled code, not arrays")
+        if not arrays and len(args) > count:
+            raise TypingError(f"{name} of numbers does not take {len(args)} arguments")
+        if arrays:
             elementwise = _elementwise(formula, given, more, main)
 
             def found(*args):

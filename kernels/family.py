@@ -14,12 +14,11 @@ import numpy as np
 from . import vecmath
 from .access import ACCESS
 from .jit import address, call, integers, like, scalar
-from .kinds import _add_exactly as add_exactly
-from .kinds import _shifted_exp as shifted_exp
+from .kinds import add_exactly, shifted_exp
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
 
 _SHORT = 32  # features up to which many samples are worked on together, in memory of our own
-_TILE, _TABLE, _LINE = 2 * _SHORT * BLOCK, 160, 64
+_TILE, _TABLE, _LINE = _SHORT * BLOCK, 160, 64
 
 # Blocks of what is known of each sample: max x, Σ exp(x - max) - 1 and what that lost to rounding,
 # Σ exp(x - max), its logarithm, Σ g exp(x - max) or Σ g; and four for numbers under way.
@@ -166,10 +165,11 @@ def _negated(formula):
     return scalar(negated)
 
 
-# places of a plan, and of what a loop keeps in memory; in registers the compiler would make a loop of
-# its own for every combination
-_LARGEST, _SUMMING, _FINISH, _SUMS, _MINUS, _KEEPS, _PULLS = range(7)
-_SHORT_ONES, _ACROSS, _AT = range(3)
+# places of a plan, and of what a loop keeps in memory: of registers the compiler would make a loop
+# for every combination
+_LARGEST, _SUMMING, _FINISH, _SUMS = range(4)
+_OPERANDS, _MINUS, _KEEPS, _PULLS = 4, 8, 9, 10
+_SHORT_ONES, _ACROSS, _PLAIN, _AT = range(4)
 
 
 @functools.cache
@@ -179,14 +179,15 @@ def plan(name, dtype):
     summing = (_sum_pulling if row.weighs else _sum_plainly) if pulls else _sum
     steps = [
         (_maximum, 2, 1),
-        (summing, 6 if pulls else 4, 4 if pulls else 3),
-        (row.finish, 7 if pulls else 5, 1),
+        (summing, 6, 4) if pulls else (summing, 4, 3),
+        (row.finish, 7, 1) if pulls else (row.finish, 5, 1),
         (_finish_sums, 2, 3),
     ]
     if row.minus:
-        steps[:2] = [(_negated(formula), takes, gives) for formula, takes, gives in steps[:2]]
+        steps[:2] = [(_negated(formula), *rest) for formula, *rest in steps[:2]]
     found = [address(blocks(*step), dtype, BLOCKS_ARGUMENTS) for step in steps]
-    return np.array([*found, row.minus, row.keeps, pulls], np.int64)
+    operands = [takes + gives for _, takes, gives in steps]
+    return np.array([*found, *operands, row.minus, row.keeps, pulls], np.int64)
 
 
 @functools.cache
@@ -200,14 +201,28 @@ def loop(letter):
 
     @scalar
     def get(at, stride, lanes, place, stays, rest):
-        """Address of a block: its own if it has this stride, or of a copy, filled up with `rest`."""
+        """Address of a block: its own if it has this stride, or of a copy, filled with `rest`."""
         if stride == stays and lanes == length and not copies:
             return at
-        for i in range(lanes):
-            write_block(place + i * width, read(at + i * stride))
         for i in range(lanes, length):
             write_block(place + i * width, rest)
+        if stride == size:  # known to the compiler, it takes many at once
+            for i in range(lanes):
+                write_block(place + i * width, read(at + i * size))
+            return place
+        for i in range(lanes):
+            write_block(place + i * width, read(at + i * stride))
         return place
+
+    @scalar
+    def put(place, at, stride, lanes):
+        """The first numbers of a block to where they belong."""
+        if stride == size:
+            for i in range(lanes):
+                write(at + i * size, read_block(place + i * width))
+            return
+        for i in range(lanes):
+            write(at + i * stride, read_block(place + i * width))
 
     @scalar
     def fill(place, value):
@@ -217,23 +232,32 @@ def loop(letter):
     @scalar
     def join_maxima(work):
         """The largest of the lanes, in all of them."""
-        found = read_block(work + _TOP)
-        for i in range(1, length):
-            found = _maximum(read_block(work + _TOP + i * width), found)
-        fill(work + _TOP, found)
+        half = length // 2
+        while half:
+            for i in range(half):
+                at = work + _TOP + i * width
+                write_block(at, _maximum(read_block(at), read_block(at + half * width)))
+            half //= 2
+        fill(work + _TOP, read_block(work + _TOP))
 
     @scalar
     def join_sums(work):
         """Sums over the lanes, in all of them."""
-        others, low = read_block(work + _OTHERS), read_block(work + _LOW)
-        dot = read_block(work + _DOT)
-        for i in range(1, length):
-            others, low = add_exactly(others, low, read_block(work + _OTHERS + i * width))
-            low += read_block(work + _LOW + i * width)
-            dot += read_block(work + _DOT + i * width)
-        fill(work + _OTHERS, others)
-        fill(work + _LOW, low)
-        fill(work + _DOT, dot)
+        half = length // 2
+        while half:
+            for i in range(half):
+                at, other = work + i * width, work + (i + half) * width
+                a, b = read_block(at + _OTHERS), read_block(other + _OTHERS)
+                total = a + b
+                part = total - a
+                lost = (a - (total - part)) + (b - part)
+                lost += read_block(at + _LOW) + read_block(other + _LOW)
+                write_block(at + _OTHERS, total)
+                write_block(at + _LOW, lost)
+                write_block(at + _DOT, read_block(at + _DOT) + read_block(other + _DOT))
+            half //= 2
+        for place in (_OTHERS, _LOW, _DOT):
+            fill(work + place, read_block(work + place))
 
     def softmax_loop(args, dims, steps, plan):
         state, work, tile = stack(_LINE), stack(_WORK), stack(_TILE)
@@ -242,6 +266,9 @@ def loop(letter):
         x, out, features = plan[_PULLS], plan[_PULLS] + 1, dims[1]
         mode[_SHORT_ONES] = features <= _SHORT
         mode[_ACROSS] = features > _SHORT and steps[x] != size
+        mode[_PLAIN] = mode[_ACROSS] and not copies
+        for k in range(out + 1):
+            mode[_PLAIN] = mode[_PLAIN] and steps[out + 1 + k] == size
         for first in range(0, dims[0], 1 if mode[_ACROSS] else length):
             samples = min(1 if mode[_ACROSS] else length, dims[0] - first)
             fill(work + _TOP, -np.inf)
@@ -252,6 +279,10 @@ def loop(letter):
             for turn in range(3):
                 done = 0
                 while done < features:
+                    # as many blocks as stand side by side at once
+                    many = 1
+                    if mode[_PLAIN] and features - done >= length:
+                        many = (features - done) // length
                     # the numbers of this block, and from lane to lane
                     lanes = min(length, features - done) if mode[_ACROSS] else samples
                     lane = out + 1 if mode[_ACROSS] else 0
@@ -287,12 +318,14 @@ def loop(letter):
                     else:
                         places[3], places[4] = work + _TOTAL, work + _LOG
                         places[last] = target
-                    call(plan[_LARGEST + turn], places, 1, mode)
+                    for k in range(plan[_OPERANDS + turn] if many > 1 else 0):
+                        # what is ours is the same for all
+                        ours = work <= places[k] < work + _WORK
+                        places[plan[_OPERANDS + turn] + k] = 0 if ours else BLOCK
+                    call(plan[_LARGEST + turn], places, many, mode)
                     if turn and target == work + _OUT:
-                        for i in range(lanes):
-                            value = read_block(target + i * width)
-                            write(mode[_AT + out] + i * steps[lane + out], value)
-                    done += length if mode[_ACROSS] else 1
+                        put(target, mode[_AT + out], steps[lane + out], lanes)
+                    done += many * length if mode[_ACROSS] else 1
                 if turn == 0 and mode[_ACROSS]:
                     join_maxima(work)
                 if turn == 1:

@@ -42,7 +42,7 @@ def shift(x, bias, features, rows, minus):
 
 
 @scalar
-def _shifted_exp(x, top):
+def shifted_exp(x, top):
     """exp(x - top) for x <= top, with what the difference lost to rounding; exactly 1 at the top.
 
     Without it the error would grow with the size of the difference.
@@ -56,7 +56,7 @@ def _shifted_exp(x, top):
 
 
 @scalar
-def _add_exactly(total, low, e):
+def add_exactly(total, low, e):
     """The pair total + low, plus e."""
     found = total + e
     part = found - total
@@ -76,8 +76,8 @@ def _exponentials(x, work, features, rows, keep):
         work[2, r] = like(work[0, r], 0.0)
     for j in range(features):
         for r in range(rows):
-            e = _shifted_exp(x[j, r], work[0, r])
-            work[1, r], work[2, r] = _add_exactly(work[1, r], work[2, r], e)
+            e = shifted_exp(x[j, r], work[0, r])
+            work[1, r], work[2, r] = add_exactly(work[1, r], work[2, r], e)
             if keep:
                 x[j, r] = e
     for r in range(rows):

@@ -15,7 +15,18 @@ from numba.extending import intrinsic
 
 from .jit import prefer_wide
 
-__all__ = ["BLOCK", "BLOCKS_ARGUMENTS", "blocks", "each", "flags", "flush", "halves", "restore", "stack", "stream"]
+__all__ = [
+    "BLOCK",
+    "BLOCKS_ARGUMENTS",
+    "blocks",
+    "each",
+    "flags",
+    "flush",
+    "halves",
+    "restore",
+    "stack",
+    "stream",
+]
 
 BLOCK = 256  # bytes: four of the widest vectors, whose chains of operations overlap
 _VECTORS = 4

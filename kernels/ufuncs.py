@@ -11,26 +11,24 @@ A ufunc is made, and its loops compiled or loaded, when its name is first asked 
 ========================  =======================================================================
 
 x is followed by the activation's parameters, which are broadcast as x is; those with a default may
-be left out, or given by name. float16, float32 and float64 stay; integers become floats as for
-NumPy's own functions. Other arguments are those of every ufunc: ``out``, ``where``, ``dtype`` …
+be left out, and all may be given by name. float16, float32 and float64 stay; integers become
+floats as for NumPy's own functions: of ``tanh``, or with parameters of ``x * 0.5``. Other arguments
+are those of every ufunc: ``out``, ``dtype``, ``casting`` …
 """
 
 import functools
 import inspect
 
 import numpy as np
-from numba.np.ufunc import _internal
 
 from . import activations, family
 from .access import ACCESS
 from .embedded import allow
 from .jit import address, call, integers, scalar
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
+from .numpy_api import ufunc
 
 __all__ = ["Kernel", "find", "known"]
-
-_ARGUMENTS = "oood"  # of a ufunc's loop; the last is nothing, but its type tells the dtype
-_HALF_ARGUMENTS = "oooi"  # the last is the address of the float32 loop
 
 _LINE = 64
 _STREAM = 2**24  # bytes of an output from which on it goes past the caches
@@ -63,6 +61,7 @@ def _loop(letter, nin, nout):
             places[k], places[operands + k] = room + k * BLOCK, 0 if stays else BLOCK
             for i in range(length if stays and n else 0):
                 write_block(room + k * BLOCK + i * width, read(args[k]))
+        streams = streams and out % size == 0  # else no number begins with a cache line
         first = (-out % _LINE) // size if streams else 0  # up to where a cache line begins
         start = 0
         while start < n:
@@ -109,36 +108,23 @@ def _made(name, doc, formula, nin, nout):
     """A ufunc with loops for float16, float32 and float64."""
     function = blocks(formula, nin, nout)
     single, double = (address(function, d, BLOCKS_ARGUMENTS) for d in (np.float32, np.float64))
-    return _internal.fromfunc(
-        name,
-        doc,
-        [address(_loop(letter, nin, nout), np.float64, "oooi") for letter in ACCESS],
-        [[np.dtype(letter).num] * (nin + nout) for letter in ACCESS],
-        nin,
-        nout,
-        [single, single, double],
-        [],
-        _internal.PyUFunc_None,
-    )
+    loops = [
+        (letter, address(_loop(letter, nin, nout), np.float64, "oooi"), target)
+        for letter, target in zip("efd", (single, single, double), strict=True)
+    ]
+    return ufunc(name, doc, loops, nin, nout)
 
 
 def _made_along_axis(name):
     """A ufunc of the softmax family."""
-    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
     nin = 2 if name.endswith("_vjp") else 1
-    return _internal.fromfunc(
-        name,
-        family.TABLE[name].finish.__doc__,
-        [address(family.loop(letter), np.float64, "oooo") for letter in ACCESS],
-        [[np.dtype(letter).num] * (nin + 1) for letter in ACCESS],
-        nin,
-        1,
-        [plan.ctypes.data for plan in plans],
-        plans,
-        _internal.PyUFunc_None,
-        "(n),(n)->(n)" if nin == 2 else "(n)->(n)",
-        (),
-    )
+    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
+    loops = [
+        (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)
+        for letter, plan in zip("efd", plans, strict=True)  # `family` keeps the plans
+    ]
+    signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
+    return ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
 
 
 @functools.cache
@@ -201,14 +187,14 @@ def find(name):
     extra = suffix in ("_vjp", "_and_vjp")
     made = _made(name, doc, formula, len(arguments) + extra, nout)
     defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
-    if defaults:
+    if arguments[1:]:
         made = Kernel(made, [p.name for p in arguments[1:]], defaults)
-    allow(made, formula, 1 + extra, [defaults.get(p.name) for p in arguments[1:]])
+    allow(made, formula, 1 + extra, nout, [defaults.get(p.name) for p in arguments[1:]])
     return made
 
 
 class Kernel:
-    """A ufunc whose last arguments, the activation's parameters, have defaults.
+    """A ufunc whose last arguments, the activation's parameters, have names and maybe defaults.
 
     Everything else is the ufunc's, which is the attribute `ufunc`.
     """
@@ -216,16 +202,36 @@ class Kernel:
     def __init__(self, ufunc, parameters, defaults):
         self.ufunc = ufunc
         self._parameters, self._defaults = parameters, defaults
+        # where NumPy would take long to see what it should do with Python's floats
+        self._ready = {}
+        if len(defaults) == len(parameters) and ufunc.nout == 1:
+            self._ready = {
+                letter: tuple(np.array(value, letter) for value in defaults.values())
+                for letter in ACCESS
+            }
+        self._main, self._nin = ufunc.nin - len(parameters), ufunc.nin
         self.__name__ = self.__qualname__ = ufunc.__name__
         self.__doc__ = ufunc.__doc__
         self.__module__ = "fastnn.kernels"
 
-    def __call__(self, *args, **keywords):
+    def __call__(self, *args, out=None, **keywords):
         """The ufunc, with the parameters that are not given at their defaults."""
-        missing = self.ufunc.nin - len(args)
-        if missing > 0:
-            names = self._parameters[-missing:]
-            args += tuple(keywords.pop(name, self._defaults[name]) for name in names)
+        if len(args) == self._main and not keywords and type(args[-1]) is np.ndarray:
+            dtype = args[-1].dtype
+            if (
+                (ready := self._ready.get(dtype.char)) is not None
+                and (self._main == 1 or getattr(args[0], "dtype", None) is dtype)
+                and type(out) is not tuple
+            ):
+                return self.ufunc(*args, *ready, out)
+        missing = self._nin - len(args)
+        if 0 < missing <= len(self._parameters):
+            for name in self._parameters[-missing:]:
+                if name not in keywords and name not in self._defaults:
+                    raise TypeError(f"{self.__name__}() needs {name}")
+                args += (keywords.pop(name, self._defaults.get(name)),)
+        if out is not None:
+            keywords["out"] = out
         return self.ufunc(*args, **keywords)
 
     def __getattr__(self, name):

@@ -1,19 +1,36 @@
 """Networks and data that several tests train."""
 
+import itertools
+
 import numpy as np
 
 from fastnn import DenseLayer, NeuralNetwork
+from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS
 
 DTYPES = [np.float32, np.float64]
 
+# Activations that meet every cost and every rule: all kinds of kernels, derivatives by input and by
+# output. The others are only other formulas, and meet one cost each, in turn.
+MAIN = ["identity", "sigmoid", "tanh", "ReLU", "softplus", "Swish"]
+MAIN += [name for name, row in ACTIVATIONS.items() if row.kind]
+OTHERS = list(
+    zip([name for name in ACTIVATIONS if name not in MAIN], itertools.cycle(COSTS), strict=False)
+)
+WITH_COSTS = [*itertools.product(MAIN, COSTS), *OTHERS]
+
 
 def network(sizes, activations, cost, dtype=np.float64, seed=0):
-    """A network of dense layers whose weights have the scale 1 / sqrt(fan in)."""
+    """A network of dense layers whose weights have the scale 1 / sqrt(fan in).
+
+    Exponentials of exponentials would make a rounding as large as the result: every other is tanh.
+    """
+    names = list(activations)
+    names[1::2] = ["tanh" if name == "exponential" else name for name in names[1::2]]
     rng = np.random.default_rng(seed)
     layers = [
         DenseLayer(a, b, std=a**-0.5, bias=0.1, activation=name, dtype=dtype, rng=rng)
-        for a, b, name in zip(sizes, sizes[1:], activations, strict=False)
+        for a, b, name in zip(sizes, sizes[1:], names, strict=False)
     ]
     return NeuralNetwork(layers, COSTS[cost]())
 

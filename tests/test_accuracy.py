@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from accuracy.exact import FORMULAS, value
 from accuracy.kernels import apply, near, worst
-from accuracy.table import ALL, FUNCTIONS, OTHERS, TABLE, suffixed
+from accuracy.table import (
+    FUNCTIONS,
+    OTHER_PARAMETERS,
+    OTHERS,
+    PLACES,
+    REQUIRED,
+    TABLE,
+    suffixed,
+)
 
 from fastnn.kernels import activations
 from fastnn.reference.activations import find
@@ -15,7 +23,9 @@ from fastnn.reference.activations import find
 INF, NAN = float("inf"), float("nan")
 DTYPES = (np.float32, np.float64)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["f32", "f64"])
-each_row = pytest.mark.parametrize("row", ALL, ids=[row.name for row in ALL])
+each_defined = pytest.mark.parametrize(
+    "row", [row for row in TABLE if row.name in FORMULAS], ids=lambda row: row.name
+)
 each_function = pytest.mark.parametrize(
     ("row", "order"), FUNCTIONS, ids=[suffixed(row.name, k) for row, k in FUNCTIONS]
 )
@@ -112,8 +122,22 @@ def float64_points(row, order, count):
 def test_float64(row, order):
     x = float64_points(row, order, 5000)
     assert x.size >= 5000
+    if row.name not in FORMULAS:  # of somebody's own: the reference is good for so many digits
+        assert_like_reference(row, order, x)
+        return
     with mpmath.workprec(140):
         assert_accurate(row, order, x, in_mpmath(row, order, x))
+
+
+def assert_like_reference(row, order, x):
+    x = x[np.abs(x) < np.finfo(np.float32).max]
+    result, expected = (
+        apply(suffixed(row.name, order), x, *row.parameters),
+        in_float64(row, order, x),
+    )
+    scale = np.maximum(np.abs(expected), np.where(near(x, row.zeros[order]), 1.0, 2.0**-151))
+    error = np.where(result == expected, 0.0, np.abs(result - expected) / scale)
+    assert error.max() <= 1e-11, f"{error.max():.1e} at {x[error.argmax()]!r}"
 
 
 @each_dtype
@@ -130,7 +154,7 @@ def test_other_parameters(row, dtype):
             (places[:, np.newaxis] * (1 + rng.uniform(-0.02, 0.02, 30))).ravel(),
         ]
     ).astype(dtype)
-    for order in row.orders:
+    for order in range(3):
         with mpmath.workprec(140):
             assert_accurate(row, order, x, in_mpmath(row, order, x))
 
@@ -139,10 +163,9 @@ def test_other_parameters(row, dtype):
 @each_function
 def test_infinity_and_nan(row, order, dtype):
     x = np.resize(np.array([INF, -INF, NAN, -NAN], dtype), 37)
-    with np.errstate(over="ignore"):  # the reference may have the largest float64 for an infinity
-        limit = in_float64(row, order, x)
-    limit[np.abs(limit) > 1e300] *= INF
-    assert_accurate(row, order, x, limit)
+    limit = np.asarray(in_float64(row, order, x), np.float64)
+    beyond = np.abs(limit) > np.finfo(np.float32).max  # the reference may have a number for it
+    assert_accurate(row, order, x, np.where(beyond, np.copysign(INF, limit), limit))
 
 
 # the slope at 0 is not 0, so that -0 goes to -0
@@ -190,15 +213,14 @@ def test_kinks(name, dtype):
     x, slope = (
         np.array(list(numbers), dtype) for numbers in zip(*KINKS[name].items(), strict=True)
     )
-    if 1 in row.orders:
-        assert np.array_equal(apply(f"{name}_derivative", x, *row.parameters), slope)
+    assert np.array_equal(apply(f"{name}_derivative", x, *row.parameters), slope)
     numbers = in_dtype(row.parameters, np.float64)
     expected = find(f"{name}_derivative")(x.astype(np.float64), *numbers)
     if name != "threshold" or dtype is np.float64:
         assert np.array_equal(expected.astype(dtype), slope)
 
 
-@each_row
+@each_defined
 @pytest.mark.parametrize("order", range(3))
 def test_reference_equals_textbook(row, order):
     rng = np.random.default_rng(order)
@@ -224,7 +246,7 @@ def test_reference_equals_textbook(row, order):
     assert error[at] <= 1e-11, f"{error[at]:.1e} at {x[at]!r}: {result[at]!r}, {float(exact[at])!r}"
 
 
-@each_row
+@each_defined
 def test_derivatives_of_the_textbook(row):
     x = np.random.default_rng(0).uniform(-4, 4, 6)
     numbers = [mpmath.mpf(number) for number in row.parameters]
@@ -236,9 +258,8 @@ def test_derivatives_of_the_textbook(row):
                 assert abs(slope(v, *numbers) - expected) <= mpmath.mpf(10) ** -20
 
 
-def test_every_formula_has_its_row():
-    named = {row.name for row in ALL}
-    for module in activations._MODULES:
-        for name in vars(module):
-            if name.endswith("_second_derivative"):
-                assert name.removesuffix("_second_derivative") in named
+def test_every_formula_has_its_row_and_its_definition():
+    names = [row.name for row in TABLE]
+    assert sorted(names) == sorted(activations.names())
+    assert set(names) <= set(FORMULAS)
+    assert set(names) >= {*PLACES, *OTHER_PARAMETERS, *REQUIRED, *KINKS, *THROUGH_ZERO}

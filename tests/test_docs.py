@@ -1,6 +1,8 @@
 """The documents point at things that exist."""
 
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,14 @@ def test_names_of_the_engine_are_those_of_the_code():
     names = {word for code in re.findall(r"`([^`\n]+)`", text) for word in re.findall(r"\w+", code)}
     assert len(names) > 50
     assert sorted(name for name in names - known if not (ROOT / name).exists()) == []
+
+
+def test_tables_of_activations_are_up_to_date():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        tables = importlib.import_module("tables")
+    finally:
+        sys.path.pop(0)
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert page == tables.written(page), "run: python docs/tables.py"
+    assert set(tables.TORCH.values()) | set(tables.JAX.values()) <= set(tables.ACTIVATIONS)

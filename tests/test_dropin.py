@@ -25,12 +25,49 @@ NAMES = {
 }
 
 
-def test_every_public_name_of_the_article():
+# of the other article, and its functions' names for `get_act`
+ACTIVATORS = {
+    "step": "step",
+    "identity": "identity",
+    "bentIdentity": "bent-identity",
+    "hardShrink": "hard-shrink",
+    "softShrink": "soft-shrink",
+    "threshold": "threshold",
+    "sigmoid": "sigmoid",
+    "hardSigmoid": "hard-sigmoid",
+    "logSigmoid": "log-sigmoid",
+    "act_tanh": "tanh",
+    "hardtanh": "hard-tanh",
+    "tanhShrink": "tanh-shrink",
+    "ReLU": "ReLU",
+    "ReLU6": "ReLU6",
+    "leakyReLU": "leaky-ReLU",
+    "ELU": "ELU",
+    "SELU": "SELU",
+    "CELU": "CELU",
+    "softmax": "softmax",
+    "softmin": "softmin",
+    "logSoftmax": "log-softmax",
+    "softplus": "softplus",
+    "softsign": "softsign",
+    "Swish": "Swish",
+    "Mish": "Mish",
+    "tanhExp": "tanhExp",
+    "maxout": "maxout",
+}
+
+
+def test_every_public_name_of_the_articles():
     namespace = {}
     exec("from fastnn.dropin import *", namespace)
-    assert set(dropin.__all__) == NAMES
-    assert set(namespace) >= NAMES
+    assert set(dropin.__all__) == NAMES | set(ACTIVATORS) | {"Activator", "get_act"}
+    assert set(namespace) >= set(dropin.__all__)
     assert all(namespace[name] is getattr(fastnn, name) for name in NAMES)
+    sizes = {"maxout": (2, 3, 2)}
+    for spelling, name in ACTIVATORS.items():
+        act = fastnn.get_act(name, *sizes.get(name, ()))
+        assert type(act) is namespace[spelling]
+        assert isinstance(act, namespace["Activator"])
 
 
 @pytest.mark.parametrize(

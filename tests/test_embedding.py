@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from networks import DTYPES, data, network
+from networks import DTYPES, WITH_COSTS, data, network
 from numba import njit
 from numba.core import event
 from numba.core.errors import TypingError
@@ -19,7 +19,6 @@ from tolerance import assert_close, assert_difference_close
 
 import fastnn
 from fastnn import kernels
-from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import jit
 from fastnn.kernels.program import TILE, Model
 from fastnn.losses import COSTS
@@ -145,8 +144,7 @@ def test_predict_equals_the_network(sizes, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(("name", "cost"), WITH_COSTS)
 def test_predict_one_sample_or_many_with_every_activation(name, cost, dtype):
     sizes = (3, 9, 4)
     nn = network(sizes, [name, name], cost, dtype)
@@ -311,8 +309,7 @@ def test_an_optimizer_that_forgets_is_forgotten_by_its_models():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(("name", "cost"), WITH_COSTS)
 def test_jacobian_equals_vjp_and_reference(name, cost, dtype):
     for sizes in [(3, 9, 4), (2, 1), (1, 20, 17), (18, 5, 6, 1)]:
         nn = network(sizes, [name] * (len(sizes) - 1), cost, dtype)
@@ -333,8 +330,7 @@ def test_jacobian_equals_vjp_and_reference(name, cost, dtype):
         assert_close(rows, expected, operations=chain(sizes))
 
 
-@pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(("name", "cost"), WITH_COSTS)
 def test_jacobian_equals_finite_differences(name, cost):
     sizes = (3, 9, 4)
     nn = network(sizes, [name, name], cost)

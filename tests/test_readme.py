@@ -1,12 +1,19 @@
-"""The README's programs run as they stand."""
+"""The programs of README and documents run as they stand."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TEXTS = [
+    README,
+    *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))),
+]
+PROGRAMS = [
+    found for text in TEXTS for found in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
@@ -21,5 +28,5 @@ def test_program_runs(program, capsys):
 
 
 def test_there_are_programs_and_commands():
-    assert len(PROGRAMS) == 4
+    assert len(PROGRAMS) == 7
     assert re.search(r"python3 -m venv \.venv .*pytest\n", README)

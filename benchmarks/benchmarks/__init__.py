@@ -7,13 +7,17 @@
     asv run --python=same -b Training  # one class, measured properly
     asv run main^! && asv publish      # the last commit in an environment of its own, as a website
 
+With ``--launch-method forkserver`` it takes half the time: each benchmark is then a fork of one
+process that has imported everything, not a new interpreter.
+
 Times are those of one process on an idle machine. ``bench_startup`` is about the first second of a
 process, ``bench_training`` about whole trainings and their memory, ``bench_inference`` about
-predictions, ``bench_vecmath`` about elementary functions. Trainings and predictions are the tasks
-of ``peers``, the folder beside this one, where they are compared with other libraries.
+predictions, ``bench_vecmath`` about elementary functions, ``bench_activations`` about those of
+the table. Trainings and predictions are the tasks of ``peers``, the folder beside this one, where
+they are compared with other libraries; activations are, in ``activations``.
 """
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # of the package ``peers``
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # of ``peers`` and ``activations``

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 if not __package__:  # started as a folder: its files are still those of a package
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from peers.limits import limit
 from peers.tasks import TASKS, quick
 
 
 def main() -> None:
     given = _arguments()
-    threads = _limit(given.threads)
+    threads = limit(given.threads)
     from peers import contest, report  # only now: they import the peers
 
     environment = report.environment(threads)
@@ -51,20 +51,6 @@ def _arguments() -> argparse.Namespace:
     if given.threads < 1 or (given.rounds is not None and given.rounds < 2):
         parser.error("--threads must be at least 1, --rounds at least 2")
     return given
-
-
-def _limit(threads: int) -> int:
-    """Hold all sides to the same number of threads; must come before they are imported.
-
-    JAX has no such setting, but it counts the cores that the process may run on.
-    """
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))[:threads]
-        os.sched_setaffinity(0, cores)
-        threads = len(cores)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    return threads
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from . import (
 )
 from .report import Times
 from .tasks import Task
-from .timing import Competitor, measure
+from .timing import Competitor, in_turn
 
 __all__ = ["hold"]
 
@@ -36,8 +36,8 @@ def hold(tasks: list[Task], rounds: int, seconds: float) -> list[Times]:
             times: dict[str, list[float]] = {one.name: [] for one in field}
             bar.set_description(task.name)
             for _ in range(rounds):
-                for one in order.sample(field, len(field)):
-                    times[one.name].append(measure(one, seconds))
+                for name, spent in in_turn(field, order, seconds).items():
+                    times[name].append(spent)
                 bar.update()
             results.append(Times(task, times))
     return results

@@ -15,7 +15,17 @@ from fastnn.info import cpu_name
 
 from .tasks import Task, Training
 
-__all__ = ["Times", "details", "environment", "heading", "save", "table", "warnings"]
+__all__ = [
+    "Times",
+    "details",
+    "environment",
+    "figure",
+    "heading",
+    "machine",
+    "save",
+    "table",
+    "warnings",
+]
 
 _PACKAGES = (
     "fastnn-numba", "numpy", "scipy", "numba", "jax", "jaxlib", "torch", "scikit-learn",
@@ -81,9 +91,23 @@ class Times:
 
 
 def environment(threads: int) -> dict[str, Any]:
-    """Machine, versions and threads."""
+    """Machine, versions and threads of all sides."""
     import torch
 
+    return {
+        **machine(),
+        "threads": {
+            "fastnn": f"its own choice, at most {threads}",
+            "PyTorch": f"1 and {torch.get_num_threads()}",
+            "BLAS of NumPy and scikit-learn": threads,
+            "JAX": "all cores in use",
+            "ONNX Runtime": "1 and 2",
+        },
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Where this is, and the versions of what runs there."""
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {
         "CPU": cpu_name(),
@@ -92,13 +116,6 @@ def environment(threads: int) -> dict[str, Any]:
         "load": _load(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": {name: _version(name) for name in _PACKAGES},
-        "threads": {
-            "fastnn": f"its own choice, at most {threads}",
-            "PyTorch": f"1 and {torch.get_num_threads()}",
-            "BLAS of NumPy and scikit-learn": threads,
-            "JAX": "all cores in use",
-            "ONNX Runtime": "1 and 2",
-        },
     }
 
 
@@ -133,8 +150,8 @@ def table(results: list[Times]) -> str:
     rows += [
         (
             one.task.name,
-            _figure(one.median(one.ours)),
-            _figure(one.median(one.best)),
+            figure(one.median(one.ours)),
+            figure(one.median(one.best)),
             one.best,
             f"{one.ratio:.2f}",
             one.goal,
@@ -159,8 +176,8 @@ def details(one: Times) -> str:
         rows.append(
             (
                 f"  {name}",
-                _figure(one.median(name)),
-                f"{_figure(low)} to {_figure(high)}",
+                figure(one.median(name)),
+                f"{figure(low)} to {figure(high)}",
                 f"{one.spread(name):.0%}",
             )
         )
@@ -196,7 +213,7 @@ def save(path: Path, found: dict[str, Any], results: list[Times]) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _figure(microseconds: float) -> str:
+def figure(microseconds: float) -> str:
     """Three significant digits, no exponent."""
     digits = (
         0 if microseconds >= 100 else 1 if microseconds >= 10 else 2 if microseconds >= 1 else 3

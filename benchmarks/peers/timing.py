@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Calls", "Competitor", "measure"]
+__all__ = ["Calls", "Competitor", "in_turn", "measure"]
 
 _REST = 0.02  # seconds, in which the spinning threads of the competitor before fall asleep
 
@@ -82,9 +83,16 @@ class Calls:
             return np.asarray(self._result())
 
 
-def measure(competitor: Competitor, seconds: float) -> float:
+def in_turn(
+    field: Sequence[Competitor], order: random.Random, seconds: float, rest: float = _REST
+) -> dict[str, float]:
+    """A round: `measure` of every competitor, in a random order."""
+    return {one.name: measure(one, seconds, rest) for one in order.sample(field, len(field))}
+
+
+def measure(competitor: Competitor, seconds: float, rest: float = _REST) -> float:
     """Mean µs a step over as many whole runs as fill the given time."""
-    time.sleep(_REST)
+    time.sleep(rest)
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -180,7 +180,7 @@ def soft_shrink_second_derivative(x, lambda_):
 
 
 @scalar
-def threshold(x, threshold, value):
+def threshold(x, threshold=0.0, value=0.0):
     """x where x > threshold, else value."""
     return value if x <= threshold else x
 

@@ -1,51 +1,18 @@
 """How the kernels are applied to arrays here, and where they are close enough."""
 
-import functools
-
 import numpy as np
 from ulp import ulp_error
 
-from fastnn.kernels import activations
-from fastnn.kernels.jit import kernel, wide
+from fastnn import kernels
 
 __all__ = ["NEIGHBOURHOOD", "apply", "near", "worst"]
 
 NEIGHBOURHOOD = 0.5  # of a zero: up to that share of its distance from x = 0
 
 
-@functools.cache
-def loop(name, count):
-    """A compiled loop over the formula of that name with so many parameters."""
-    formula = activations.find(name)
-    if count == 0:
-
-        def run(x, out):
-            wide()
-            for i in range(x.size):
-                out[i] = formula(x[i])
-
-    elif count == 1:
-
-        def run(x, out, p):
-            wide()
-            for i in range(x.size):
-                out[i] = formula(x[i], p)
-
-    else:
-
-        def run(x, out, p, q):
-            wide()
-            for i in range(x.size):
-                out[i] = formula(x[i], p, q)
-
-    return kernel(run)
-
-
 def apply(name, x, *parameters):
-    """The formula of that name at each number of an array, in the array's dtype."""
-    out = np.empty_like(x)
-    loop(name, len(parameters))(x, out, *(x.dtype.type(number) for number in parameters))
-    return out
+    """The ufunc of that name of an array, in the array's dtype."""
+    return getattr(kernels, name)(x, *map(x.dtype.type, parameters))
 
 
 def near(x, places, share=NEIGHBOURHOOD):

@@ -1,0 +1,130 @@
+"""Writes the tables of `activations.md` from that of the library: ``python docs/tables.py``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fastnn.activations import ACTIVATIONS, Activation
+
+PAGE = Path(__file__).parent / "activations.md"
+
+# torch.nn.functional of PyTorch 2.13 and jax.nn of JAX 0.10: everything of theirs that acts on each
+# number alone or along an axis, and is not random.
+TORCH = {
+    "celu": "CELU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "glu": "GLU",
+    "hardshrink": "hard-shrink",
+    "hardsigmoid": "hard-sigmoid",
+    "hardswish": "hard-Swish",
+    "hardtanh": "hard-tanh",
+    "leaky_relu": "leaky-ReLU",
+    "log_softmax": "log-softmax",
+    "logsigmoid": "log-sigmoid",
+    "mish": "Mish",
+    "prelu": "PReLU",
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "selu": "SELU",
+    "sigmoid": "sigmoid",
+    "silu": "Swish",
+    "softmax": "softmax",
+    "softmin": "softmin",
+    "softplus": "softplus",
+    "softshrink": "soft-shrink",
+    "softsign": "softsign",
+    "tanh": "tanh",
+    "tanhshrink": "tanh-shrink",
+    "threshold": "threshold",
+}
+JAX = {
+    "celu": "CELU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "glu": "GLU",
+    "hard_sigmoid": "hard-sigmoid",
+    "hard_silu": "hard-Swish",
+    "hard_swish": "hard-Swish",
+    "hard_tanh": "hard-tanh",
+    "identity": "identity",
+    "leaky_relu": "leaky-ReLU",
+    "log_sigmoid": "log-sigmoid",
+    "log_softmax": "log-softmax",
+    "mish": "Mish",
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "selu": "SELU",
+    "sigmoid": "sigmoid",
+    "silu": "Swish",
+    "soft_sign": "softsign",
+    "softmax": "softmax",
+    "softplus": "softplus",
+    "sparse_plus": "sparse-plus",
+    "sparse_sigmoid": "sparse-sigmoid",
+    "squareplus": "squareplus",
+    "swish": "Swish",
+    "tanh": "tanh",
+}
+
+
+def functions() -> list[str]:
+    """A line for each activation."""
+    lines = [
+        "| `get_act` | class | ufunc | formula | parameters | bounds f, f', f'' (ULP) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in ACTIVATIONS.values():
+        names = ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
+        ufunc = f"`{row.kernel}`" if row.kernel != "maxout" else ""
+        cells = [names, f"`{row.class_name}`", ufunc, row.formula, _parameters(row), _bounds(row)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def _parameters(row: Activation) -> str:
+    if row.kernel == "maxout":
+        return "`n_prev`, `n`, `k`; of a layer `k=2`"
+    found = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
+    found += [f"`{name}={next(iter(rows))!r}`" for name, rows in row.variants.items()]
+    if row.kind and not found:
+        found = ["`axis=-1`"]
+    return ", ".join(found)
+
+
+def _bounds(row: Activation) -> str:
+    if row.kind:
+        return {"softmax": "4 + log2 n", "softmin": "4 + log2 n", "log_softmax": "4 + log2 n"}.get(
+            row.kernel, ""
+        )
+    return ", ".join(f"{bound:g}" for bound in row.bounds)
+
+
+def peers() -> list[str]:
+    """Their names beside ours."""
+    lines = ["| fastnn | torch.nn.functional | jax.nn |", "|---|---|---|"]
+    for name in ACTIVATIONS:
+        theirs = [
+            ", ".join(f"`{their}`" for their, ours in table.items() if ours == name)
+            for table in (TORCH, JAX)
+        ]
+        lines.append(f"| `{name}` | {theirs[0]} | {theirs[1]} |")
+    return lines
+
+
+TABLES = {"functions": functions, "peers": peers}
+
+
+def written(text: str) -> str:
+    """The page with its tables as they should be."""
+    for name, lines in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin)
+        text = before + begin + "\n".join(lines()) + "\n" + end + rest.split(end)[1]
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.name}: {len(ACTIVATIONS)} activations\n")
