@@ -189,7 +189,10 @@ def log_cosh(x):
     square = cut * cut
     first, second, h = exp_parts(like(x, -2.0) * cut, zero)
     small = size < like(x, 0.88)
-    f = square * polynomial(square, choose(x, COSH)) if small else scale(first, second, h)
+    # the first coefficient is 1/2, exactly
+    c = choose(x, COSH)[1:]
+    f = fma(square * square, polynomial(square, c), like(x, 0.5) * square)
+    f = f if small else scale(first, second, h)
     s = f / (like(x, 2.0) + f)
     square = s * s
     y = fma(s, fma(square, polynomial(square, choose(x, ATANH_BOTH)), -f), f)

@@ -3,14 +3,14 @@
     python tests/accuracy/exhaustive.py [names …] [--forward | --derivatives]
                                         [--processes N] [--step K]
 
-Each of the 2**32 bit patterns, or each K-th, against the float64 reference. Writes ``float32.md``
+Each of the 2**32 bit patterns against the float64 reference; or each K-th, and every one of sizes
+from 2**-8 to 2**8, where nearly all that functions do is done. Writes ``float32.md``
 and ``float32.json`` beside this file; what other functions have there stays. A run that was ended
 goes on where it was, as long as the kernels and the step are the same.
 """
 
 import argparse
 import datetime
-import functools
 import hashlib
 import itertools
 import json
@@ -41,6 +41,7 @@ STATE = HERE / "float32.state.jsonl"
 PATTERNS = 2**32
 SPAN = 2**26  # patterns of a task: a second of work, and what an ended run loses at most
 BLOCK = 2**15  # numbers at once: all arrays in the cache
+DENSE = (0x3B800000, 0x43800000)  # patterns of 2**-8 and 2**8
 
 KINK, ZERO = 0, 1  # kinds of intervals that have rules of their own
 UNITS = np.exp2(np.maximum(np.arange(256.0), 1) - 150)  # last place by exponent field
@@ -94,7 +95,26 @@ def intervals_of(row, order):
     return np.array(found, np.float64).reshape(-1, 3)
 
 
-def check(index, start, step):
+def spans(step):
+    """First pattern, the one to stop before, and the step: for each task of a function."""
+    if step == 1:
+        pieces = [(0, PATTERNS, 1)]
+    else:
+        low, high = DENSE
+        half = PATTERNS // 2
+        pieces = [
+            (first + sign, last + sign, k)
+            for sign in (0, half)
+            for first, last, k in [(0, low, step), (low, high, 1), (high, half, step)]
+        ]
+    return [
+        (start, min(start + SPAN * k, last), k)
+        for first, last, k in pieces
+        for start in range(first, last, SPAN * k)
+    ]
+
+
+def check(index, start, stop, step):
     """A span of patterns of one function: the worst errors and the counts."""
     row, order = FUNCTIONS[index]
     name = suffixed(row.name, order)
@@ -103,7 +123,6 @@ def check(index, start, step):
     intervals = intervals_of(row, order)
     worst, counts = np.zeros(4), np.zeros(2, np.int64)
     worst[[1, 3]] = np.nan
-    stop = min(start + SPAN * step, PATTERNS)
     with np.errstate(all="ignore"):
         for first in range(start, stop, BLOCK * step):
             bits = np.arange(first, min(first + BLOCK * step, stop), step, np.uint32)
@@ -214,7 +233,9 @@ def write(entries):
     lines += ["", "Runs:", ""]
     for number, run in enumerate(runs, 1):
         facts = ", ".join(f"{name} {fact}" for name, fact in run.items() if name != "step")
-        each = "every pattern" if run["step"] == 1 else f"each {run['step']}th pattern"
+        each = "every pattern"
+        if run["step"] > 1:
+            each += f" from 2⁻⁸ to 2⁸, and each {run['step']}th elsewhere"
         lines.append(f"{number}. {facts}; {each}")
     TABLE.write_text("\n".join(lines) + "\n")
 
@@ -249,30 +270,29 @@ def main(arguments=None):
         for index, (row, order) in enumerate(FUNCTIONS)
         if order in orders and row.name in (options.names or [row.name])
     ]
-    starts = range(0, PATTERNS, SPAN * step)
+    parts = spans(step)
     state, entries = load_state(key), json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     run, failed = machine(step), []
-    tasks = [t for t in itertools.product(chosen, starts) if (t[0][1], t[1]) not in state]
+    tasks = [t for t in itertools.product(chosen, parts) if (t[0][1], t[1][0]) not in state]
     context = multiprocessing.get_context("spawn")  # a fork of threads in waiting may hang
-    size = functools.partial(min, SPAN)
     with (
         ProcessPoolExecutor(options.processes, context, end_with_parent) as pool,
         STATE.open("a") as log,
-        tqdm(total=len(chosen) * PATTERNS // step, unit="", unit_scale=True) as bar,
+        tqdm(total=len(chosen) * len(parts), unit=" spans") as bar,
     ):
-        bar.update((len(chosen) * len(starts) - len(tasks)) * size(PATTERNS // step))
+        bar.update(len(chosen) * len(parts) - len(tasks))
         futures = {
-            pool.submit(check, index, start, step): (name, start) for (index, name), start in tasks
+            pool.submit(check, index, *part): (name, part[0]) for (index, name), part in tasks
         }
         for future in as_completed(futures):
             name, start = futures[future]
             state[name, start] = future.result()
             log.write(json.dumps([name, start, key, state[name, start]]) + "\n")
             log.flush()
-            bar.update(size(PATTERNS // step))
+            bar.update()
     for index, name in chosen:
         row, order = FUNCTIONS[index]
-        entries[name] = merged([state[name, start] for start in starts]) | {"run": run}
+        entries[name] = merged([state[name, part[0]] for part in parts]) | {"run": run}
         if broken(row, order, entries[name]):
             failed.append(name)
     write(entries)
