@@ -45,7 +45,7 @@ def ufunc(name, doc, loops, nin, nout, signature=None):
     functions = (ctypes.c_void_p * count)(*(address for _, address, _ in loops))
     data = (ctypes.c_void_p * count)(*(extra for _, _, extra in loops))
     types = bytes(np.dtype(letter).num for letter, _, _ in loops for _ in range(nin + nout))
-    texts = name.encode(), doc.encode(), signature.encode() if signature else None
+    texts = name.encode(), (doc or "").encode(), signature.encode() if signature else None
     _kept.append((functions, data, types, texts))
     return _function()(
         ctypes.addressof(functions), ctypes.addressof(data), types, count, nin, nout,
