@@ -21,6 +21,7 @@ __all__ = [
     "exp_pair",
     "exp_parts",
     "fast_two_sum",
+    "inverse_of_sum",
     "least",
     "most",
     "polynomial",
@@ -55,6 +56,17 @@ def with_sign(y, x):
     """y >= 0 with the sign of x; a zero's too."""
     sign = like(bits_of(x), bits_of(x) ^ bits_of(abs(x)))
     return from_bits(like(sign, bits_of(y) | sign))
+
+
+@scalar
+def inverse_of_sum(a, b):
+    """1 / (a + b) for a = 1 or 2 and b >= 0 of up to three times that: rounded about once.
+
+    A Newton step makes up for what the sum has lost. That counts where b is small: there the sum
+    loses most, and three times so if it is cubed.
+    """
+    inverse = like(a, 1.0) / (a + b)
+    return fma(fma(-inverse, b, fma(-inverse, a, like(a, 1.0))), inverse, inverse)
 
 
 @scalar

@@ -2,7 +2,7 @@
 
 from .. import vecmath
 from ..jit import constant, fma, like, scalar
-from ..scaled import exp_parts, least, most, scale, times
+from ..scaled import exp_parts, inverse_of_sum, least, most, scale, times
 from ..vecmath import _clamp
 
 
@@ -247,6 +247,6 @@ def swish_second_derivative(x, beta):
     size = least(size, (170.0, 1400.0))
     first, second, h = exp_parts(-size, -low)
     e = scale(first, second, h)
-    below = one + e
-    above = fma(like(x, 2.0), below, size * (e - one))
-    return times((beta * above) / (below * below * below), first, second, h)
+    inverse = inverse_of_sum(one, e)
+    above = fma(like(x, 2.0), one + e, size * (e - one))
+    return times((beta * above) * ((inverse * inverse) * inverse), first, second, h)

@@ -10,6 +10,7 @@ from ..scaled import (
     constant,
     exp_parts,
     fast_two_sum,
+    inverse_of_sum,
     least,
     most,
     polynomial,
@@ -110,6 +111,12 @@ def _slope(x):
 
 
 @scalar
+def _lost(x, slope):
+    """What dv/dx has lost to rounding."""
+    return fma(like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) - slope) + constant(x, _A_LOW)
+
+
+@scalar
 def gelu_tanh(x):
     """x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) = x σ(v).
 
@@ -137,9 +144,9 @@ def gelu_tanh_derivative(x):
     e = scale(first, second, h)
     below = one + e
     slope = _slope(y)
-    lost = fma(like(x, 3.0) * constant(x, _B), y * y, constant(x, _A) - slope)
+    lost = _lost(y, slope)
     product = y * slope
-    product_low = fma(y, lost + constant(x, _A_LOW), fma(y, slope, -product))
+    product_low = fma(y, lost, fma(y, slope, -product))
     tail = y < like(x, -1.0)
     # 1 + e + y v', or that less (1 + y v') (1 + e)²
     above = -(e * fma(product, two + e, below)) if tail else fma(y, slope, below)
@@ -160,10 +167,12 @@ def gelu_tanh_second_derivative(x):
     v, low = _argument(x)
     first, second, h = exp_parts(-v, -low)
     e = scale(first, second, h)
-    below = one + e
-    inverse = one / below
-    inverse = fma(fma(-inverse, e, one - inverse), inverse, inverse)  # what 1 + e has lost
+    inverse = inverse_of_sum(one, e)
     slope = _slope(x)
+    lost = _lost(x, slope)
     gain = fma(like(x, 6.0) * constant(x, _B), x * x, slope + slope)
-    above = fma(gain, below, ((x * slope) * slope) * (e - one))
+    product = x * slope
+    product_low = fma(x, lost, fma(x, slope, -product))
+    above = fma(-product, slope, gain) - fma(product, lost, product_low * slope)
+    above = fma(fma(product, slope, gain), e, above)
     return times(above * ((inverse * inverse) * inverse), first, second, h)
