@@ -91,7 +91,8 @@ _ROWS = (
         "arXiv:1710.05941",
     ),
     Activation(
-        "Mish", "mish", "x tanh(log(1 + exp(x)))", "Mish", "Mish", bounds=_COMPOSITE,
+        "Mish", "mish", "x tanh(log(1 + exp(x)))", "Mish", "Mish",
+        bounds=(4.0, 4.0, 10.0),  # f'' is a product of seven factors, each of them rounded
         reference="Misra, 2019, arXiv:1908.08681",
     ),
     Activation(

@@ -197,7 +197,7 @@ def tanh(x):
     goes to the denominator's sum, at no further rounding; exactly where the quotient is largest
     beside its last bit, about x = 1/2.
 
-    Accuracy: 1.83 ULP in float32, 1.81 in float64.
+    Accuracy: 1.94 ULP in float32, 1.84 in float64.
     """
     half, size = like(x, 0.5), abs(x)
     y = constant(x, (10.0, 20.0)) if size > constant(x, (10.0, 20.0)) else size  # tanh = 1
@@ -233,7 +233,7 @@ def logistic_parts(x, x_low):
 def sigmoid(x):
     """1 / (1 + exp(-x)).
 
-    Accuracy: 1.5 ULP.
+    Accuracy: 1.75 ULP in float32, 1.67 in float64.
     """
     x = _clamp(x, constant(x, EXP_UNDERFLOW), constant(x, SIGMOID_IS_ONE))
     b, divisor = logistic_parts(x, like(x, 0.0))

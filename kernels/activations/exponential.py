@@ -217,6 +217,8 @@ def swish_derivative(x, beta):
     """w for z < 0, 1 - w for z >= 0; z = β x, w = e (1 + e - |z|) / (1 + e)², e = exp(-|z|).
 
     In the lower tail e (1 - |z| - …), where only the last term needs a division.
+
+    Accuracy: 3.0 ULP in float32, 2.9 in float64; 1 eps around its zero.
     """
     one, two = like(x, 1.0), like(x, 2.0)
     z = beta * x
@@ -237,7 +239,10 @@ def swish_derivative(x, beta):
 
 @scalar
 def swish_second_derivative(x, beta):
-    """β σ(z) σ(-z) (2 - z tanh(z / 2)), z = β x, with tanh(z / 2) = (1 - e) / (1 + e)."""
+    """β σ(z) σ(-z) (2 - z tanh(z / 2)), z = β x, with tanh(z / 2) = (1 - e) / (1 + e).
+
+    Accuracy: 7.1 ULP in float32, 6.3 in float64; 1 eps around its zeros.
+    """
     one = like(x, 1.0)
     z = beta * x
     low = fma(beta, x, -z)
