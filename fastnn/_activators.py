@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels
+from ._arrays import check_out
 from ._threads import get_num_threads
 
 __all__ = ["Activator", "Elementwise"]
@@ -184,9 +185,7 @@ class Elementwise(Activator):
         arrays = [as_floats(name, value) for name, value in zip(names, given, strict=True)]
         dtype = np.result_type(*arrays)
         shape = arrays[0].shape
-        if any(array.shape != shape for array in arrays[1:]):
-            shapes = " and ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
-            raise ValueError(f"{' and '.join(names)} must have the same shape, not {shapes}")
+        same_shapes(names, arrays)
         for target in out:
             if target is not None:
                 check_out(target, shape, dtype)
@@ -222,16 +221,11 @@ def as_floats(name: str, value: Any) -> npt.NDArray[Any]:
     return found if kind == "f" else found.astype(np.float64)
 
 
-def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse what a result of this shape and dtype cannot be written to."""
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an array, not a {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, expected {shape}")
-    if out.dtype != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only, expected an array that can be written to")
+def same_shapes(names: tuple[str, ...], arrays: list[npt.NDArray[Any]]) -> None:
+    """Refuse arrays of different shapes."""
+    if any(array.shape != arrays[0].shape for array in arrays[1:]):
+        shapes = " and ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
+        raise ValueError(f"{' and '.join(names)} must have the same shape, not {shapes}")
 
 
 def run(

@@ -12,7 +12,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "aligned", "as_samples", "convert", "count", "float_dtype", "number", "plain"]
+__all__ = [
+    "Array",
+    "aligned",
+    "as_samples",
+    "check_out",
+    "convert",
+    "count",
+    "float_dtype",
+    "number",
+    "plain",
+]
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 
@@ -93,6 +103,18 @@ class _Writable:
             "typestr": array.dtype.str,
             "data": (array.__array_interface__["data"][0], False),
         }
+
+
+def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse what a result of this shape and dtype cannot be written to."""
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be an array, not a {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, expected {shape}")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only, expected an array that can be written to")
 
 
 def number(name: str, value: Any, least: float = -math.inf) -> float:

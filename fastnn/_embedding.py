@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, aligned, convert
+from ._arrays import Array, aligned, check_out, convert
 from ._program import CURVE, Use, is_compiled, keep, model
 from ._random import RNG, uniform_source
 from .kernels import api, inference
@@ -91,7 +91,7 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
         found = np.asarray(network.cost_function.activate(network._logits(X)))
         if out is None:
             return found
-        _check_out(out, found.shape, found.dtype)
+        check_out(out, found.shape, found.dtype)
         out[...] = found
         return out
     if network._predictor is None or not network._predictor.fits(network):
@@ -102,7 +102,7 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
     if out is None:
         out = np.empty(shape, ready.dtype)
     else:
-        _check_out(out, shape, ready.dtype)
+        check_out(out, shape, ready.dtype)
     plain = out.flags.carray and not np.may_share_memory(out, x)
     target = out if plain else np.empty(shape, ready.dtype)
     if ready.takes(x.shape, target.shape):
@@ -114,17 +114,6 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
     if target is not out:
         out[...] = target
     return out
-
-
-def _check_out(out: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an array, not a {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, expected {shape}")
-    if out.dtype != dtype:
-        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only, expected an array that can be written to")
 
 
 def compiled(

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels
-from ._activators import PARALLEL, Activator, as_floats, check_out, is_lazy
-from ._arrays import convert, count, number
+from ._activators import PARALLEL, Activator, as_floats, is_lazy, same_shapes
+from ._arrays import check_out, convert, count, number
 from ._random import RNG, uniform_source
 from ._threads import get_num_threads
 
@@ -33,13 +33,21 @@ def _rebuilt(name: str, parameters: Mapping[str, Any]) -> Activator:
     return get_act(name, **parameters)
 
 
-def _axis(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"axis must be an int, not {value!r}")
-    return int(value)
+class _WithAxis(_WithRow):
+    """What works along an axis."""
+
+    def __init__(self, axis: int = -1) -> None:
+        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
+            raise TypeError(f"axis must be an int, not {axis!r}")
+        self.axis = int(axis)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The axis."""
+        return {"axis": self.axis}
 
 
-class AlongAxis(_WithRow):
+class AlongAxis(_WithAxis):
     """A function of all numbers along an axis, shifted by the largest, so that nothing overflows.
 
     `backward` gives the diagonal of the Jacobian, as the articles do; `vjp` is the product with all
@@ -50,14 +58,6 @@ class AlongAxis(_WithRow):
     axis : int, default -1
 
     """
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = _axis(axis)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The axis."""
-        return {"axis": self.axis}
 
     def forward(self, x: Any, out: Any = None) -> Any:
         """The activation of x."""
@@ -141,14 +141,7 @@ class AlongAxis(_WithRow):
         return target
 
 
-def same_shapes(names: tuple[str, ...], arrays: list[npt.NDArray[Any]]) -> None:
-    """Refuse arrays of different shapes."""
-    if any(array.shape != arrays[0].shape for array in arrays[1:]):
-        shapes = " and ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
-        raise ValueError(f"arguments must have the same shape, not {shapes}")
-
-
-class GatedUnit(_WithRow):
+class GatedUnit(_WithAxis):
     """The first half of x along an axis, times the sigmoid of the second: the width is halved.
 
     `backward` gives the derivatives of the result by each number of x, in the shape of x.
@@ -158,14 +151,6 @@ class GatedUnit(_WithRow):
     axis : int, default -1
 
     """
-
-    def __init__(self, axis: int = -1) -> None:
-        self.axis = _axis(axis)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The axis."""
-        return {"axis": self.axis}
 
     def forward(self, x: Any, out: Any = None) -> Any:
         """The activation of x, half as wide."""
