@@ -6,15 +6,25 @@ made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, 
 `workspace_size`, of a model that ``net.compiled()`` gives.
 """
 
-from . import ufuncs as _ufuncs
+from importlib import import_module
+from importlib.util import find_spec
+
 from .api import jacobian, predict, train_step, vjp, workspace_size
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 
 
+def _ufuncs():
+    """The module `ufuncs`, left out of ``import fastnn``: it takes a while."""
+    return import_module(".ufuncs", __name__)
+
+
 def __getattr__(name):
     """Ufuncs of activations by their names, see `ufuncs`; made when first asked for."""
-    found = None if name.startswith("_") else _ufuncs.find(name)
+    # `from fastnn.kernels import` asks here first for modules too
+    if name.startswith("_") or find_spec(f".{name}", __name__):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = _ufuncs().find(name)
     if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found  # where pickle looks for it
@@ -22,4 +32,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return [*globals(), *_ufuncs.known()]
+    return [*globals(), *_ufuncs().known()]

@@ -1,19 +1,21 @@
 """Ufuncs inside users' compiled functions: on numbers inlined, on arrays with NumPy's broadcasting.
 
 As in NumPy, except that integers always become float64, that parameters take the dtype of x, and
-that all arguments are given by position, ``out`` of arrays last.
+that all arguments are given by position, ``out`` of arrays last. The softmax family works along the
+last axis of arrays of one shape.
 """
 
+import numpy as np
 from numba import types, vectorize
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-from .jit import prefer_wide
+from .jit import prefer_wide, scalar
 from .loops import packed
 
-__all__ = ["allow"]
+__all__ = ["allow", "allow_along_axis"]
 
 _NUMBERS = (types.Float, types.Integer, types.Boolean)
 
@@ -79,6 +81,10 @@ def allow(ufunc, formula, main, nout, defaults):
 
         return found
 
+    _register(ufunc, typed)
+
+
+def _register(ufunc, typed):
     overload(ufunc, strict=False)(typed)
     cpu_target.typing_context.refresh()  # a function that is being compiled may be what asked
 
@@ -106,3 +112,45 @@ def _elementwise(formula, count, more, main):
             return _evaluate(formula, (x, y, z, w), more, main)
 
     return vectorize(element)
+
+
+def allow_along_axis(ufunc, sample):
+    """Make a ufunc of the softmax family callable in compiled code, see `family.sample`."""
+    name, count = ufunc.__name__, ufunc.nin
+    shapes = f"{name} in compiled code takes arrays of one shape"
+
+    @scalar
+    def fill(args, out):
+        for arg in args:
+            if arg.shape != out.shape:
+                raise ValueError(shapes)
+        for index in np.ndindex(out.shape[:-1]):
+            if count == 1:
+                sample(args[0][index], out[index])
+            else:
+                sample(args[0][index], args[1][index], out[index])
+        return out
+
+    def typed(*args):
+        if len(args) not in (count, count + 1):
+            raise TypingError(f"{name} does not take {len(args)} arguments")
+        for arg in args:
+            if not (isinstance(arg, types.Array) and arg.ndim and isinstance(arg.dtype, _NUMBERS)):
+                raise TypingError(f"{name} takes arrays of real numbers, not {arg}")
+        single = all(arg.dtype == types.float32 for arg in args[:count])
+        dtype = np.float32 if single else np.float64
+        if len(args) == count:
+
+            def found(*args):
+                return fill(args, np.empty(args[-1].shape, dtype))
+
+        elif args[-1].dtype == (types.float32 if single else types.float64):
+
+            def found(*args):
+                return fill(args[:count], args[count])
+
+        else:
+            raise TypingError(f"out of {name} must be of {dtype.__name__}, not {args[-1].dtype}")
+        return found
+
+    _register(ufunc, typed)

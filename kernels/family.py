@@ -165,6 +165,52 @@ def _negated(formula):
     return scalar(negated)
 
 
+@functools.cache
+def sample(name):
+    """The function of one sample, ``(x, out)`` or of a product ``(g, x, out)``, for users' loops.
+
+    Arrays of one dimension and as many elements; out may be x or g.
+    """
+    row, pulls = TABLE[name], name.endswith("_vjp")
+    finish, minus, keeps, weighs = row.finish, row.minus, row.keeps, row.weighs
+
+    @scalar
+    def signed(x, out):
+        return out.dtype.type(-x if minus else x)
+
+    @scalar
+    def sums(x, out):
+        one = out.dtype.type(1)
+        top = out.dtype.type(-np.inf)
+        for j in range(x.size):
+            top = _maximum(signed(x[j], out), top)
+        others, low = -one, one - one
+        for j in range(x.size):
+            _, others, low = _sum(signed(x[j], out), top, others, low)
+        return (top, *_finish_sums(others, low))
+
+    @scalar
+    def kept(x, top):
+        return shifted_exp(x, top) if keeps else x
+
+    def forward(x, out):
+        top, others, total, log = sums(x, out)
+        for j in range(x.size):
+            out[j] = finish(kept(signed(x[j], out), top), top, others, total, log)
+
+    def pull(g, x, out):
+        top, others, total, log = sums(x, out)
+        dot = out.dtype.type(0)
+        for j in range(x.size):
+            v = shifted_exp(signed(x[j], out), top)
+            dot += out.dtype.type(g[j]) * (v if weighs else out.dtype.type(1))
+        for j in range(x.size):
+            v = shifted_exp(signed(x[j], out), top)
+            out[j] = finish(v, top, others, total, log, out.dtype.type(g[j]), dot)
+
+    return scalar(pull if pulls else forward)
+
+
 # places of a plan, and of what a loop keeps in memory: of registers the compiler would make a loop
 # for every combination
 _LARGEST, _SUMMING, _FINISH, _SUMS = range(4)

@@ -23,7 +23,7 @@ import numpy as np
 
 from . import activations, family
 from .access import ACCESS
-from .embedded import allow
+from .embedded import allow, allow_along_axis
 from .jit import address, call, integers, scalar
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
 from .numpy_api import ufunc
@@ -133,7 +133,10 @@ def _made_along_axis(name):
         for letter, plan in zip("efd", plans, strict=True)  # `family` keeps the plans
     ]
     signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
-    return ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
+    made = ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
+    made = Kernel(made, [], {})  # numba would take NumPy's own to act on each number alone
+    allow_along_axis(made, family.sample(name))
+    return made
 
 
 @functools.cache
@@ -203,7 +206,7 @@ def find(name):
 
 
 class Kernel:
-    """A ufunc whose last arguments, the activation's parameters, have names and maybe defaults.
+    """A ufunc whose last arguments, an activation's parameters, have names and maybe defaults.
 
     Everything else is the ufunc's, which is the attribute `ufunc`.
     """

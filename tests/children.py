@@ -150,11 +150,17 @@ def call_cached(folder):
 
 
 def import_seconds(bytecode):
-    """Seconds of ``import fastnn`` after ``import numba``, with byte code kept in a folder."""
+    """Seconds of ``import fastnn`` after ``import numba``, with byte code kept in a folder.
+
+    numba leaves the garbage collector just before a pass over all its objects, which takes 20 ms
+    and would fall on whatever is imported next.
+    """
+    import gc
     import time
 
     import numba  # noqa: F401
 
+    gc.collect()
     sys.dont_write_bytecode, sys.pycache_prefix = False, bytecode
     start = time.perf_counter()
     import fastnn  # noqa: F401

@@ -638,8 +638,45 @@ def test_broadcasting_and_pairs_in_compiled_code():
 
 
 @pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("softmax", "float32"),
+        ("log_softmax", "float64"),
+        ("softmin_derivative", "float64"),
+        ("log_softmax_second_derivative", "float64"),
+        ("softmin_vjp", "float64"),
+        ("log_softmax_vjp", "float32"),
+    ],
+)
+def test_softmax_family_in_compiled_code(name, dtype):
+    kernel = getattr(kernels, name)
+
+    @numba.njit
+    def plain(*args):
+        return kernel(*args)
+
+    for shape in [(7,), (5, 7), (2, 3, 40), (3, 1), (0, 3), (3, 0), (0,)]:
+        args = [numbers(int(np.prod(shape)), dtype).reshape(shape) for _ in range(kernel.nin)]
+        expected, found = kernel(*args), plain(*args)
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=16 * np.finfo(dtype).eps)
+        plain(*args, args[0])  # in place
+        np.testing.assert_array_equal(args[0], found)
+    x = np.array([[np.nan, 1], [np.inf, 0], [-np.inf, -np.inf], [-np.inf, 0], [9e9, -9e9]], dtype)
+    args = (*[np.ones_like(x)] * (kernel.nin - 1), x.T)  # strided
+    np.testing.assert_array_equal(plain(*args[:-1], x), kernel(*args[:-1], x))
+    if kernel.nin == 1:
+        np.testing.assert_array_equal(plain(x.T), kernel(x.T))
+    with pytest.raises(ValueError, match="arrays of one shape"):
+        plain(*args[:-1], x, x[:2].copy())
+
+
+@pytest.mark.parametrize(
     ("function", "args", "message"),
     [
+        (lambda x: kernels.softmax(x), (1.0,), "softmax takes arrays of real numbers"),
+        (lambda x: kernels.softmax(x, x, x), (np.ones(2),), "softmax does not take 3 arguments"),
+        (lambda x: kernels.softmax(x, x.real), (np.ones(2, "i4"),), "out of softmax must be of"),
         (lambda x: kernels.tanh(), (1.0,), "tanh does not take 0 arguments"),
         (lambda x: kernels.tanh(x, x, x), (1.0,), "tanh does not take 3 arguments"),
         (lambda x: kernels.prelu(x), (1.0,), "prelu does not take 1 arguments"),
