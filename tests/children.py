@@ -7,6 +7,7 @@ programs decide what is imported when.
 import itertools
 import json
 import os
+import signal
 import sys
 
 SHAPES = {
@@ -559,4 +560,6 @@ def memory_of_epochs(n_threads, many):
 
 
 if __name__ == "__main__":
+    # a shell that starts the tests in the background has them ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))
