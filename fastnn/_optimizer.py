@@ -171,6 +171,15 @@ class Optimizer:
         """Whether a step must call a function of the caller's."""
         return any(callable(value) for value in self.hyper.values())
 
+    def check_compiled(self) -> None:
+        """Refuse trainings in compiled code where a step needs Python."""
+        for name, value in self.hyper.items():
+            if callable(value):
+                raise TypeError(
+                    f"{name} is a function of Python's, which compiled trainings cannot call: "
+                    f"leave it out, or take the steps yourself with {self.rule.name}'s step()"
+                )
+
     @property
     def is_plain(self) -> bool:
         """Whether a step is the learning rate times the gradient, and nothing else."""
@@ -411,7 +420,7 @@ class Optimizer:
         if not given:
             raise ValueError("params is empty, expected at least one array")
         for name, p in zip(names, given, strict=True):
-            _check_parameters(name, p, given[0].dtype)
+            _check_parameters(name, p, getattr(given[0], "dtype", None))
         found = []
         for name, p, g in zip(names, given, theirs, strict=True):
             other = name.replace("params", "grads")
@@ -466,7 +475,7 @@ class Optimizer:
 
     def _take_together(self, arguments: tuple[Any, ...], threads: int) -> int:
         """The same by several threads, or by one where others are at work."""
-        codes = [rows.REFUSED] * threads
+        codes: list[int] = [rows.REFUSED] * threads
         arguments[5][...] = 0
         give_way = team.yield_address()
 
@@ -550,8 +559,8 @@ class Optimizer:
             positive = key in _NEVER_NEGATIVE
             if not np.isfinite(values).all() or (positive and (values < 0).any()):
                 raise ValueError(f"{key} must be finite{', and not negative' * positive}")
-        memory = [number(key, state[key]) for key in self.rule.memory]
-        seed = count("seed", state["seed"], least=0) if self.rule.noisy else 0
+        memory = [number(key, float(state[key])) for key in self.rule.memory]
+        seed = count("seed", int(state["seed"]), least=0) if self.rule.noisy else 0
         stacked: Array = np.stack(found) if found else np.empty((0, 0))
         if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
             self._state[...] = stacked
@@ -600,7 +609,7 @@ def _made(
     return _Ready(params, grads, places, state, target, sums, np.zeros(_LINE, np.int64))
 
 
-def _check_parameters(name: str, p: Any, dtype: np.dtype[Any]) -> None:
+def _check_parameters(name: str, p: Any, dtype: np.dtype[Any] | None) -> None:
     if not isinstance(p, np.ndarray) or p.dtype not in (np.float32, np.float64):
         kind = p.dtype if isinstance(p, np.ndarray) else type(p).__name__
         raise TypeError(f"{name} must be an array of float32 or float64, not {kind}")

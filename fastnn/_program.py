@@ -95,6 +95,7 @@ def model(
     for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
         keep(made, place, array)
     if optimizer:
+        optimizer.check_compiled()
         keep(made, at.HYPER, optimizer.numbers())
         keep(made, at.SUMS, np.zeros(engine.LINE))
         keep(made, at.STATE, optimizer.state_for(theta))

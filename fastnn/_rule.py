@@ -142,11 +142,15 @@ class Rule:
             raise ValueError(f"{name} must be {what}, but is {found!r}")
         return found
 
-    def address(self, dtype: np.dtype[Any], ahead: bool = False) -> int:
-        """Address of the row kernel that the engine runs."""
+    def kernel(self, ahead: bool = False) -> Callable[..., Any]:
+        """The row kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
         update = self.ahead if ahead and self.ahead else self.update
         place = self.memory_place if self.memory else 0
-        kernel = kernels.updating(
+        found: Callable[..., Any] = kernels.updating(
             update, self.constants, len(self.states), self.advance, len(self.memory), place
         )
-        return int(address(kernel, dtype))
+        return found
+
+    def address(self, dtype: np.dtype[Any], ahead: bool = False) -> int:
+        """Address of that kernel for data of a dtype."""
+        return int(address(self.kernel(ahead), dtype))

@@ -500,9 +500,10 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
     advance = advance or _nothing
 
     @scalar
-    def formula(values, i, kept, scale, limit, shared, first):
+    def formula(values, i, shrink, scale, limit, shared, first):
         new = update(_clipped(values[1], scale, limit), values[2:], shared, i + first)
-        return (values[0] * kept + new[0], *new[1:])
+        # a factor 1 - shrink would be rounded at every step alike
+        return (values[0] + (new[0] - shrink * values[0]), *new[1:])
 
     @scalar
     def begin(numbers, step):
@@ -521,7 +522,7 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
             return 0.0
         one = like(a[0], 1)
         shared = (
-            like(one, 1.0 - parameters[RATE] * parameters[DECAY]),
+            like(one, parameters[RATE] * parameters[DECAY]),
             like(one, parameters[SCALE]), like(one, parameters[LIMIT]),
             constants(one, parameters, step), flag // FIRST,
         )  # fmt: skip
