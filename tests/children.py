@@ -108,8 +108,9 @@ def use_every_row(dtype):
             ),
         ]
         nn = fastnn.NeuralNetwork(layers, COSTS[cost](reduction="mean"))
+        calm = {"burnin": 1} if RULES[rule].noisy else {}
         optimizer = fastnn.get_opt(
-            rule, learning_rate=1e-3, clip_norm=1.0, weight_decay=0.1, on_nonfinite="skip"
+            rule, **calm, learning_rate=1e-3, clip_norm=1.0, weight_decay=0.1, on_nonfinite="skip"
         )
         for threads, more in ((1, {"sample_weight": X[:, 0] ** 2}), (2, {"verbose": 0})):
             nn.fit(
