@@ -47,11 +47,12 @@ def fit(
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
     opt, schedule = optimizer_for(network, learning_rate, optimizer)
     hooks = as_callbacks(callbacks)
-    x, targets = finite_samples(network.layers, X, t)
+    cost = network.cost_function
+    x, targets = finite_samples(network.layers, cost, X, t)
     rows = x.shape[0]
     batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
     weights = sample_weights(sample_weight, class_weight, targets)
-    validation = validation_pair(network.layers, validation_data)
+    validation = validation_pair(network.layers, cost, validation_data)
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import DTYPES, WITH_COSTS, data, network
+from networks import COSTS, DTYPES, WITH_COSTS, data, network
 from tolerance import assert_close
 
 import fastnn
 from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import engine, program
-from fastnn.losses import COSTS
 from fastnn.reference import ReferenceNetwork
 
 # Narrow and wide layers, both in one network, and one or several tiles.
