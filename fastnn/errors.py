@@ -100,7 +100,7 @@ class SquareError(Error):
     kernel = "square_error"
 
 
-class BinaryCrossEntropy(Error):
+class BinaryCrossEntropy(Error):  # noqa: N818  (the article's names; no exceptions)
     """-t log y - (1 - t) log(1 - y), of probabilities y.
 
     Finite at y = 0 and 1, and so is its derivative (y - t) / (y (1 - y)): there 0 log 0 = 0, and y
@@ -117,7 +117,7 @@ class BinaryCrossEntropy(Error):
     kernel, probabilities = "binary_cross_entropy", True
 
 
-class CrossEntropy(Error):
+class CrossEntropy(Error):  # noqa: N818
     """-t log y, of probabilities y.
 
     Finite at y = 0, and so is its derivative -t / y: there 0 log 0 = 0, and y is kept away from 0

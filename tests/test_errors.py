@@ -125,7 +125,7 @@ def test_bad_input():
         err.forward(1j, 0)
     with pytest.raises(ValueError, match=r"y\[1\] is 1.5, expected a probability, from 0 to 1"):
         err.forward([1.0, 1.5], 0)
-    with pytest.raises(ValueError, match="t is -1.0, expected a probability"):
+    with pytest.raises(ValueError, match=r"t is -1\.0, expected a probability"):
         err.forward(0.5, -1)
     assert err.forward(np.float32(1.0000001), 1) == 0.0
     err.forward([], [])

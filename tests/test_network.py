@@ -243,6 +243,7 @@ def test_layers_may_change_at_any_time():
     nn.fit(X, t, 0.01)
     assert nn.parameters.shape == (25,)
     nn.cost_function = fastnn.SigmoidCrossEntropy()
+    _, t = data((2, 1), "SigmoidCrossEntropy", 20)
     twin = ReferenceNetwork.like(nn)
     nn.fit(X, t, 0.01)
     twin.fit(X, t, 0.01)
