@@ -24,6 +24,7 @@ from .errors import get_err
 from .history import History
 from .initializers import get_init
 from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
+from .losses import COSTS as _COSTS
 from .losses import (
     CosineSimilarity,
     CostFunction,
@@ -81,3 +82,7 @@ __all__ = [
     "get_opt",
     "set_num_threads",
 ]
+
+# Named above for type checkers; a new row of the table is here too.
+globals().update(_COSTS)
+__all__ += [name for name in _COSTS if name not in __all__]

@@ -229,8 +229,7 @@ def _documentation(row: Loss) -> str:
 
 
 COSTS: dict[str, type[CostFunction]] = {row.name: _class(row) for row in _ROWS}
-for _name, _kind in COSTS.items():
-    globals()[_name] = _kind
+globals().update(COSTS)
 __all__ += [name for name in COSTS if name != "MixtureDensityError"]
 
 

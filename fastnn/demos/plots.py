@@ -175,7 +175,7 @@ def draw_mixing(axes: Axes, network: NeuralNetwork) -> None:
     order = np.argsort(means[_GRID.size // 2, :, 0])  # from below to above in the middle
     kinds = (BLUE, "-", "lower"), ("#5a5a5a", "--", "middle"), (RED, "-.", "upper")
     for k, (color, style, name) in zip(order, kinds, strict=True):
-        axes.plot(_GRID, mixing[:, k], style, color=color, lw=2, label=f"{name} one")
+        axes.plot(_GRID, mixing[:, k], style, color=color, lw=2, label=name)
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.13), xlabel="x", ylabel=r"$\pi_k(x)$")
     axes.grid(alpha=0.3)
     axes.legend(loc="upper center", ncols=3, fontsize=8)
