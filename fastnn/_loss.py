@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -129,7 +130,7 @@ class Loss:
     example: str = ""
     reference: str = ""
 
-    @property
+    @functools.cached_property
     def cost(self) -> costs.Cost:
         """Its row kernels."""
         return costs.COSTS.get(self.kernel) or costs.elementwise(self.kernel, self.averaged)
