@@ -1,4 +1,4 @@
-"""Writes the tables of `activations.md` from that of the library: ``python docs/tables.py``."""
+"""Writes the tables of the pages from those of the library: ``python docs/tables.py``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 from fastnn.activations import ACTIVATIONS, Activation
+from fastnn.losses import LOSSES, Loss
 
-PAGE = Path(__file__).parent / "activations.md"
+HERE = Path(__file__).parent
 
 # torch.nn.functional of PyTorch 2.13 and jax.nn of JAX 0.10: everything of theirs that acts on each
 # number alone or along an axis, and is not random.
@@ -113,12 +114,51 @@ def peers() -> list[str]:
     return lines
 
 
-TABLES = {"functions": functions, "peers": peers}
+TARGETS = {
+    "numbers": "numbers",
+    "probabilities": "0 … 1",
+    "classes": "0 … 1, or labels",
+    "counts": "at least 0",
+    "signs": "-1, 1 or 0, 1",
+}
 
 
-def written(text: str) -> str:
+def losses() -> list[str]:
+    """A line for each cost."""
+    lines = [
+        "| class | cost of a sample | targets | output y of the network | parameters |",
+        "|---|---|---|---|---|",
+    ]
+    for row in LOSSES.values():
+        output = {"identity": "a"}.get(row.activation, row.activation)
+        cells = [f"`{row.name}`", row.formula, TARGETS[row.targets], output, _numbers(row)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def _numbers(row: Loss) -> str:
+    found = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
+    if row.reduction != "sum":
+        found.append(f'`reduction="{row.reduction}"`')
+    return ", ".join(found)
+
+
+def differences() -> list[str]:
+    """What peers do otherwise."""
+    lines = ["| class | beside other libraries |", "|---|---|"]
+    told = [row for row in LOSSES.values() if row.peers]
+    return lines + [f"| `{row.name}` | {row.peers.replace('``', '`')} |" for row in told]
+
+
+PAGES = {
+    "activations.md": {"functions": functions, "peers": peers},
+    "losses.md": {"losses": losses, "differences": differences},
+}
+
+
+def written(page: str, text: str) -> str:
     """The page with its tables as they should be."""
-    for name, lines in TABLES.items():
+    for name, lines in PAGES[page].items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         text = before + begin + "\n".join(lines()) + "\n" + end + rest.split(end)[1]
@@ -126,5 +166,7 @@ def written(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.name}: {len(ACTIVATIONS)} activations\n")
+    for page in PAGES:
+        path = HERE / page
+        path.write_text(written(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{len(ACTIVATIONS)} activations, {len(LOSSES)} costs\n")

@@ -32,7 +32,7 @@ class Batches(NamedTuple):
     """What a training reads, and how it is cut into batches and tiles."""
 
     X: np.ndarray  # (count, n_in)
-    T: np.ndarray  # (count, n_out)
+    T: np.ndarray  # (count, columns of the targets)
     weights: np.ndarray  # (count,) or empty: of the samples
     order: np.ndarray  # int64, indices of the samples, shuffled every epoch; or empty: as they come
     rng: np.ndarray  # uint64, one: the state of the shuffle

@@ -7,10 +7,19 @@ from .vectors import sum_of_squares
 
 
 @kernel
-def run(target, a, b, c, parameters, m, n):
+def run(target, a, b, c, parameters, m, n, k):
     """Call the row kernel at the address `target` on contiguous arrays."""
     p = pointer(parameters, 0)
-    return call(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, 0, 0)
+    return call(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, k, 0)
+
+
+@kernel
+def run_each(target, a, b, c, parameters, k, out):
+    """Call it for the rows of a and b, one by one; sets what it returns for each."""
+    m, columns, p = a.shape[1], b.shape[1], pointer(parameters, 0)
+    for r in range(out.size):
+        x, t = pointer(a, r * m), pointer(b, r * columns)
+        out[r] = call(target, x, t, pointer(c, 0), p, m, 1, k, 0)
 
 
 TAKEN, REFUSED = 0, 1

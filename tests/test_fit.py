@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from networks import data, network, optimizer
+from networks import COSTS, data, network, optimizer
 from reference_training import ReferenceTraining
 from tolerance import assert_close
 
@@ -17,7 +17,6 @@ from fastnn.callbacks import (
     Progress,
     TerminateOnNaN,
 )
-from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 from fastnn.schedules import StepDecay
 

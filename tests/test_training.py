@@ -4,12 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
-from networks import DTYPES, MAIN, OTHERS, data, network
+from networks import COSTS, DTYPES, MAIN, OTHERS, data, network
 from reference_training import ReferenceTraining
 from tolerance import assert_close
 
 from fastnn.activations import ACTIVATIONS
-from fastnn.losses import COSTS
 from fastnn.optimizers import RULES, get_opt
 from fastnn.schedules import Cosine, InverseTime
 
