@@ -22,7 +22,7 @@ from .schedules import Constant, Schedule, as_schedule
 
 __all__ = ["NonFinite", "Optimizer"]
 
-NonFinite = Literal["raise", "skip"]
+NonFinite = Literal["raise", "skip", "ignore"]
 
 _SAFE_EPS = 1e-30
 _LINE = 8  # numbers in a cache line
@@ -61,9 +61,11 @@ class Optimizer:
         A gradient whose Euclidean norm over all parameters is larger is scaled down to it.
     clip_value : float, optional
         Each gradient is then held within ± this.
-    on_nonfinite : "raise" or "skip"
+    on_nonfinite : "raise", "skip" or "ignore"
         What a step does that would make a parameter infinite or NaN, as gradients with NaN or
-        infinity do: it is an error, or it is left out. Either way nothing changes.
+        infinity do: it is an error, or it is left out, and either way nothing changes; or nobody
+        looks, and it is taken. Looking costs one more reading of the gradient, which counts where
+        that does not fit into the caches.
     rng : int or numpy Generator, optional
         Of a rule that draws random numbers.
     **hyper
@@ -115,7 +117,8 @@ class Optimizer:
         if rng is not None and not rule.noisy:
             raise TypeError(f"{rule.name} has no rng: it draws no random numbers")
         if on_nonfinite not in get_args(NonFinite):
-            raise ValueError(f"on_nonfinite must be 'raise' or 'skip', not {on_nonfinite!r}")
+            known = ", ".join(map(repr, get_args(NonFinite)))
+            raise ValueError(f"on_nonfinite must be one of {known}, not {on_nonfinite!r}")
         given = {**rule.defaults, **hyper}
         self.learning_rate = given.pop(rule.rate)
         self.hyper: Mapping[str, Any] = MappingProxyType(
@@ -183,7 +186,7 @@ class Optimizer:
     @property
     def is_plain(self) -> bool:
         """Whether a step is the learning rate times the gradient, and nothing else."""
-        extras = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite == "skip"
+        extras = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite != "raise"
         return self.rule.name == "SGD" and not any(extras)
 
     def reset(self) -> None:
@@ -247,7 +250,7 @@ class Optimizer:
         # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
         eps = min((v for k, v in self.hyper.items() if k in ("eps", "lambda_")), default=1.0)
         n[kernels.LOOK] = rule.tries or eps < _SAFE_EPS
-        n[kernels.SKIP] = self.on_nonfinite == "skip"
+        n[kernels.SKIP] = get_args(NonFinite).index(self.on_nonfinite)
         n[kernels.OWN : kernels.OWN + len(own)] = own
         if rule.noisy:
             n[rule.memory_place - 1] = self._seed

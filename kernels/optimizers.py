@@ -25,9 +25,11 @@ from .random import mix, normal
 from .vecmath import exp
 
 # Places of the numbers of a rule. LOOK: whether even a small gradient may end in infinity or NaN,
-# so that every step must be tried before it is taken. SKIP: whether a step that would is left out,
-# and not an error. LOSS: of this step, before it.
+# so that every step must be tried before it is taken. SKIP: 1 if a step that would is left out, and
+# not an error, UNSEEN if nobody looks. LOSS: of this step, before it.
 RATE, SCALE, LIMIT, DECAY, CLIP, LOOK, SKIP, LOSS, OWN = range(9)
+
+UNSEEN = 2
 
 # What a row kernel does, by its flag; from FIRST on it tells the place of its first parameter.
 TAKE, TRY, BEGIN, FIRST = 0, 1, 2, 4
@@ -459,8 +461,9 @@ def prepare(numbers, squares, rate, itemsize):
     numbers[RATE], numbers[SCALE] = rate, 1.0
     if clip > 0.0 and squares > clip**2:
         numbers[SCALE] = clip / squares**0.5
-    look = numbers[LOOK] != 0.0
-    if look or not 0.0 <= rate <= _LARGE_RATE or rate * numbers[DECAY] > 2.0:
+    if numbers[SKIP] == UNSEEN:
+        return False
+    if numbers[LOOK] != 0.0 or not 0.0 <= rate <= _LARGE_RATE or rate * numbers[DECAY] > 2.0:
         return True
     # A change below half a unit of the largest number can make no finite parameter infinite, and
     # the square of such a gradient is finite too.

@@ -299,6 +299,20 @@ def test_gradients_that_are_not_finite_change_nothing(rule, on_nonfinite, bad):
     np.testing.assert_array_equal(p, q)
 
 
+@EVERY
+def test_nobody_looks_if_told_so(rule):
+    opt, other = optimizer(rule, on_nonfinite="ignore"), optimizer(rule)
+    p, q = np.ones(20), np.ones(20)
+    for k, g in enumerate(gradients(5, 20, "f8")):
+        assert opt.step(p, g, f=loss(k))
+        other.step(q, g, f=loss(k))
+    np.testing.assert_array_equal(p, q)
+    assert opt.step(p, np.append(np.nan, np.ones(19)), f=1.0)
+    assert opt.steps == 6
+    assert np.isnan(p[0])
+    assert np.isfinite(p[1:]).all()
+
+
 def test_trainings_leave_out_steps_that_are_not_finite():
     cost = "SumSquaresError"
     X, T = data((3, 5, 2), cost, 16)
@@ -335,7 +349,7 @@ P, G = np.ones(3), np.ones(3)
         ("Adam", {"eps_placement": "there"}, ValueError, "eps_placement must be 'inside' or 'outs"),
         ("Adam", {"alpha": 1.0, "learning_rate": 1.0}, TypeError, "are the same"),
         ("Adam", {"rng": 0}, TypeError, "Adam has no rng"),
-        ("Adam", {"on_nonfinite": "stop"}, ValueError, "on_nonfinite must be 'raise' or 'skip'"),
+        ("Adam", {"on_nonfinite": "stop"}, ValueError, "on_nonfinite must be one of 'raise'"),
         ("Adam", {"clip_norm": 0.0}, ValueError, "clip_norm must be above 0"),
         ("Adam", {"weight_decay": -1.0}, ValueError, "weight_decay must be at least 0"),
         ("Eve", {"c": 0.5}, ValueError, "c must be at least 1, but is 0.5"),
