@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastnn.activations import ACTIVATIONS, Activation
@@ -116,9 +117,9 @@ def peers() -> list[str]:
 TABLES = {"functions": functions, "peers": peers}
 
 
-def written(text: str) -> str:
+def written(text: str, tables: Mapping[str, Callable[[], list[str]]] = TABLES) -> str:
     """The page with its tables as they should be."""
-    for name, lines in TABLES.items():
+    for name, lines in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         text = before + begin + "\n".join(lines()) + "\n" + end + rest.split(end)[1]
