@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tables import written
+from tables import filled
 
 import fastnn
 from fastnn.reference import ReferenceOptimizer
@@ -259,7 +259,7 @@ def main() -> None:
             sys.stdout.write(f'    "{name}": {tuned(name)},\n')
             sys.stdout.flush()
         return
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), TABLES), encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), TABLES), encoding="utf-8")
     draw()
     sys.stdout.write(f"{PAGE.name}: {len(RULES)} rules; {PICTURE.name}\n")
 

@@ -1,4 +1,4 @@
-"""Writes the tables of `activations.md` from that of the library: ``python docs/tables.py``."""
+"""Writes the tables of the pages from those of the library: ``python docs/tables.py``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastnn.activations import ACTIVATIONS, Activation
+from fastnn.losses import LOSSES, Loss
+from fastnn.optimizers import RULES
 
-PAGE = Path(__file__).parent / "activations.md"
+HERE = Path(__file__).parent
 
 # torch.nn.functional of PyTorch 2.13 and jax.nn of JAX 0.10: everything of theirs that acts on each
 # number alone or along an axis, and is not random.
@@ -80,7 +82,7 @@ def functions() -> list[str]:
         names = ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
         ufunc = f"`{row.kernel}`" if row.kernel != "maxout" else ""
         cells = [names, f"`{row.class_name}`", ufunc, row.formula, _parameters(row), _bounds(row)]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(_line(*cells))
     return lines
 
 
@@ -114,11 +116,78 @@ def peers() -> list[str]:
     return lines
 
 
-TABLES = {"functions": functions, "peers": peers}
+TARGETS = {
+    "numbers": "numbers",
+    "probabilities": "0 … 1",
+    "classes": "0 … 1, or labels",
+    "counts": "at least 0",
+    "signs": "-1, 1 or 0, 1",
+}
 
 
-def written(text: str, tables: Mapping[str, Callable[[], list[str]]] = TABLES) -> str:
+def losses() -> list[str]:
+    """A line for each cost."""
+    lines = [
+        "| class | cost of a sample | targets | output y of the network | parameters |",
+        "|---|---|---|---|---|",
+    ]
+    for row in LOSSES.values():
+        output = {"identity": "a"}.get(row.activation, row.activation)
+        cells = [f"`{row.name}`", row.formula, TARGETS[row.targets], output, _numbers(row)]
+        lines.append(_line(*cells))
+    return lines
+
+
+def _numbers(row: Loss) -> str:
+    found = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
+    if row.reduction != "sum":
+        found.append(f'`reduction="{row.reduction}"`')
+    return ", ".join(found)
+
+
+def differences() -> list[str]:
+    """What peers do otherwise."""
+    lines = ["| class | beside other libraries |", "|---|---|"]
+    told = [row for row in LOSSES.values() if row.peers]
+    return lines + [f"| `{row.name}` | {row.peers.replace('``', '`')} |" for row in told]
+
+
+def rules() -> list[str]:
+    """A line for each update rule."""
+    lines = ["| `get_opt` | step on p with the gradient g | numbers | from |", "|---|---|---|---|"]
+    for row in RULES.values():
+        numbers = {**row.defaults}
+        if row.weight_decay:
+            numbers["weight_decay"] = row.weight_decay
+        shown = ", ".join(f"`{name}={value!r}`" for name, value in numbers.items())
+        lines.append(_line(f"`{row.name}`", row.formula, shown, row.reference))
+    return lines
+
+
+def rules_of_peers() -> list[str]:
+    """What they do otherwise."""
+    lines = ["| `get_opt` | beside other libraries |", "|---|---|"]
+    return lines + [_line(f"`{row.name}`", row.peers) for row in RULES.values()]
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+PAGES = {
+    "activations.md": {"functions": functions, "peers": peers},
+    "losses.md": {"losses": losses, "differences": differences},
+    "optimizers.md": {"rules": rules, "rules of peers": rules_of_peers},
+}
+
+
+def written(page: str, text: str) -> str:
     """The page with its tables as they should be."""
+    return filled(text, PAGES[page])
+
+
+def filled(text: str, tables: Mapping[str, Callable[[], list[str]]]) -> str:
+    """The text with these tables between their marks."""
     for name, lines in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
@@ -127,5 +196,7 @@ def written(text: str, tables: Mapping[str, Callable[[], list[str]]] = TABLES) -
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{PAGE.name}: {len(ACTIVATIONS)} activations\n")
+    for page in PAGES:
+        path = HERE / page
+        path.write_text(written(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{len(ACTIVATIONS)} activations, {len(LOSSES)} costs, {len(RULES)} rules\n")

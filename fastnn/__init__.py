@@ -20,10 +20,29 @@ if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "jit.py").ex
 
 from ._threads import get_num_threads, set_num_threads
 from .activations import Activator, get_act
+from .errors import get_err
 from .history import History
 from .initializers import get_init
 from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
-from .losses import CostFunction, SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
+from .losses import COSTS as _COSTS
+from .losses import (
+    CosineSimilarity,
+    CostFunction,
+    GaussianNLL,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    MixtureDensityError,
+    Poisson,
+    Quantile,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SquaredHinge,
+    SumSquaresError,
+)
 from .network import NeuralNetwork
 from .optimizers import Optimizer, get_opt
 
@@ -31,22 +50,39 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activator",
+    "CosineSimilarity",
     "CostFunction",
     "DenseLayer",
+    "GaussianNLL",
+    "Hinge",
     "History",
+    "Huber",
+    "KLDivergence",
     "Layer",
     "LinearLayer",
+    "LogCosh",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "MixtureDensityError",
     "NeuralNetwork",
     "Optimizer",
+    "Poisson",
+    "Quantile",
     "ReLULayer",
     "SigmoidCrossEntropy",
     "SigmoidLayer",
     "SoftmaxCrossEntropy",
+    "SquaredHinge",
     "SumSquaresError",
     "TanhLayer",
     "get_act",
+    "get_err",
     "get_init",
     "get_num_threads",
     "get_opt",
     "set_num_threads",
 ]
+
+# Named above for type checkers; a new row of the table is here too.
+globals().update(_COSTS)
+__all__ += [name for name in _COSTS if name not in __all__]

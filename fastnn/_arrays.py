@@ -22,6 +22,7 @@ __all__ = [
     "float_dtype",
     "number",
     "plain",
+    "weights",
 ]
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -151,6 +152,18 @@ def count(name: str, value: Any, least: int) -> int:
     if value >= 2**63:
         raise ValueError(f"{name} must be at least {least} and below 2**63, but is {value}")
     return int(value)
+
+
+def weights(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
+    """Finite numbers, at least 0."""
+    found = convert(name, value, dtype)
+    bad = ~(np.isfinite(found) & (found >= 0))
+    if bad.any():
+        place = tuple(int(k) for k in np.argwhere(bad)[0])
+        shown = ", ".join(map(str, place))
+        item = f"{name}[{shown}]" if place else name
+        raise ValueError(f"{item} is {found[place]}, expected a finite number, at least 0")
+    return found
 
 
 def as_samples(name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any]) -> Array:

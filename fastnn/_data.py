@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, as_samples, convert, number
+from ._arrays import weights as checked_weights
+from ._cost import CostFunction, check_total
 from .kernels import rows
 from .layers import Layer
 
@@ -35,9 +37,14 @@ class Samples:
 
 
 def finite_samples(
-    layers: list[Any], X: npt.ArrayLike, t: npt.ArrayLike, names: tuple[str, str] = ("X", "t")
+    layers: list[Any],
+    cost: Any,
+    X: npt.ArrayLike,
+    t: npt.ArrayLike,
+    names: tuple[str, str] = ("X", "t"),
 ) -> tuple[Array, Array]:
-    """X and t as finite matrices that fit the layers and one another."""
+    """X and t as finite matrices that fit the layers, the cost and one another."""
+    check_total(cost)
     if not layers:
         raise ValueError("layers is empty, expected at least one layer")
     first, last = layers[0], layers[-1]
@@ -46,7 +53,10 @@ def finite_samples(
     if not x.shape[0]:
         raise ValueError(f"{names[0]} is empty, shape {x.shape}, expected at least one row")
     width = last.dim_output if isinstance(last, Layer) else last.w.shape[1]
-    targets = as_samples(names[1], t, width, dtype)
+    if isinstance(cost, CostFunction):
+        targets = cost.samples_of_targets(names[1], t, width, dtype)
+    else:
+        targets = as_samples(names[1], t, width, dtype)
     if targets.shape[0] != x.shape[0]:
         raise ValueError(
             f"{names[1]} has {targets.shape[0]} rows, expected as many as {names[0]}, {x.shape[0]}"
@@ -67,7 +77,7 @@ def _not_finite(name: str, given: npt.ArrayLike, found: Array) -> str:
 
 
 def validation_pair(
-    layers: list[Any], data: tuple[Any, ...] | None
+    layers: list[Any], cost: Any, data: tuple[Any, ...] | None
 ) -> tuple[Array, Array, Array] | None:
     """Samples, targets and weights to judge by."""
     if data is None:
@@ -75,7 +85,7 @@ def validation_pair(
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         raise TypeError("validation_data must be (X, t) or (X, t, sample_weight)")
     names = ("validation_data[0]", "validation_data[1]")
-    x, targets = finite_samples(layers, data[0], data[1], names)
+    x, targets = finite_samples(layers, cost, data[0], data[1], names)
     given = data[2] if len(data) == 3 else None
     return x, targets, sample_weights(given, None, targets, "validation_data[2]")
 
@@ -87,22 +97,12 @@ def sample_weights(
     rows_ = targets.shape[0]
     found = np.empty(0, targets.dtype)
     if weights is not None:
-        found = _weights(name, weights, targets.dtype)
+        found = checked_weights(name, weights, targets.dtype)
         if found.shape != (rows_,):
             raise ValueError(f"{name} has shape {found.shape}, expected ({rows_},)")
     if classes is not None:
         of_class = _class_weights(classes, targets)
         found = of_class * found if found.size else of_class
-    return found
-
-
-def _weights(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
-    found = convert(name, value, dtype)
-    bad = ~(np.isfinite(found) & (found >= 0))
-    if bad.any():
-        place = tuple(int(k) for k in np.argwhere(bad)[0])
-        shown = ", ".join(map(str, place))
-        raise ValueError(f"{name}[{shown}] is {found[place]}, expected a finite number, at least 0")
     return found
 
 
@@ -116,7 +116,7 @@ def _class_weights(classes: Any, targets: Array) -> Array:
                 raise ValueError(f"class_weight names the class {key!r}, expected 0 to {count - 1}")
             table[key] = number(f"class_weight[{key}]", value, least=0.0)
     else:
-        table = _weights("class_weight", classes, np.dtype(np.float64))
+        table = checked_weights("class_weight", classes, np.dtype(np.float64))
         if table.shape != (count,):
             raise ValueError(f"class_weight has shape {table.shape}, expected ({count},)")
     chosen = targets[:, 0] > 0.5 if targets.shape[1] == 1 else targets.argmax(axis=1)

@@ -119,7 +119,7 @@ def minimize(
 
     """
     iterations = count("iterations", iterations, least=0)
-    x, targets = finite_samples(network.layers, X, t)
+    x, targets = finite_samples(network.layers, network.cost_function, X, t)
     weights = sample_weights(sample_weight, class_weight, targets)
     objective = Objective(network, x, targets, weights)
     options = _options(network, history, tolerance, gradient_tolerance)

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array
+from ._cost import CostFunction, CostKernels, check_total
 from .activations import Activation
 from .kernels import dense, engine, inference, tiles
 from .kernels import program as at
 from .kernels.jit import address
 from .layers import DenseLayer
-from .losses import CostFunction, CostKernels
 from .optimizers import Optimizer, Rule
 
 
@@ -83,11 +83,13 @@ def model(
     shapes = tuple((*layer.w.shape, layer.dim_output) for layer in layers)
     kinds = tuple((layer.activation, layer.dropout > 0.0) for layer in layers)
     rule = optimizer.rule if optimizer else None
-    layer_table, core = _tables(shapes, kinds, cost.kernels(), rule, theta.dtype, use)
+    check_total(cost)
+    of_cost = cost.numbers(shapes[-1][2])
+    layer_table, core = _tables(shapes, kinds, cost.kernels(), of_cost.size, rule, theta.dtype, use)
     layer_table = layer_table.copy()
-    numbers = np.zeros(at.LAYER_NUMBERS * (len(layers) + 1))  # the first belong to the cost
+    numbers = np.concatenate([of_cost, np.zeros(at.LAYER_NUMBERS * len(layers))])
     for k, layer in enumerate(layers):
-        place = at.LAYER_NUMBERS * (k + 1)
+        place = layer_table[k, at.NUMBERS]
         p, q = layer.activation.numbers(layer.activation_parameters)
         numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
         layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
@@ -95,15 +97,16 @@ def model(
     for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
         keep(made, place, array)
     if optimizer:
-        hyper = optimizer.numbers()
-        made.core[at.SUMS] = hyper.size
-        keep(made, at.HYPER, np.concatenate([hyper, np.zeros(engine.LINE)]))
+        optimizer.check_compiled()
+        keep(made, at.HYPER, optimizer.numbers())
+        keep(made, at.SUMS, np.zeros(engine.LINE))
         keep(made, at.STATE, optimizer.state_for(theta))
         keep(made, at.STEPS, optimizer.counter)
     if grad is not None:
         keep(made, at.GRAD, grad)
     made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
     made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][2]
+    made.core[at.TARGETS] = cost.targets_for(shapes[-1][2])
     made.core[at.MEAN] = cost.reduction == "mean"
     return made
 
@@ -113,6 +116,7 @@ def _tables(
     shapes: tuple[tuple[int, ...], ...],
     kinds: tuple[tuple[Activation, bool], ...],
     cost: CostKernels,
+    of_cost: int,  # numbers that come before those of the layers
     rule: Rule | None,
     dtype: np.dtype[Any],
     use: Use,
@@ -143,7 +147,7 @@ def _tables(
         line[at.DELTA] = memory if kind else given
         line[at.TURNED], line[at.STRIDE] = rows, -(-width // per_line) * per_line
         rows += line[at.STRIDE]
-        line[at.NUMBERS] = at.LAYER_NUMBERS * (k + 1)
+        line[at.NUMBERS] = of_cost + at.LAYER_NUMBERS * k
     core = np.zeros(at.CORE, np.int64)
     for address_of, function, arguments in _functions(use, rule is not None):
         core[address_of] = address(function, dtype, arguments)

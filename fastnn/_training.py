@@ -48,11 +48,12 @@ def fit(
     every = count("verbose", verbose, least=0)
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
     hooks = as_callbacks(callbacks)
-    x, targets = finite_samples(network.layers, X, t)
+    cost = network.cost_function
+    x, targets = finite_samples(network.layers, cost, X, t)
     rows = x.shape[0]
     batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
     weights = sample_weights(sample_weight, class_weight, targets)
-    validation = validation_pair(network.layers, validation_data)
+    validation = validation_pair(network.layers, cost, validation_data)
     hooks += [Progress(every)] if every else []
     if _lbfgs.is_meant(optimizer):
         if learning_rate is not None:

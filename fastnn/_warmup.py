@@ -148,10 +148,11 @@ class _Case:
 
     def networks(self, kind: type[DenseLayer] = DenseLayer) -> list[NeuralNetwork]:
         """Without and with dropout: another kernel where the derivative is one everywhere."""
+        cost = COSTS[self.cost]()
+        n = cost.outputs_for(1)
         return [
             NeuralNetwork(
-                [kind(1, 1, activation=self.activation, dropout=p, dtype=self.dtype, rng=0)],
-                COSTS[self.cost](),
+                [kind(1, n, activation=self.activation, dropout=p, dtype=self.dtype, rng=0)], cost
             )
             for p in ((0.0, 0.5) if kind is DenseLayer else (0.0,))
         ]
@@ -180,14 +181,16 @@ def _train_layer_by_layer(case: _Case) -> None:
     for network in case.networks():
         network.cost(x, x)
         network.cost_function.delta(network(x), x)
-    get_opt(case.rule).step(x, x)
+        type(network.cost_function)("none")(network(x), x)
+    get_opt(case.rule).step(x, case.zeros())
 
 
 def _predict(case: _Case) -> None:
     for network in case.networks():
         for x in (case.zeros(), case.zeros()[0], case.zeros(_HELD_ROWS + 1)):
             network.predict(x)
-        network.low_level_callable()
+        if network.layers[-1].dim_output == 1:
+            network.low_level_callable()
 
 
 def _embed(case: _Case) -> None:
@@ -195,7 +198,7 @@ def _embed(case: _Case) -> None:
     for network in case.networks():
         kernels.workspace_size(network.compiled(case.rule), 1)
         network.jacobian(x[0])
-        network.vjp(x, x)
+        network.vjp(x, network.predict(x))
 
 
 _USES: dict[str, Callable[[_Case], None]] = {

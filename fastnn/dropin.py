@@ -1,18 +1,22 @@
 """Every public name of the articles' modules, spelled as they spell them.
 
 ``from fastnn.dropin import *`` in place of ``from neural_network import *``, of ``from activators
-import *`` and of ``from get_act import get_act``.
+import *``, ``from errors import *``, and of ``from get_act import get_act`` and its like.
 """
 
 from typing import Any
 
 from .activations import _CLASSES, ACTIVATIONS, Activator, get_act
+from .errors import BinaryCrossEntropy, CrossEntropy, Error, SquareError, get_err
 from .layers import Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork
 
 __all__ = [
     "Activator",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Error",
     "Layer",
     "LinearLayer",
     "NeuralNetwork",
@@ -20,9 +24,11 @@ __all__ = [
     "SigmoidCrossEntropy",
     "SigmoidLayer",
     "SoftmaxCrossEntropy",
+    "SquareError",
     "SumSquaresError",
     "TanhLayer",
     "get_act",
+    "get_err",
 ]
 
 for _row in ACTIVATIONS.values():

@@ -22,7 +22,7 @@ _FLOOR = 1e-3  # of the largest gradient: what counts as the least scale of an e
 
 def largest_relative_error(network: NeuralNetwork, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
     """See `NeuralNetwork.gradient_check`."""
-    x, targets = finite_samples(network.layers, X, t)
+    x, targets = finite_samples(network.layers, network.cost_function, X, t)
     for_parameters, for_inputs = network.gradient(x, targets)
     twin = in_float64(network)
     x64, t64 = x.astype(np.float64), targets.astype(np.float64)

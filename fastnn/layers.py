@@ -445,7 +445,7 @@ class DenseLayer(Layer):
             a, c = z.reshape(-1), self._slope.reshape(-1)
             kernel = row.training_address(self._dtype)
             numbers = np.array(row.numbers(self._parameters))
-            rows.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size)
+            rows.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size, 0)
         self.output = z
         return z
 
@@ -468,7 +468,7 @@ class DenseLayer(Layer):
         behind = np.concatenate([getattr(self, name) for name in self.trained[1:]])
         numbers = np.array(self.activation.numbers(self._parameters))
         size = self.dim_output, a.shape[1]
-        rows.run(target, a.reshape(-1), behind, c.reshape(-1), numbers, *size)
+        rows.run(target, a.reshape(-1), behind, c.reshape(-1), numbers, *size, 0)
 
     def gradients(self, delta: Array) -> tuple[Array, ...]:
         """See `Layer.gradients`."""

@@ -1,205 +1,237 @@
-"""Cost functions: the activation of the network's output, the cost, and its gradient.
+"""The table of costs, and a class for each row.
 
-A cost works on the activity of the last layer (for the cross entropies: on logits), so the last
-layer of a network is linear. Costs are summed over all samples, as in the articles, or averaged.
+A cost works on the activity of the last layer (of a cross entropy: on logits) and brings the
+activation of the output with it, so the last layer of a network is linear. Costs are summed over
+all samples, as in the articles, averaged, or given one by one.
+
+To add a cost of each output alone: its formula and derivative in ``kernels/losses.py``, its twin in
+``fastnn/reference/losses.py``, and a row here. Class, engine, documentation, tests and benchmarks
+take it from the row. Of one of several outputs together: kernels in ``kernels/costs.py`` instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+import inspect
 
-import numpy as np
-import numpy.typing as npt
+from ._cost import REDUCTIONS, CostFunction, CostKernels
+from ._loss import Loss
+from ._mixture import MixtureDensityError
 
-from ._arrays import Array, convert
-from .kernels import losses as formulas
-from .kernels import rows, vecmath
-from .kernels.jit import address
+__all__ = ["COSTS", "LOSSES", "CostFunction", "CostKernels", "Loss", "MixtureDensityError"]
 
-__all__ = ["COSTS", "CostFunction", "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "SumSquaresError"]
+_BISHOP = "Bishop, *Pattern Recognition and Machine Learning* (2006)"
+_SMOOTHED = {"label_smoothing": "from 0 to 1"}
+_OVER_SAMPLES = "PyTorch and Keras average over all elements by default."
 
-_NO_PARAMETERS = np.zeros(2)
-_SCRATCH = 4  # rows, see ``kernels/losses.py``
+_ROWS = (
+    Loss(
+        "SumSquaresError", "squares", "Σ (a - t)² / 2",
+        peers="PyTorch's ``mse_loss`` and Keras' ``MeanSquaredError`` are without the half: that "
+        "is `MeanSquaredError`.",
+        example=">>> cost = SumSquaresError()\n"
+        ">>> cost([[1.0, 2.0]], [[0.0, 4.0]])\n"
+        "2.5\n"
+        ">>> cost.delta([[1.0, 2.0]], [[0.0, 4.0]])\n"
+        "array([[ 1., -2.]])",
+        reference=f"{_BISHOP}, eq. 5.11.",
+    ),
+    Loss(
+        "SigmoidCrossEntropy", "sigmoid_entropy", "-Σ (t log y + (1 - t) log(1 - y))",
+        "probabilities", "sigmoid", _SMOOTHED,
+        notes="Of independent yes-or-no outputs, from their logits a, y = 1 / (1 + exp(-a)); it "
+        "is exact however far in the tails they are; the gradient is y - t. With label "
+        "smoothing s, t stands for t (1 - s) + s/2.",
+        peers="Keras' ``BinaryCrossentropy(from_logits=True)`` and PyTorch's "
+        "``binary_cross_entropy_with_logits`` average over all elements by default; label "
+        "smoothing is Keras', PyTorch has none.",
+        example=">>> cost = SigmoidCrossEntropy()\n"
+        ">>> cost([[1000.0]], [[0.0]])\n"
+        "1000.0\n"
+        ">>> cost.activate([[0.0]])\n"
+        "array([[0.5]])",
+        reference=f"{_BISHOP}, eq. 5.21.",
+    ),
+    Loss(
+        "SoftmaxCrossEntropy", "softmax_entropy", "-Σ t log y",
+        "classes", "softmax", _SMOOTHED,
+        notes="Of one class among K, y the softmax of the logits. Targets are one-hot, or "
+        "probabilities, or in Python labels from 0 to K - 1, one axis less than the logits; in "
+        "compiled functions of yours they are one-hot. With label smoothing s, t stands for "
+        "t (1 - s) + s/K, and class weights v multiply that. The gradient is y Σ t - t.",
+        peers="PyTorch's ``cross_entropy`` with ``label_smoothing`` and ``weight`` has the same "
+        "sum, but its mean divides by the sum of the labels' weights, this one by the number of "
+        "samples. Keras' class weights are sample weights: `NeuralNetwork.fit` has those. "
+        "scikit-learn's ``log_loss`` takes probabilities.",
+        example=">>> cost = SoftmaxCrossEntropy()\n"
+        ">>> cost.activate([[0.0, 0.0]])\n"
+        "array([[0.5, 0.5]])\n"
+        ">>> cost([[0.0, 5000.0]], [[1.0, 0.0]])\n"
+        "5000.0\n"
+        ">>> cost([[0.0, 5000.0]], [0])\n"
+        "5000.0",
+        reference=f"{_BISHOP}, eq. 5.24. Label smoothing: Szegedy et al., 2016, arXiv:1512.00567",
+    ),
+    Loss(
+        "MeanSquaredError", "squared", "mean of (a - t)²", reduction="mean", averaged=True,
+        notes="The cost of a sample is the mean over its outputs, so that by default it is the "
+        "mean over all elements.",
+        peers="As PyTorch's ``mse_loss``, Keras' ``MeanSquaredError`` and scikit-learn's "
+        "``mean_squared_error``.",
+        example=">>> MeanSquaredError()([[1.0, 2.0]], [[0.0, 4.0]])\n2.5",
+    ),
+    Loss(
+        "MeanAbsoluteError", "absolute", "mean of |a - t|", reduction="mean", averaged=True,
+        notes="The cost of a sample is the mean over its outputs, so that by default it is the "
+        "mean over all elements. The gradient is 0 where a = t.",
+        peers="As PyTorch's ``l1_loss``, Keras' ``MeanAbsoluteError`` and scikit-learn's "
+        "``mean_absolute_error``.",
+        example=">>> MeanAbsoluteError()([[1.0, 2.0]], [[0.0, 4.0]])\n1.5",
+    ),
+    Loss(
+        "Huber", "huber", "Σ d²/2 for |d| <= delta, else delta (|d| - delta/2), d = a - t",
+        limits={"delta": "above 0"},
+        peers=f"As PyTorch's ``huber_loss`` and Keras' ``Huber``, but summed. {_OVER_SAMPLES} "
+        "PyTorch's ``smooth_l1_loss`` is this divided by delta.",
+        example=">>> Huber(delta=2.0).delta([[1.0, 9.0]], [[0.0, 0.0]])\narray([[1., 2.]])",
+        reference="Huber, Robust estimation of a location parameter, 1964",
+    ),
+    Loss(
+        "LogCosh", "log_cosh_error", "Σ log(cosh(a - t))",
+        peers=f"As Keras' ``LogCosh``, but summed. {_OVER_SAMPLES}",
+        example=">>> LogCosh().delta([[1000.0]], [[0.0]])\narray([[1.]])",
+    ),
+    Loss(
+        "Quantile", "pinball", "Σ q (t - a) for t >= a, else (1 - q) (a - t)",
+        limits={"q": "between 0 and 1"},
+        notes="Least at the quantile q of the targets; half the absolute error for q = 1/2. The "
+        "gradient is 0 where a = t.",
+        peers="As scikit-learn's ``mean_pinball_loss``, but summed. PyTorch and Keras have none.",
+        example=">>> Quantile(q=0.75)([[0.0, 0.0]], [[4.0, -4.0]])\n4.0",
+        reference="Koenker and Bassett, Regression quantiles, 1978",
+    ),
+    Loss(
+        "Poisson", "poisson", "Σ (exp(a) - t a)", "counts", "exp",
+        notes="Negative log likelihood of counts t with the rates y = exp(a), without log t!, "
+        "which does not depend on a.",
+        peers="As PyTorch's ``poisson_nll_loss``, but summed; Keras' ``Poisson`` takes the rate "
+        "itself.",
+        example=">>> cost = Poisson()\n"
+        ">>> cost.activate([[0.0]]), cost.delta([[0.0]], [[3.0]])\n"
+        "(array([[1.]]), array([[-2.]]))",
+    ),
+    Loss(
+        "GaussianNLL", "gaussian", "Σ (s + (m - t)² exp(-s) + log 2π) / 2, a = (m, s)",
+        activation="mean, variance", per_target=2,
+        notes="Negative log likelihood of normal targets whose mean and variance a network gives. "
+        "Of L targets it has 2 L outputs: the means m, then the logarithms s of the variances. "
+        "`activate` makes means and variances of them.",
+        peers="PyTorch's ``gaussian_nll_loss`` takes the variance itself and bounds it from below, "
+        "and leaves out log 2π unless ``full=True``. Keras has none.",
+        example=">>> cost = GaussianNLL()\n"
+        ">>> cost.activate([[5.0, 0.0]]), cost.delta([[5.0, 0.0]], [[3.0]])\n"
+        "(array([[5., 1.]]), array([[ 2. , -1.5]]))",
+        reference="Nix and Weigend, Estimating the mean and variance of the target probability "
+        "distribution, 1994",
+    ),
+    Loss(
+        "KLDivergence", "divergence", "Σ t log(t / y)", "probabilities", "softmax",
+        notes="Of the softmax y of the logits from probabilities t, 0 log 0 = 0; the cross entropy "
+        "less that of the targets themselves, with the same gradient.",
+        peers="PyTorch's ``kl_div`` takes log y, Keras' ``KLDivergence`` y, bounded from below.",
+        example=">>> KLDivergence()([[0.0, 0.0]], [[0.5, 0.5]])\n0.0",
+        reference="Kullback and Leibler, On information and sufficiency, 1951",
+    ),
+    Loss(
+        "Hinge", "hinge", "Σ max(0, 1 - t a)", "signs",
+        notes="Targets are -1 and 1; 0 counts as -1, output by output. The gradient is 0 where "
+        "t a = 1.",
+        peers=f"As Keras' ``Hinge`` and scikit-learn's ``hinge_loss`` of two classes, but summed. "
+        f"{_OVER_SAMPLES} Keras takes 0 for -1 only if no target is -1.",
+        example=">>> Hinge()([[0.5, -2.0]], [[1, -1]])\n0.5",
+        reference="Cortes and Vapnik, Support-vector networks, 1995",
+    ),
+    Loss(
+        "SquaredHinge", "squared_hinge", "Σ max(0, 1 - t a)²", "signs",
+        notes="Targets are -1 and 1; 0 counts as -1, output by output.",
+        peers=f"As Keras' ``SquaredHinge``, but summed. {_OVER_SAMPLES}",
+        example=">>> SquaredHinge()([[0.5, -2.0]], [[1, -1]])\n0.25",
+    ),
+    Loss(
+        "CosineSimilarity", "cosine", "1 - a·t / (|a| |t|)",
+        notes="Computed as half the squared distance of the unit vectors, which does not cancel. "
+        "1, with a gradient of 0, where a vector is zero.",
+        peers="PyTorch's ``cosine_embedding_loss`` with targets 1 averages over the samples; "
+        "Keras' ``CosineSimilarity`` is less by 1.",
+        example=">>> CosineSimilarity()([[2.0, 0.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]])\n2.0",
+    ),
+    Loss(
+        "MixtureDensityError", "mixture", "-log Σ π N(t | μ, σ² I), a = (logits of π, μ, log σ)",
+        activation="mixture", reference=f"{_BISHOP}, section 5.6.",
+    ),
+)  # fmt: skip
 
-Reduction = Literal["sum", "mean"]
+LOSSES: dict[str, Loss] = {row.name: row for row in _ROWS}
 
-
-class CostKernels(NamedTuple):
-    """The row kernels of a cost, see ``kernels/losses.py``."""
-
-    value: Callable[..., Any]
-    step: Callable[..., Any]
-    activate: Callable[..., Any] | None
-    pull: Callable[..., Any] | None
-
-
-class CostFunction:
-    """A cost as row kernels; subclasses name them.
-
-    In all methods the last axis runs over the outputs, the others over samples. float32 stays
-    float32, everything else is worked on in float64; inputs are never changed.
-
-    Parameters
-    ----------
-    reduction : "sum" or "mean"
-        Whether costs of the samples are summed, or divided by their number. With the mean, the
-        learning rate does not depend on the size of the batch.
-
-    """
-
-    _value: Callable[..., Any]
-    _step: Callable[..., Any]
-    _activate: Callable[..., Any] | None = None  # None: the output is the activity itself
-    _pull: Callable[..., Any] | None = None  # its vector-Jacobian product
-
-    reduction: Reduction = "sum"
-
-    def __init__(self, reduction: Reduction = "sum") -> None:
-        if reduction not in get_args(Reduction):
-            raise ValueError(f"reduction must be 'sum' or 'mean', not {reduction!r}")
-        self.reduction = reduction
-
-    def kernels(self) -> CostKernels:
-        """What compiled networks run."""
-        return CostKernels(self._value, self._step, self._activate, self._pull)
-
-    def activate(self, logits: npt.ArrayLike) -> Array:
-        """Output of a network whose last layer has the activity `logits`."""
-        x = convert("logits", logits)
-        if self._activate is None or not x.size:
-            return x.copy() if x is logits or not x.size else x
-        features, samples, columns = _as_columns(x, copy=True)
-        self._run(self._activate, columns, columns, features, samples)
-        return _as_rows(columns, x.shape)
-
-    def __call__(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> float:
-        """Cost of all samples."""
-        x, t = self._pair(logits, targets)
-        if not x.size:
-            return 0.0
-        features, samples, columns = _as_columns(x)
-        found = self._run(self._value, columns, _weighted(t, 1.0), features, samples)
-        return found / samples if self.reduction == "mean" else found
-
-    def delta(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> Array:
-        """Gradient of the cost with respect to `logits`."""
-        x, t = self._pair(logits, targets)
-        if not x.size:
-            return x.copy()
-        features, samples, columns = _as_columns(x, copy=True)
-        weight = 1.0 / samples if self.reduction == "mean" else 1.0
-        self._run(self._step, columns, _weighted(t, weight), features, samples)
-        return _as_rows(columns, x.shape)
-
-    def _pair(self, logits: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Array, Array]:
-        x = convert("logits", logits)
-        t = convert("targets", targets, x.dtype)
-        if x.shape != t.shape:
-            raise ValueError(f"targets have shape {t.shape}, expected that of logits, {x.shape}")
-        return x, t
-
-    @staticmethod
-    def _run(kernel: Callable[..., Any], a: Array, b: Array, features: int, samples: int) -> float:
-        scratch = np.empty(_SCRATCH * samples, a.dtype)
-        target = address(kernel, a.dtype)
-        return float(rows.run(target, a, b, scratch, _NO_PARAMETERS, features, samples))
-
-    def __repr__(self) -> str:
-        given = "" if self.reduction == "sum" else f"reduction={self.reduction!r}"
-        return f"{type(self).__name__}({given})"
-
-
-def _weighted(targets: Array, weight: float) -> Array:
-    """Targets as columns, then one weight for each sample."""
-    columns = _as_columns(targets)[2]
-    samples = columns.size // (targets.shape[-1] if targets.ndim else 1)
-    return np.concatenate([columns, np.full(samples, weight, columns.dtype)])
-
-
-def _as_rows(columns: Array, shape: tuple[int, ...]) -> Array:
-    features = shape[-1] if shape else 1
-    return np.ascontiguousarray(columns.reshape(features, -1).T).reshape(shape)
-
-
-def _as_columns(x: Array, copy: bool = False) -> tuple[int, int, Array]:
-    """Features, samples and a flat features-major array, as the kernels read it."""
-    features = x.shape[-1] if x.ndim else 1
-    columns = x.reshape(-1, features).T
-    flat = columns.ravel()
-    if copy and np.may_share_memory(flat, x):
-        flat = flat.copy()
-    return features, columns.shape[1], flat
-
-
-class SumSquaresError(CostFunction):
-    r"""Half the sum of squares, :math:`E = \frac12 \sum (x - t)^2`, with a linear output.
-
-    Examples
-    --------
-    >>> cost = SumSquaresError()
-    >>> cost([[1.0, 2.0]], [[0.0, 4.0]])
-    2.5
-    >>> cost.delta([[1.0, 2.0]], [[0.0, 4.0]])
-    array([[ 1., -2.]])
-
-    """
-
-    _value = staticmethod(formulas.elementwise_value(formulas.squares))
-    _step = staticmethod(formulas.elementwise_step(formulas.squares, formulas.squares_delta))
-
-
-class SigmoidCrossEntropy(CostFunction):
-    r"""Cross entropy of independent yes-no targets, 0 or 1 (or between), from logits.
-
-    .. math:: E = \sum -t \log \sigma(a) - (1 - t) \log(1 - \sigma(a))
-
-    computed without the sigmoid, so it is exact in both tails; its gradient is
-    :math:`\sigma(a) - t`. Bishop, *Pattern Recognition and Machine Learning* (2006), eq. 5.21.
-
-    Examples
-    --------
-    >>> cost = SigmoidCrossEntropy()
-    >>> cost([[1000.0]], [[0.0]])
-    1000.0
-    >>> cost.activate([[0.0]])
-    array([[0.5]])
-
-    """
-
-    _value = staticmethod(formulas.elementwise_value(formulas.sigmoid_entropy))
-    _step = staticmethod(
-        formulas.elementwise_step(formulas.sigmoid_entropy, formulas.sigmoid_entropy_delta)
-    )
-    _activate = staticmethod(formulas.elementwise_activation(vecmath.sigmoid))
-    _pull = staticmethod(formulas.elementwise_pull(formulas.sigmoid_slope))
-
-
-class SoftmaxCrossEntropy(CostFunction):
-    r"""Cross entropy of one class among several, from logits and one-hot (or soft) targets.
-
-    .. math:: E = -\sum_n \sum_k t_{nk} \log y_{nk}, \quad
-              y_{nk} = \frac{\exp a_{nk}}{\sum_j \exp a_{nj}}
-
-    shifted by the largest logit of each sample; its gradient is :math:`y - t` for targets that
-    sum to one. Bishop (2006), eq. 5.24.
-
-    Examples
-    --------
-    >>> cost = SoftmaxCrossEntropy()
-    >>> cost.activate([[0.0, 0.0]])
-    array([[0.5, 0.5]])
-    >>> cost([[0.0, 5000.0]], [[1.0, 0.0]])
-    5000.0
-
-    """
-
-    _value = staticmethod(formulas.softmax_entropy_value_kernel)
-    _step = staticmethod(formulas.softmax_entropy_step_kernel)
-    _activate = staticmethod(formulas.softmax_kernel)
-    _pull = staticmethod(formulas.softmax_pull_kernel)
-
-
-COSTS: dict[str, type[CostFunction]] = {
-    cost.__name__: cost for cost in (SumSquaresError, SigmoidCrossEntropy, SoftmaxCrossEntropy)
+_TARGETS = {
+    "numbers": "Numbers.",
+    "probabilities": "Probabilities.",
+    "classes": "One-hot rows or probabilities; or labels, one axis less.",
+    "counts": "Numbers, at least 0.",
+    "signs": "-1 and 1, or 0 and 1.",
 }
+
+
+def _class(row: Loss) -> type[CostFunction]:
+    """The class of a row."""
+    if row.kernel == "mixture":
+        MixtureDensityError.row = row
+        return MixtureDensityError
+    found = type(row.name, (CostFunction,), {
+        "row": row,
+        "reduction": row.reduction,
+        "__module__": __name__,
+        "__doc__": _documentation(row),
+        **{name: _attribute(name) for name in row.parameters if not hasattr(CostFunction, name)},
+    })  # fmt: skip
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    reduction = inspect.Parameter(
+        "reduction", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=row.reduction
+    )
+    more = [inspect.Parameter(k, keyword, default=v) for k, v in row.parameters.items()]
+    found.__signature__ = inspect.Signature([reduction, *more])  # type: ignore[attr-defined]
+    return found
+
+
+def _attribute(name: str) -> property:
+    return property(lambda cost: cost._parameters[name], doc=f"The parameter {name}.")
+
+
+def _documentation(row: Loss) -> str:
+    """A class's docstring."""
+    lines = [f"{row.formula}, of each sample.", ""]
+    lines += [row.notes, ""] if row.notes else []
+    lines += ["Parameters", "----------"]
+    known = " or ".join([", ".join(map(repr, REDUCTIONS[:-1])), repr(REDUCTIONS[-1])])
+    lines += [f"reduction : {known}, default {row.reduction!r}"]
+    for name, default in row.parameters.items():
+        if default is None:
+            lines += [f"{name} : sequence of numbers, optional", "    One for each class."]
+        else:
+            limit = f", {row.limits[name]}" if name in row.limits else ""
+            lines += [f"{name} : {type(default).__name__}, default {default!r}{limit}"]
+    shape = "logits" if row.per_target == 1 else f"logits, with 1/{row.per_target} of the last axis"
+    lines += ["", "Targets", "-------", f"{_TARGETS[row.targets]} Shape: that of the {shape}.", ""]
+    if row.peers:
+        lines += ["Notes", "-----", row.peers, ""]
+    if row.reference:
+        lines += ["References", "----------", row.reference, ""]
+    return "\n".join([*lines, "Examples", "--------", row.example, ""])
+
+
+COSTS: dict[str, type[CostFunction]] = {row.name: _class(row) for row in _ROWS}
+globals().update(COSTS)
+__all__ += [name for name in COSTS if name != "MixtureDensityError"]
+
+
+def __getattr__(name: str) -> type[CostFunction]:  # types of what the loop above defines
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

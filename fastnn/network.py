@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from . import _embedding, _training
 from ._arrays import Array, as_samples, convert
+from ._cost import CostFunction, check_total
 from ._data import finite_samples
 from ._embedding import Predictor
 from ._flat import FlatParameters, check_neighbours
@@ -70,6 +71,7 @@ class NeuralNetwork:
         for name, value in [("cost_function", cost_function), *_named(self.layers)]:
             if isinstance(value, (type, str)):
                 raise TypeError(f"{name} is {value!r}, expected an object of such a class")
+        check_total(cost_function)
         if not self.layers:
             raise ValueError("layers is empty, expected at least one layer")
         for k in range(1, len(self.layers)):
@@ -201,6 +203,7 @@ class NeuralNetwork:
 
     def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Cost of the samples X against the targets t, with the penalties of the layers."""
+        check_total(self.cost_function)
         penalties = sum(getattr(layer, "penalty", float)() for layer in self.layers)
         return float(self.cost_function(self._logits(X), t)) + float(penalties)
 
@@ -230,7 +233,8 @@ class NeuralNetwork:
             Samples; any real dtype and layout. Of the network's dtype and C-contiguous they are
             read in place, a ``np.memmap`` too; otherwise converted once.
         t : array (rows, dim_output)
-            Targets.
+            Targets; as many columns as the cost asks for. Of `SoftmaxCrossEntropy` also labels,
+            (rows,).
         learning_rate : float, schedule or callable of the step, optional
             Alone: plain gradient descent. With an optimizer: instead of its own.
         optimizer : Optimizer or str, optional
@@ -299,7 +303,7 @@ class NeuralNetwork:
 
         """
         with self._lock:
-            x, targets = finite_samples(self.layers, X, t)
+            x, targets = finite_samples(self.layers, self.cost_function, X, t)
             theta = self.parameters
             check_parameters(theta)
             if not is_compiled(self.layers, self.cost_function):
@@ -360,7 +364,9 @@ class NeuralNetwork:
         outputs = last.dim_output if isinstance(last, Layer) else last.w.shape[1]
         double = np.dtype(np.float64)
         x = np.full((1, width), 0.5) if X is None else as_samples("X", X, width, double)
-        target = np.eye(1, outputs) if t is None else as_samples("t", t, outputs, double)
+        cost = self.cost_function
+        columns = cost.targets_for(outputs) if isinstance(cost, CostFunction) else outputs
+        target = np.eye(1, columns) if t is None else as_samples("t", t, columns, double)
         # In float64 whatever the network's dtype: rounding to float32 would drown the step.
         twin = in_float64(self)
         step = np.zeros_like(x)

@@ -199,7 +199,7 @@ def _(model, x, t, learning_rate, workspace=None):
             raise ValueError("learning_rate must be a number, at least 0")
         _check_sizes(model, at.STEP, rows, workspace)
         _check_samples(model, x, at.INPUTS, rows)
-        _check_samples(model, t, at.OUTPUTS, rows)
+        _check_samples(model, t, at.TARGETS, rows)
         work = _work(model, workspace)
         return call(core[at.STEP], core, pointer(x, 0), pointer(t, 0), rows, rate, work)
 

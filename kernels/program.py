@@ -6,9 +6,9 @@ part of a type. `Model` is what engine and users' compiled functions take.
 A tile (see `dense`) and all that is computed from it stand in one stretch of memory, in rows of
 `lanes` elements:
 
-    targets  n_out        the samples, gathered; there may be several such parts, if the
-    weight   1            whole batch is small enough to be gathered once and kept
-    x        n_in
+    targets  columns      the samples, gathered; there may be several such parts, if the
+    weight   1            whole batch is small enough to be gathered once and kept; as many rows
+    x        n_in         for targets as the output has features, if that is more
     ones     1            then what is computed
     scratch  4            for the cost
     layers   features     of each layer: the output y; the derivative d, whose place the error of
@@ -64,7 +64,7 @@ COLUMNS = 22
 
 # Places of a layer's numbers, float64: the activation's two come first.
 L1, L2, DROP_RATE = 2, 3, 4
-LAYER_NUMBERS = 5
+LAYER_NUMBERS = 5  # those of the cost come before the first layer's
 
 # Places of `Model.core`.
 MULTIPLY, INNER, TRANSPOSE = 0, 1, 2  # addresses of the products
@@ -74,15 +74,15 @@ ACTIVATE, PULL = 7, 8  # of the output's activation, and of its vjp; 0: there is
 RULE = 9  # of the update rule
 PREDICT, STEP, JACOBIAN, VJP = 10, 11, 12, 13  # of what users call in their own kernels
 LAYERS, NUMBERS_OF, THETA, GRAD, STATE = 14, 15, 16, 17, 18  # of the arrays
-HYPER, STEPS, SCRATCH = 19, 20, 21  # of more arrays
+HYPER, STEPS, SCRATCH, SUMS = 19, 20, 21, 27  # of more arrays; SUMS: of a step taken alone
 DEPTH, SIZE = 22, 23  # layers, parameters
 FEATURES = 24  # rows of `layers` in a tile
 MEAN = 25  # whether the cost is divided by the number of samples
 SEED = 26  # of dropout
-SUMS = 27  # in `hyper`, where the sums of a step taken alone stand
 SINGLE = 28  # elements of a workspace for one sample
 INPUTS, OUTPUTS = 29, 30  # features of a sample and of the output
-CORE = 31
+TARGETS = 31  # columns of the targets
+CORE = 32
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 _TILE_BYTES = 2**19  # of a tile: half of a common second-level cache
@@ -134,9 +134,15 @@ def line(net):
 
 
 @scalar
+def target_rows(net):
+    """Rows of a tile for targets, or for as many numbers as the output has."""
+    return max(n_out(net), net.core[TARGETS])
+
+
+@scalar
 def sample_rows(net):
     """Rows of a tile that hold gathered samples."""
-    return n_out(net) + 1 + n_in(net)
+    return target_rows(net) + 1 + n_in(net)
 
 
 @scalar

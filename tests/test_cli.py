@@ -13,8 +13,8 @@ from tolerance import assert_close
 
 import fastnn
 from fastnn import cli, info
-from fastnn.demos import ode, plots, training
-from fastnn.demos.tasks import TASKS, pendulum
+from fastnn.demos import mixture, ode, plots, training
+from fastnn.demos.tasks import TASKS, distance_of, pendulum
 
 FILES = {
     "xor": ["xor.gif", "xor.png"],
@@ -108,6 +108,39 @@ def test_ode_prints_and_draws(with_torch, dtype, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mdn_prints_and_draws(dtype, tmp_path, capsys):
+    arguments = ["demo", "mdn", "--steps", "40", "--dtype", dtype, "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    text, errors = capsys.readouterr()
+    assert errors == ""
+    assert len(re.findall(r"(?m)^step +\d+, cost -?\d", text)) == 10
+    assert re.search(r"after 40 steps: cost -?[\d.]+, RMS error of the conditional mode \d", text)
+    assert re.search(rf"[\d.]+ µs a step \(compiled, {dtype}, threads=1\)", text)
+    found = re.search(r"wrong by +([\d.]+) \(the mode of the mixture\), ([\d.]+) \(least", text)
+    assert all(float(figure) > 0 for figure in found.groups())
+    assert [path.name for path in tmp_path.iterdir()] == ["mdn.png"]
+    with Image.open(tmp_path / "mdn.png") as picture:
+        picture.load()
+        assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_mixture_solves_what_least_squares_cannot(seed, dtype, capsys):
+    task = TASKS["mdn"](seed, dtype)
+    training.train(task, task.epochs, seed)
+    fit = mixture.least_squares(task, task.epochs, seed)
+    x = np.linspace(0.05, 0.95, 50)[:, np.newaxis]
+    assert task.judge(task.network)[0] < 0.1 / 3**0.5 < distance_of(x, fit.predict(x))
+    cost, outputs = task.network.cost_function, task.network.predict([[0.5]])
+    modes = cost.modes(outputs)[0]  # of x = 1/2; two of them may have met
+    assert np.abs(modes - [0.22, 0.5, 0.78]).min(axis=1).max() < 0.1
+    assert np.ptp(modes) > 0.2
+    assert 0.3 < cost.mean(outputs)[0, 0] < 0.7  # right for nobody, as least squares
+    assert cost.mode(outputs)[0] in modes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_integrate_is_the_classical_runge_kutta_method(dtype):
     # Of dx/dt = A x a step is the Taylor series of exp(dt A) up to the fourth power.
     a, dt, steps = np.array([[-0.5, 1.0], [-2.0, 0.3]]), 0.1, 20
@@ -195,8 +228,9 @@ def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path):  # noq
 
 def test_all_demos_run(tmp_path, capsys):
     assert cli.main(["demo", "--steps", "1", "--out", str(tmp_path)]) == 0
-    expected = sorted(name for names in FILES.values() for name in names)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*expected, "ode.png"])
+    expected = [name for names in FILES.values() for name in names]
+    expected += ["ode.png", "mdn.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(expected)
     assert set(cli._DEMOS) == set(TASKS)
 
 

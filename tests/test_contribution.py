@@ -1,4 +1,4 @@
-"""An activation is added in three places, and is then known everywhere."""
+"""An activation or a cost is added in three places, and is then known everywhere."""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ import fastnn
 from fastnn import kernels
 
 HERE = Path(__file__).parent
+COST_TESTS = "test_losses.py", "loss_cases.py", "networks.py", "tolerance.py"
 
 FORMULAS = """
 
@@ -74,10 +75,68 @@ nn.fit(X, t, learning_rate=1e-3, epochs=300)
 assert nn.cost(X, t) < before
 """
 
+COST_FORMULAS = """
+
+@scalar
+def cauchy(a, t, scale=1.0):
+    z = (a - t) / scale
+    return vecmath.log1p(z * z)
+
+
+@scalar
+def cauchy_delta(a, t, scale):
+    z = (a - t) / scale
+    return like(a, 2) * z / (scale * (like(a, 1) + z * z))
+"""
+COST_TWIN = """
+
+COSTS["Cauchy"] = _elementwise(
+    lambda a, t, scale=1.0: np.log1p(((a - t) / scale) ** 2),
+    lambda a, t, scale=1.0: 2 * (a - t) / (scale**2 + (a - t) ** 2),
+    _identity,
+)
+"""
+COST_ROW = """    Loss(
+        "Cauchy", "cauchy", "Σ log(1 + ((a - t) / scale)²)", limits={"scale": "above 0"},
+        example=">>> Cauchy()([[1.0]], [[1.0]])\\n0.0",
+    ),
+)  # fmt: skip
+
+LOSSES:"""
+COST_PROGRAM = """
+import inspect, numba, numpy as np, fastnn, fastnn.reference
+from fastnn import kernels, losses
+cost = fastnn.Cauchy(scale=2.0)
+assert losses.LOSSES["Cauchy"].parameters == {"scale": 1.0} and cost.scale == 2.0
+assert "Cauchy" in fastnn.__all__ and "Cauchy" in losses.__all__
+assert list(inspect.signature(fastnn.Cauchy).parameters) == ["reduction", "scale"]
+assert repr(cost) == "Cauchy(scale=2.0)"
+layers = [fastnn.TanhLayer(2, 6, rng=1), fastnn.LinearLayer(6, 1, rng=2)]
+nn = fastnn.NeuralNetwork(layers, cost)
+X = np.random.default_rng(0).normal(size=(50, 2))
+t = X[:, :1] * X[:, 1:]
+twin = fastnn.reference.ReferenceNetwork.like(nn)
+assert abs(twin.cost(X, t) / nn.cost(X, t) - 1) < 1e-12
+assert nn.gradient_check(X, t) < 1e-6
+before = nn.cost(X, t)
+history = nn.fit(X, t, learning_rate=1e-2, epochs=300, validation_data=(X, t))
+assert history.validation_cost[-1] < before
+
+@numba.njit
+def steps(model, x, t, work):
+    for _ in range(100):
+        cost = kernels.train_step(model, x, t, 1e-2, work)
+    return cost
+
+model = nn.compiled("SGD")
+before = nn.cost(X, t)
+assert steps(model, X, t, np.empty(kernels.workspace_size(model, 50))) < before
+"""
+
 
 @pytest.fixture(scope="module")
 def contributed(tmp_path_factory):
-    """A copy of the repository with one activation more."""
+    """A copy of the repository with one activation more, and one cost."""
     folder = tmp_path_factory.mktemp("contributed")
     skip = shutil.ignore_patterns("__pycache__")
     for source in (Path(fastnn.__file__).parent, Path(kernels.__file__).parent):
@@ -85,7 +144,7 @@ def contributed(tmp_path_factory):
     for name in ("accuracy", "docs"):
         source = HERE / name if name == "accuracy" else HERE.parent / name
         shutil.copytree(source, folder / source.relative_to(HERE.parent), ignore=skip)
-    for name in ("test_accuracy.py", "ulp.py"):
+    for name in ("test_accuracy.py", "ulp.py", *COST_TESTS):
         shutil.copy(HERE / name, folder / "tests" / name)
     with (folder / "kernels/activations/piecewise.py").open("a") as file:
         file.write(FORMULAS)
@@ -95,6 +154,13 @@ def contributed(tmp_path_factory):
     text = table.read_text()
     assert text.count(")  # fmt: skip\n\nACTIVATIONS:") == 1
     table.write_text(text.replace(")  # fmt: skip\n\nACTIVATIONS:", ROW))
+    for path, text in (("kernels", COST_FORMULAS), ("fastnn/reference", COST_TWIN)):
+        with (folder / path / "losses.py").open("a", encoding="utf-8") as file:
+            file.write(text)
+    table = folder / "fastnn/losses.py"
+    text = table.read_text(encoding="utf-8")
+    assert text.count(")  # fmt: skip\n\nLOSSES:") == 1
+    table.write_text(text.replace(")  # fmt: skip\n\nLOSSES:", COST_ROW), encoding="utf-8")
     return folder
 
 
@@ -123,8 +189,21 @@ def test_its_accuracy_is_tested(contributed):
     assert "2 passed" in out
 
 
-def test_it_is_documented(contributed):
+def test_a_new_cost_is_known_everywhere(contributed):
+    run(contributed, "-c", COST_PROGRAM)
+
+
+def test_a_new_cost_is_tested(contributed):
+    tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_losses.py"]
+    out = run(contributed, *tests, "-k", "Cauchy and not tails")
+    assert int(out.rsplit("\n", 2)[-2].split()[0]) >= 14
+    doctests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--doctest-modules"]
+    assert "passed" in run(contributed, *doctests, "fastnn/losses.py", "-k", "Cauchy")
+
+
+def test_they_are_documented(contributed):
     if not (contributed / "docs/tables.py").exists():
         pytest.skip("no tables")
     run(contributed, "docs/tables.py")
-    assert "cubic-shrink" in (contributed / "docs/activations.md").read_text()
+    assert "cubic-shrink" in (contributed / "docs/activations.md").read_text(encoding="utf-8")
+    assert "`Cauchy`" in (contributed / "docs/losses.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from networks import DTYPES, WITH_COSTS, data, network
+from networks import COSTS, DTYPES, WITH_COSTS, data, network
 from numba import njit
 from numba.core import event
 from numba.core.errors import TypingError
@@ -21,7 +21,6 @@ import fastnn
 from fastnn import kernels
 from fastnn.kernels import jit
 from fastnn.kernels.program import TILE, Model
-from fastnn.losses import COSTS
 from fastnn.reference import ReferenceNetwork
 from fastnn.reference.losses import COSTS as REFERENCE_COSTS
 

@@ -8,7 +8,7 @@ import llvmlite.binding as llvm
 import mpmath
 import numpy as np
 import pytest
-from networks import DTYPES, data
+from networks import COSTS, DTYPES, data
 from numba.core.ccallback import CFunc
 from scipy.integrate import quad
 from test_embedding import (
@@ -29,7 +29,6 @@ import fastnn
 from fastnn import DenseLayer, NeuralNetwork, get_opt, kernels
 from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import jit, kinds, rows
-from fastnn.losses import COSTS
 from fastnn.reference import ReferenceNetwork
 
 INF, NAN = float("inf"), float("nan")
@@ -85,7 +84,7 @@ def run(name, which, x, numbers=(0.0, 0.0), bias=None, given=None):
         arrays = memory, y
     bias = np.zeros(2 * len(x), x.dtype) if bias is None else bias
     a, c = (array.reshape(-1) for array in arrays)
-    rows.run(target, a, bias, c, np.array(numbers), len(y), columns)
+    rows.run(target, a, bias, c, np.array(numbers), len(y), columns, 0)
     return y, memory
 
 

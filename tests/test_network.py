@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import DTYPES, WITH_COSTS, data, network
+from networks import COSTS, DTYPES, WITH_COSTS, data, network
 from tolerance import assert_close
 
 import fastnn
 from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import engine, program
-from fastnn.losses import COSTS
 from fastnn.reference import ReferenceNetwork
 
 # Narrow and wide layers, both in one network, and one or several tiles.
@@ -244,6 +243,7 @@ def test_layers_may_change_at_any_time():
     nn.fit(X, t, 0.01)
     assert nn.parameters.shape == (25,)
     nn.cost_function = fastnn.SigmoidCrossEntropy()
+    _, t = data((2, 1), "SigmoidCrossEntropy", 20)
     twin = ReferenceNetwork.like(nn)
     nn.fit(X, t, 0.01)
     twin.fit(X, t, 0.01)

@@ -5,13 +5,12 @@ import threading
 
 import numpy as np
 import pytest
-from networks import DTYPES, data, network
+from networks import COSTS, DTYPES, data, network
 from tolerance import assert_close
 
 from fastnn import DenseLayer, get_opt
 from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import engine, jit
-from fastnn.losses import COSTS
 from fastnn.reference import ReferenceNetwork
 
 SIZES, COST, ROWS = (3, 6, 2), "SumSquaresError", 24

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy.typing as npt
 
-from . import ode, pictures
+from . import mixture, ode, pictures
 from .tasks import TASKS, Task
 from .training import Comparison, Training, compare, prepare, train
 
@@ -55,7 +55,11 @@ def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLik
     task.network._gradient_check()
     training = train(task, epochs, seed)
     _summary(task, training, seconds)
-    if name == "ode":
+    if name == "mdn":
+        fit = mixture.least_squares(task, epochs, seed)
+        print(mixture.report(task, fit))
+        files = [pictures.draw_densities(task, fit, out)]
+    elif name == "ode":
         race = ode.race(task.network)
         print(ode.report(task, race))
         files = [pictures.draw_paths(task, race, out)]

@@ -12,11 +12,23 @@ from matplotlib.figure import Figure
 
 from .. import NeuralNetwork
 from . import gif, ode
-from .plots import BLUE, RED, CurvePlot, Plot, SurfacePlot, draw_bars, draw_phases, new_figure
+from .plots import (
+    BLUE,
+    RED,
+    CurvePlot,
+    Plot,
+    SurfacePlot,
+    draw_bars,
+    draw_density,
+    draw_inverse,
+    draw_mixing,
+    draw_phases,
+    new_figure,
+)
 from .tasks import Task
 from .training import Training
 
-__all__ = ["draw", "draw_paths"]
+__all__ = ["draw", "draw_densities", "draw_paths"]
 
 _FINE, _COARSE = 150, 100  # dots an inch of a still and of an animation
 _PLOTS: dict[str, Callable[[Task, int], Plot]] = {"xor": SurfacePlot, "regression": CurvePlot}
@@ -48,6 +60,21 @@ def draw_paths(task: Task, race: ode.Race, out: Path) -> Path:
     left.set_title(f"a damped pendulum, RMS error of its law {task.judge(nn)[0]:.4f}")
     draw_bars(right, race.seconds)
     right.set_title(f"one thread, {nn.dtype}, medians of {race.rounds} rounds")
+    figure.savefig(still)
+    return still
+
+
+def draw_densities(task: Task, fit: NeuralNetwork, out: Path) -> Path:
+    """Write the picture of a mixture beside a least-squares fit into `out`; returns its path."""
+    still = out / f"{task.name}.png"
+    figure = new_figure(13, 4.4, _FINE)
+    first, second, third = figure.subplots(1, 3, width_ratios=(1, 1.2, 1))
+    draw_inverse(first, task, fit)
+    first.set_title("least squares: the mean of all answers")
+    draw_density(second, task)
+    second.set_title("mixture density network: p(t | x)")
+    draw_mixing(third, task.network)
+    third.set_title("mixing coefficients")
     figure.savefig(still)
     return still
 

@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .. import NeuralNetwork
+from .. import MixtureDensityError, NeuralNetwork
 from .._arrays import Array
 from .tasks import Task, curve
 
@@ -20,6 +20,9 @@ __all__ = [
     "Plot",
     "SurfacePlot",
     "draw_bars",
+    "draw_density",
+    "draw_inverse",
+    "draw_mixing",
     "draw_phases",
     "new_figure",
 ]
@@ -121,6 +124,61 @@ def draw_phases(axes: Axes, network: NeuralNetwork, paths: list[tuple[Array, Arr
         axes.plot(*true[0], "o", color="black", ms=4, zorder=4)
     axes.set(xlabel="angle", ylabel="angular velocity", xlim=(-3.3, 3.3), ylim=(-2.5, 2.5))
     axes.legend(loc="upper right")
+
+
+_GRID = np.linspace(0, 1, 301)
+_SEEN = 0.1  # of the highest mode: what is worth a dot
+
+
+def _draw_data(axes: Axes, task: Task, color: str, alpha: float) -> None:
+    points = task.X[:, 0], task.t[:, 0]
+    axes.plot(*points, "o", ms=3, mfc="none", mec=color, alpha=alpha, label="data", zorder=2)
+    axes.set(xlim=(0, 1), ylim=(-0.05, 1.05), xlabel="x", ylabel="t")
+
+
+def draw_inverse(axes: Axes, task: Task, fit: NeuralNetwork) -> None:
+    """A least-squares fit through data of which one x has several t."""
+    _draw_data(axes, task, BLUE, 0.55)
+    axes.plot(curve(_GRID), _GRID, "--", color=BLUE, lw=1.4, label=r"$x=t+0.3\,\sin(2\pi t)$")
+    y = fit.predict(_GRID[:, np.newaxis].astype(fit.dtype))
+    axes.plot(_GRID, y[:, 0], color=RED, lw=2.2, label="least squares")
+    axes.legend(loc="lower right", fontsize=9)
+
+
+def draw_density(axes: Axes, task: Task) -> None:
+    """The conditional density of a mixture density network, its modes, and the data."""
+    nn, x = task.network, _GRID[:, np.newaxis].astype(task.network.dtype)
+    cost: MixtureDensityError = nn.cost_function
+    outputs, t = nn.predict(x), np.linspace(-0.05, 1.05, 331)
+    density = cost.density(outputs[np.newaxis], t[:, np.newaxis, np.newaxis].astype(nn.dtype))
+    most = float(np.quantile(density, 0.99))
+    levels = np.linspace(0, most, 13)
+    filled = axes.contourf(
+        _GRID, t, np.minimum(density, most), levels, cmap="Greys", alpha=0.8, zorder=1
+    )
+    axes.figure.colorbar(filled, ax=axes, ticks=[], label="density, darker is more")
+    _draw_data(axes, task, BLUE, 0.4)
+    modes, best = cost.modes(outputs), cost.mode(outputs)[..., 0]
+    height = cost.density(outputs[:, np.newaxis], modes)
+    seen = height > _SEEN * height.max(axis=1, keepdims=True)
+    others = np.repeat(_GRID, seen.sum(axis=1)), modes[seen, 0]
+    axes.plot(*others, ".", ms=3.5, color="#e0a400", label="modes", zorder=3)
+    axes.plot(_GRID, best, ".", ms=5, color=RED, label="most probable mode", zorder=4)
+    axes.legend(loc="lower right", markerscale=2, fontsize=9)
+
+
+def draw_mixing(axes: Axes, network: NeuralNetwork) -> None:
+    """How much each component counts, over x."""
+    cost: MixtureDensityError = network.cost_function
+    outputs = network.predict(_GRID[:, np.newaxis].astype(network.dtype))
+    mixing, means, _ = cost.split(outputs)
+    order = np.argsort(means[_GRID.size // 2, :, 0])  # from below to above in the middle
+    kinds = (BLUE, "-", "lower"), ("#5a5a5a", "--", "middle"), (RED, "-.", "upper")
+    for k, (color, style, name) in zip(order, kinds, strict=True):
+        axes.plot(_GRID, mixing[:, k], style, color=color, lw=2, label=name)
+    axes.set(xlim=(0, 1), ylim=(-0.02, 1.13), xlabel="x", ylabel=r"$\pi_k(x)$")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper center", ncols=3, fontsize=8)
 
 
 def draw_bars(axes: Axes, seconds: dict[str, float]) -> None:

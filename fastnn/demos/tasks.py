@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .. import (
     LinearLayer,
+    MixtureDensityError,
     NeuralNetwork,
     ReLULayer,
     SigmoidCrossEntropy,
@@ -20,7 +21,7 @@ from .. import (
 )
 from .._arrays import Array
 
-__all__ = ["TASKS", "Task", "curve", "pendulum"]
+__all__ = ["TASKS", "Task", "curve", "distance_of", "inverse", "pendulum"]
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,46 @@ def ode(seed: int, dtype: npt.DTypeLike) -> Task:
     )  # fmt: skip
 
 
+def inverse(seed: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Bishop's inverse problem: the t of which x is the noisy curve. Up to three of them fit."""
+    rng = np.random.default_rng(seed)
+    t = rng.uniform(size=(300, 1))
+    return curve(t) + rng.uniform(-0.1, 0.1, size=t.shape), t
+
+
+def distance_of(x: Array, t: Array) -> float:
+    """How far answers t are from right: RMS distance of the curve at t from x."""
+    return float(np.sqrt(np.mean((curve(t.astype(np.float64)) - x) ** 2)))
+
+
+def mdn(seed: int, dtype: npt.DTypeLike) -> Task:
+    """A mixture density network for it, as in Bishop's figure 5.21."""
+    x, t = inverse(seed)
+    cost = MixtureDensityError("mean", components=3)
+    rng = np.random.default_rng(seed)
+    network = NeuralNetwork(
+        [
+            TanhLayer(1, 12, dtype=dtype, rng=rng),
+            LinearLayer(12, cost.outputs_for(1), std=0.2, dtype=dtype, rng=rng),
+        ],
+        cost,
+    )
+    # equal shares, means spread over the answers, and wide enough to see their neighbours
+    network.layers[1].b = np.array([0, 0, 0, 0.1, 0.5, 0.9, -1.5, -1.5, -1.5])
+    grid = np.linspace(0.05, 0.95, 200)[:, np.newaxis]
+
+    def judge(nn: NeuralNetwork) -> tuple[float, str]:
+        distance = distance_of(grid, cost.mode(nn.predict(grid)))
+        return distance, f"cost {nn.cost(x, t):f}, RMS error of the conditional mode {distance:.4f}"
+
+    return Task("mdn", "1-12-9, tanh, 3 Gaussians", x, t, network, 0.01, 3000, judge,
+                optimizer="Adam")  # fmt: skip
+
+
 TASKS: dict[str, Callable[[int, Any], Task]] = {
     "xor": xor,
     "regression": regression,
     "digits": digits,
     "ode": ode,
+    "mdn": mdn,
 }

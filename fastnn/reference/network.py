@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .activations import find
 from .kinds import KINDS
-from .losses import COSTS
+from .losses import COSTS, Cost
 
 Array = npt.NDArray[np.float64]
 
@@ -24,8 +24,8 @@ class ReferenceNetwork:
         (w, b) of each layer, and what else its activation trains; copied.
     activations : names
         One a layer, with its parameters if it has any: ``"tanh"`` or ``("swish", 1.5)``.
-    cost : str
-        Name of a cost.
+    cost : str or Cost
+        Name of a cost, or one with parameters.
 
     """
 
@@ -33,13 +33,13 @@ class ReferenceNetwork:
         self,
         weights: Iterable[Iterable[npt.ArrayLike]],
         activations: Sequence[Any],
-        cost: str,
+        cost: str | Cost,
     ) -> None:
         self.weights = [
             tuple(np.array(array, dtype=np.float64) for array in arrays) for arrays in weights
         ]
         self.activations = [a if isinstance(a, tuple) else (a,) for a in activations]
-        self.cost_function = COSTS[cost]
+        self.cost_function = COSTS[cost] if isinstance(cost, str) else cost
 
     @classmethod
     def like(cls, network: Any) -> ReferenceNetwork:
@@ -50,7 +50,7 @@ class ReferenceNetwork:
                 (layer.activation.kernel, *layer.activation_parameters.values())
                 for layer in network.layers
             ],
-            type(network.cost_function).__name__,
+            COSTS[type(network.cost_function).__name__].bound(**network.cost_function.parameters),
         )
 
     def forward(self, X: npt.ArrayLike) -> tuple[list[Array], list[Array]]:

@@ -1,0 +1,248 @@
+"""Costs as objects: checks of arguments, then row kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Array, as_samples, convert, weights
+from ._loss import Loss, one_hot
+from .kernels import costs, rows
+from .kernels.jit import address
+
+__all__ = ["REDUCTIONS", "CostFunction", "CostKernels", "Reduction", "check_total"]
+
+_SCRATCH = 4  # rows, see ``kernels/costs.py``
+
+Reduction: TypeAlias = Literal["sum", "mean", "none"]
+REDUCTIONS = "sum", "mean", "none"
+
+
+class CostKernels(NamedTuple):
+    """The row kernels of a cost, see ``kernels/costs.py``."""
+
+    value: Callable[..., Any]
+    step: Callable[..., Any]
+    activate: Callable[..., Any] | None
+    pull: Callable[..., Any] | None
+
+
+def check_total(cost: Any) -> None:
+    """Refuse a cost that gives no single number."""
+    if getattr(cost, "reduction", "sum") == "none":
+        raise ValueError(
+            "cost_function has reduction='none', which gives a cost for each sample; a network "
+            "needs 'sum' or 'mean'"
+        )
+
+
+class CostFunction:
+    """A cost, made from its row of the table.
+
+    In all methods the last axis runs over the outputs, the others over samples. float32 stays
+    float32, everything else is worked on in float64; inputs are never changed. Targets out of
+    their range are refused; NaN gives NaN.
+
+    Parameters
+    ----------
+    reduction : "sum", "mean" or "none"
+        Whether costs of the samples are summed, or divided by their number, or given one by one.
+        With the mean, the learning rate does not depend on the size of the batch. A network needs
+        one number: "sum" or "mean".
+    **parameters
+        The row's parameters. They are attributes then, if no method has that name.
+
+    """
+
+    row: ClassVar[Loss]
+    reduction: Reduction = "sum"
+
+    def __init__(self, reduction: Reduction | None = None, **parameters: Any) -> None:
+        if reduction is None:
+            reduction = self.row.reduction  # type: ignore[assignment]
+        if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+            known = "'sum', 'mean' or 'none'"
+            raise ValueError(f"reduction must be {known}, not {reduction!r}")
+        self._parameters: dict[str, Any] = self.row.checked(parameters)
+        self.reduction = reduction
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters by name."""
+        return dict(self._parameters)
+
+    def kernels(self) -> CostKernels:
+        """What compiled networks run."""
+        cost, output = self.row.cost, costs.ACTIVATIONS[self.row.activation]
+        return CostKernels(cost.value, cost.step, output.activate, output.pull)
+
+    def numbers(self, outputs: int) -> Array:
+        """Its parameters as the kernels read them."""
+        found: list[float] = []
+        for name, value in self._parameters.items():
+            if value is None or isinstance(value, tuple):
+                if value and len(value) != outputs:
+                    raise ValueError(f"{name} has {len(value)} numbers, expected {outputs}")
+                found += [1.0, *value] if value else [0.0]
+            else:
+                found.append(float(value))
+        return np.array([*found, 0.0, 0.0])
+
+    def targets_for(self, outputs: int) -> int:
+        """Columns of the targets of a network with so many outputs."""
+        each = self.row.per_target
+        if outputs % each:
+            raise ValueError(
+                f"{type(self).__name__} needs {each} outputs for each target, not {outputs} in all"
+            )
+        return outputs // each
+
+    def outputs_for(self, targets: int) -> int:
+        """Outputs that a network needs for targets of so many columns."""
+        return targets * self.row.per_target
+
+    def samples_of_targets(
+        self, name: str, value: npt.ArrayLike, outputs: int, dtype: np.dtype[Any]
+    ) -> Array:
+        """Targets of a network's samples as its kernels read them, (rows, columns), checked."""
+        if self.row.form.labels and np.ndim(_probed(name, value)) == 1:
+            return one_hot(name, value, outputs, dtype)
+        found = as_samples(name, value, self.targets_for(outputs), dtype)
+        self.row.form.check(name, found)
+        return found
+
+    def activate(self, logits: npt.ArrayLike) -> Array:
+        """Output of a network whose last layer has the activity `logits`."""
+        x = convert("logits", logits)
+        self.targets_for(_features(x))
+        kernel = costs.ACTIVATIONS[self.row.activation].activate
+        if kernel is None or not x.size:
+            return x.copy() if x is logits or not x.size else x
+        features, samples, columns = _as_columns(x)
+        self._run(kernel, columns, columns, features, samples, 0)
+        return _as_rows(columns, x.shape)
+
+    def __call__(
+        self,
+        logits: npt.ArrayLike,
+        targets: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Any:
+        """Cost of all samples, a float; with ``reduction="none"`` an array of one for each.
+
+        Parameters
+        ----------
+        logits : array (…, outputs)
+            Activity of the last layer.
+        targets : array (…, columns)
+        sample_weight : array (…), optional
+            Factor of each sample's cost, at least 0. The mean divides by the number of samples.
+
+        """
+        x, t, w = self._arguments(logits, targets, sample_weight)
+        if self.reduction == "none":
+            return self._each(x, t, w)
+        if not x.size:
+            return 0.0
+        features, samples, columns = _as_columns(x)
+        k = _features(t)
+        found = self._run(self.row.cost.value, columns, _weighted(t, w), features, samples, k)
+        return found / samples if self.reduction == "mean" else found
+
+    def delta(
+        self,
+        logits: npt.ArrayLike,
+        targets: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Array:
+        """Gradient of the cost with respect to `logits`; of each sample's, if not reduced."""
+        x, t, w = self._arguments(logits, targets, sample_weight)
+        if not x.size:
+            return x.copy()
+        features, samples, columns = _as_columns(x)
+        if self.reduction == "mean":
+            w = w / np.array(samples, w.dtype)
+        self._run(self.row.cost.step, columns, _weighted(t, w), features, samples, _features(t))
+        return _as_rows(columns, x.shape)
+
+    def _arguments(
+        self, logits: npt.ArrayLike, targets: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+    ) -> tuple[Array, Array, Array]:
+        x = convert("logits", logits)
+        outputs, form = _features(x), self.row.form
+        columns = self.targets_for(outputs)
+        expected = (*x.shape[:-1], columns) if x.ndim else ()
+        if x.ndim and form.labels and np.ndim(_probed("targets", targets)) == x.ndim - 1:
+            t = one_hot("targets", targets, outputs, x.dtype)
+        else:
+            t = convert("targets", targets, x.dtype)
+            form.check("targets", t)
+        if t.shape != expected:
+            of = "that of logits, " if expected == x.shape else ""
+            raise ValueError(f"targets have shape {t.shape}, expected {of}{expected}")
+        w: Array = np.ones(x.shape[:-1], x.dtype)
+        if sample_weight is not None:
+            w = weights("sample_weight", sample_weight, x.dtype)
+            if w.shape != x.shape[:-1]:
+                raise ValueError(
+                    f"sample_weight has shape {w.shape}, expected that of the samples, "
+                    f"{x.shape[:-1]}"
+                )
+        return x, t, w
+
+    def _each(self, x: Array, t: Array, w: Array) -> Array:
+        """The cost of each sample."""
+        out = np.zeros(w.size)
+        features, columns = _features(x), _features(t)
+        if x.size:
+            target = address(self.row.cost.value, x.dtype)
+            a = x.reshape(-1, features).copy()
+            b = np.concatenate([t.reshape(-1, columns), w.reshape(-1, 1)], axis=1)
+            scratch, numbers = np.empty(_SCRATCH, x.dtype), self.numbers(features)
+            rows.run_each(target, a, b, scratch, numbers, columns, out)
+        return out.astype(x.dtype).reshape(w.shape)
+
+    def _run(
+        self, kernel: Callable[..., Any], a: Array, b: Array, features: int, samples: int, k: int
+    ) -> float:
+        scratch = np.empty(_SCRATCH * samples, a.dtype)
+        target, numbers = address(kernel, a.dtype), self.numbers(features)
+        return float(rows.run(target, a, b, scratch, numbers, features, samples, k))
+
+    def __repr__(self) -> str:
+        known = self.row.parameters
+        given = [f"{k}={v!r}" for k, v in self._parameters.items() if v != known[k]]
+        if self.reduction != self.row.reduction:
+            given.append(f"reduction={self.reduction!r}")
+        return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _probed(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+
+
+def _features(x: Array) -> int:
+    return int(x.shape[-1]) if x.ndim else 1
+
+
+def _weighted(targets: Array, weight: Array) -> Array:
+    """Targets as columns, then the weight of each sample."""
+    return np.concatenate([_as_columns(targets)[2], weight.reshape(-1)])
+
+
+def _as_rows(columns: Array, shape: tuple[int, ...]) -> Array:
+    features = shape[-1] if shape else 1
+    return np.ascontiguousarray(columns.reshape(features, -1).T).reshape(shape)
+
+
+def _as_columns(x: Array) -> tuple[int, int, Array]:
+    """Features, samples and a flat features-major copy, as the kernels read it."""
+    features = _features(x)
+    columns = x.reshape(-1, features).T
+    return features, columns.shape[1], columns.flatten()

@@ -1,0 +1,518 @@
+"""Costs as row kernels: sum over a tile, its gradient, and the activation that goes with it.
+
+All take a: activities (features, rows), b: targets (k, rows) and one more row, the weights w of the
+samples, c: scratch of four rows, and the cost's parameters. ``value`` returns the sum; ``step``
+returns it too, and turns the activities into its gradient; both may use a as memory. ``activate``
+turns activities into the network's output, and ``pull`` a gradient by that output (a; b: the
+output) into one by the activities; these two have no k.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import losses, vecmath
+from .jit import carray, like, scalar, sqrt, wide
+from .kinds import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
+from .losses import weighted
+
+__all__ = ["ACTIVATIONS", "COSTS", "Activate", "Cost", "elementwise"]
+
+_LOG_2_PI = 1.8378770664093453
+
+
+@scalar(reassoc=True)
+def _total(x, count):
+    """Σ x, in float64."""
+    wide()
+    total = 0.0
+    for i in range(count):
+        total += np.float64(x[i])
+    return total
+
+
+@functools.cache
+def _with_two(formula):
+    """The formula as a function of (a, t, p, q), whatever the number of its parameters."""
+    count = len(inspect.signature(formula).parameters) - 2
+    if count == 0:
+
+        def called(a, t, p, q):
+            return formula(a, t)
+
+    elif count == 1:
+
+        def called(a, t, p, q):
+            return formula(a, t, p)
+
+    else:
+
+        def called(a, t, p, q):
+            return formula(a, t, p, q)
+
+    return scalar(called)
+
+
+@functools.cache
+def elementwise_value(formula, averaged):
+    """Row kernel: Σ w formula(a, t); averaged: over the outputs of a sample."""
+    formula = _with_two(formula)
+
+    def elementwise_value_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
+        scratch = carray(c, (rows,))
+        p, q = like(scratch[0], parameters[0]), like(scratch[0], parameters[1])
+        share = like(scratch[0], features if averaged else 1)
+        total = 0.0
+        for j in range(features):  # vectorised formula first, sum after
+            for r in range(rows):
+                w = t[features, r] / share if averaged else t[features, r]
+                scratch[r] = weighted(w, formula(x[j, r], t[j, r], p, q))
+            total += _total(scratch, rows)
+        return total
+
+    return elementwise_value_kernel
+
+
+@functools.cache
+def elementwise_step(formula, delta, averaged):
+    """Row kernel: Σ w formula(a, t); then a = w delta(a, t), in place."""
+    formula, delta = _with_two(formula), _with_two(delta)
+
+    def elementwise_step_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
+        scratch = carray(c, (rows,))
+        p, q = like(scratch[0], parameters[0]), like(scratch[0], parameters[1])
+        share = like(scratch[0], features if averaged else 1)
+        total = 0.0
+        for j in range(features):
+            for r in range(rows):
+                w, activity, target = t[features, r], x[j, r], t[j, r]
+                w = w / share if averaged else w
+                scratch[r] = weighted(w, formula(activity, target, p, q))
+                x[j, r] = weighted(w, delta(activity, target, p, q))
+            total += _total(scratch, rows)
+        return total
+
+    return elementwise_step_kernel
+
+
+@functools.cache
+def elementwise_activation(formula):
+    """Row kernel: a = formula(a), in place."""
+
+    def elementwise_activation_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        x = carray(a, (features * rows,))
+        for i in range(features * rows):
+            x[i] = formula(x[i])
+        return 0.0
+
+    return elementwise_activation_kernel
+
+
+@functools.cache
+def elementwise_pull(derivative):
+    """Row kernel: a = a derivative(b), in place; b: outputs."""
+
+    def elementwise_pull_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        for i in range(features * rows):
+            a[i] *= derivative(b[i])
+        return 0.0
+
+    return elementwise_pull_kernel
+
+
+@scalar
+def sigmoid_slope(y):
+    """y (1 - y), the derivative of the sigmoid from its output."""
+    return y * (like(y, 1) - y)
+
+
+@scalar
+def exp_slope(y):
+    """y, the derivative of exp from its output."""
+    return y
+
+
+def softmax_pull_kernel(a, b, c, parameters, features, rows, k, flag):
+    """Row kernel: a = b (a - Σ a b), in place; b: outputs of a softmax."""
+    wide()
+    g, y = carray(a, (features, rows)), carray(b, (features, rows))
+    softmax_pull(g, y, carray(c, (rows,)), g, features, rows, False)
+    return 0.0
+
+
+def softmax_kernel(a, b, c, parameters, features, rows, k, flag):
+    """Row kernel: a = softmax over the features of each sample, shifted by its maximum."""
+    wide()
+    softmax(carray(a, (features, rows)), carray(c, (SOFTMAX_ROWS, rows)), features, rows)
+    return 0.0
+
+
+@functools.cache
+def _softmax_entropy(step, divergence):
+    """Row kernel: Σ w t (log Σ exp(a) - a), where t = 0 wins over an infinite logit.
+
+    divergence: plus Σ w t log t; step: a = w (y Σ t - t), y the softmax, in place. Parameters: the
+    label smoothing s, and whether class weights v follow; t stands for v (t (1 - s) + s/features).
+    """
+
+    def softmax_entropy_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
+        work = carray(c, (4, rows))
+        top, linear, shares, ties = work[0], work[1], work[2], work[3]
+        zero, one = like(top[0], 0), like(top[0], 1)
+        row_maxima(x, top, features, rows)
+        for r in range(rows):
+            linear[r] = shares[r] = ties[r] = zero
+        for j in range(features):
+            keep, spread = _smoothing(parameters, j, features, top[0])
+            for r in range(rows):
+                target, below = keep * t[j, r] + spread, x[j, r] - top[r]
+                linear[r] -= weighted(target, below)
+                if divergence:
+                    linear[r] += weighted(target, vecmath.log(target))
+                shares[r] += target
+                x[j, r] = vecmath.exp(below)
+        others = top  # Σ exp(a - top) - 1, by one term of those that are 1: small ones stay
+        for r in range(rows):
+            others[r] = zero
+        for j in range(features):
+            for r in range(rows):
+                equal = x[j, r] == one
+                others[r] += zero if equal else x[j, r]
+                ties[r] += one if equal else zero
+        for r in range(rows):
+            others[r] += ties[r] - one
+            cost = linear[r] + shares[r] * vecmath.log1p(others[r])
+            linear[r] = weighted(t[features, r], cost)
+        found = _total(linear, rows)
+        if step:
+            for j in range(features):
+                keep, spread = _smoothing(parameters, j, features, top[0])
+                for r in range(rows):
+                    target, e, total = keep * t[j, r] + spread, x[j, r], one + others[r]
+                    # at the top the ones cancel
+                    near = (shares[r] - target) - target * others[r]
+                    delta = near if e == one else shares[r] * e - target * total
+                    x[j, r] = weighted(t[features, r], delta / total)
+        return found
+
+    return softmax_entropy_kernel
+
+
+@scalar
+def _smoothing(parameters, j, features, like_this):
+    """Factor and summand that smoothing and weight of class j make of its target."""
+    smoothing = parameters[0]
+    weight = parameters[2 + j] if parameters[1] != 0.0 else 1.0
+    return like(like_this, weight * (1.0 - smoothing)), like(
+        like_this, weight * smoothing / features
+    )
+
+
+@functools.cache
+def _cosine(step):
+    """Row kernel: Σ w (1 - â·t̂) = Σ w |â - t̂|²/2, of unit vectors; 1 where one is zero.
+
+    step: a = w (â (â·t̂) - t̂) / |a|, in place; 0 where one is zero.
+    """
+
+    def cosine_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
+        work = carray(c, (4, rows))
+        size, scale, norm, cost = work[0], work[1], work[2], work[3]
+        one, half = like(size[0], 1), like(size[0], 0.5)
+        _largest(x, size, features, rows)
+        _norm(x, size, norm, features, rows)
+        for j in range(features):
+            for r in range(rows):
+                x[j, r] = (x[j, r] / size[r]) / norm[r]
+        for r in range(rows):
+            size[r] = (one / size[r]) / norm[r]
+        _largest(t, scale, features, rows)
+        _norm(t, scale, norm, features, rows)
+        for r in range(rows):
+            cost[r] = like(one, 0)
+        for j in range(features):
+            for r in range(rows):
+                d = x[j, r] - (t[j, r] / scale[r]) / norm[r]
+                cost[r] += half * d * d
+        for r in range(rows):
+            # of a zero vector nothing was divided, and its norm is infinite
+            cost[r] = (
+                one if (size[r] == like(one, 0)) | (norm[r] == like(one, _INFINITY)) else cost[r]
+            )
+        if step:
+            for j in range(features):
+                for r in range(rows):
+                    unit = (t[j, r] / scale[r]) / norm[r]
+                    d = (x[j, r] - unit) - cost[r] * x[j, r]
+                    empty = norm[r] == like(one, _INFINITY)
+                    x[j, r] = weighted(t[features, r], like(one, 0) if empty else d * size[r])
+        for r in range(rows):
+            cost[r] = weighted(t[features, r], cost[r])
+        return _total(cost, rows)
+
+    return cosine_kernel
+
+
+_INFINITY = float("inf")
+
+
+@scalar
+def _largest(x, size, features, rows):
+    """size[r] = max |x| over the features, or 1 where that is 0."""
+    for r in range(rows):
+        size[r] = like(size[0], 0)
+    for j in range(features):
+        for r in range(rows):
+            found = abs(x[j, r])
+            size[r] = found if found > size[r] else size[r]
+    for r in range(rows):
+        size[r] = like(size[0], 1) if size[r] == like(size[0], 0) else size[r]
+
+
+@scalar
+def _norm(x, size, norm, features, rows):
+    """norm[r] = |x / size|, or infinite where that is 0."""
+    for r in range(rows):
+        norm[r] = like(norm[0], 0)
+    for j in range(features):
+        for r in range(rows):
+            part = x[j, r] / size[r]
+            norm[r] += part * part
+    for r in range(rows):
+        zero = norm[r] == like(norm[0], 0)
+        norm[r] = like(norm[0], _INFINITY) if zero else sqrt(norm[r])
+
+
+@functools.cache
+def _gaussian(step):
+    """Row kernel: Σ w (s + z² + log 2π) / 2, z = (m - t) exp(-s/2), a = (means m, log variances s).
+
+    step: a = w (z exp(-s/2), (1 - z²) / 2), in place. Nix and Weigend (1994).
+    """
+
+    def gaussian_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        x, t = carray(a, (features, rows)), carray(b, (k + 1, rows))
+        scratch = carray(c, (rows,))
+        half, one = like(scratch[0], 0.5), like(scratch[0], 1)
+        total = 0.0
+        for j in range(k):
+            for r in range(rows):
+                s, w = x[k + j, r], t[k, r]
+                inverse = vecmath.exp(-half * s)
+                z = (x[j, r] - t[j, r]) * inverse
+                cost = half * (s + z * z + like(one, _LOG_2_PI))
+                scratch[r] = weighted(w, cost)
+                if step:
+                    x[j, r] = weighted(w, z * inverse)
+                    x[k + j, r] = weighted(w, half * (one - z * z))
+            total += _total(scratch, rows)
+        return total
+
+    return gaussian_kernel
+
+
+def gaussian_kernel(a, b, c, parameters, features, rows, k, flag):
+    """Row kernel: the second half of a, log variances, becomes variances."""
+    wide()
+    half = features // 2
+    x = carray(a, (features, rows))
+    for j in range(half, features):
+        for r in range(rows):
+            x[j, r] = vecmath.exp(x[j, r])
+    return 0.0
+
+
+def gaussian_pull_kernel(a, b, c, parameters, features, rows, k, flag):
+    """Row kernel: the second half of a times that of b."""
+    wide()
+    half = features // 2
+    g, y = carray(a, (features, rows)), carray(b, (features, rows))
+    for j in range(half, features):
+        for r in range(rows):
+            g[j, r] *= y[j, r]
+    return 0.0
+
+
+@functools.cache
+def _mixture(step):
+    """Row kernel: -Σ w log Σ_i π_i N(t | μ_i, σ_i² I), of k targets.
+
+    a: logits of π, means component by component, log σ. With z = (μ - t) / σ, and γ the share of a
+    component in the sum (Bishop 2006, eqs 5.148 to 5.157), step makes of them, in place, w times
+    π - γ, γ z / σ, and γ (k - |z|²). Every sum of exponentials is shifted by its largest term.
+    """
+
+    def mixture_kernel(a, b, c, parameters, features, rows, k, flag):
+        wide()
+        count = features // (k + 2)
+        x, t = carray(a, (features, rows)), carray(b, (k + 1, rows))
+        work = carray(c, (4, rows))
+        top, total, square, other = work[0], work[1], work[2], work[3]
+        zero, columns = like(top[0], 0), like(top[0], k)
+        _log_softmax(x, top, total, count, rows)
+        for i in range(count):
+            width, mean = count * (k + 1) + i, count + i * k
+            for r in range(rows):
+                other[r] = vecmath.exp(-x[width, r])
+            for j in range(k):
+                for r in range(rows):
+                    x[mean + j, r] = (x[mean + j, r] - t[j, r]) * other[r]
+            _squares(x, mean, k, square, rows)
+            for r in range(rows):
+                u = _log_share(x[i, r], x[width, r], square[r], columns)
+                top[r] = u if (i == 0) | (u > top[r]) else top[r]
+        for r in range(rows):
+            total[r] = zero
+        for i in range(count):
+            _squares(x, count + i * k, k, square, rows)
+            width = count * (k + 1) + i
+            for r in range(rows):
+                u = _log_share(x[i, r], x[width, r], square[r], columns)
+                total[r] += vecmath.exp(_below(u, top[r]))
+        for r in range(rows):
+            constant = like(zero, 0.5 * _LOG_2_PI) * columns
+            cost = (constant - top[r]) - vecmath.log(total[r])
+            other[r] = weighted(t[k, r], cost)
+        found = _total(other, rows)
+        if step:
+            for i in range(count):
+                _squares(x, count + i * k, k, square, rows)
+                width, mean = count * (k + 1) + i, count + i * k
+                for r in range(rows):
+                    u, w = _log_share(x[i, r], x[width, r], square[r], columns), t[k, r]
+                    share = vecmath.exp(_below(u, top[r])) / total[r]
+                    x[i, r] = weighted(w, vecmath.exp(x[i, r]) - share)
+                    other[r] = share * vecmath.exp(-x[width, r])
+                    x[width, r] = weighted(w, weighted(share, columns - square[r]))
+                for j in range(k):
+                    for r in range(rows):
+                        x[mean + j, r] = weighted(t[k, r], weighted(other[r], x[mean + j, r]))
+        return found
+
+    return mixture_kernel
+
+
+@scalar
+def _log_softmax(x, top, total, count, rows):
+    """The first rows of x become their log softmax."""
+    row_maxima(x, top, count, rows)
+    for r in range(rows):
+        total[r] = like(top[0], 0)
+    for i in range(count):
+        for r in range(rows):
+            total[r] += vecmath.exp(x[i, r] - top[r])
+    for r in range(rows):
+        total[r] = vecmath.log(total[r])
+    for i in range(count):
+        for r in range(rows):
+            x[i, r] = (x[i, r] - top[r]) - total[r]
+
+
+@scalar
+def _squares(x, first, count, square, rows):
+    """square[r] = Σ x² over some rows."""
+    for r in range(rows):
+        square[r] = like(square[0], 0)
+    for j in range(first, first + count):
+        for r in range(rows):
+            square[r] += x[j, r] * x[j, r]
+
+
+@scalar
+def _log_share(log_mixing, log_width, square, columns):
+    """log(π N(t)), without the constant."""
+    return (log_mixing - columns * log_width) - like(square, 0.5) * square
+
+
+@scalar
+def _below(u, top):
+    """u - top; 0 where all components are infinitely far."""
+    return like(u, 0) if top == like(u, -_INFINITY) else u - top
+
+
+def mixture_kernel(a, b, c, parameters, features, rows, k, flag):
+    """Row kernel: a = mixing coefficients, means, widths; parameters: how many of the first."""
+    wide()
+    count = int(parameters[0])
+    x = carray(a, (features, rows))
+    softmax(carray(a, (count, rows)), carray(c, (SOFTMAX_ROWS, rows)), count, rows)
+    for j in range(features - count, features):
+        for r in range(rows):
+            x[j, r] = vecmath.exp(x[j, r])
+    return 0.0
+
+
+def mixture_pull_kernel(a, b, c, parameters, features, rows, k, flag):
+    """Row kernel: a gradient by those, b, into one by the activities."""
+    wide()
+    count = int(parameters[0])
+    g, y = carray(a, (features, rows)), carray(b, (features, rows))
+    first, second = carray(a, (count, rows)), carray(b, (count, rows))
+    softmax_pull(first, second, carray(c, (rows,)), first, count, rows, False)
+    for j in range(features - count, features):
+        for r in range(rows):
+            g[j, r] *= y[j, r]
+    return 0.0
+
+
+class Activate(NamedTuple):
+    """Row kernels of an activation of the output; None: the output is the activity itself."""
+
+    activate: Callable[..., Any] | None = None
+    pull: Callable[..., Any] | None = None
+
+
+ACTIVATIONS = {
+    "identity": Activate(),
+    "sigmoid": Activate(elementwise_activation(vecmath.sigmoid), elementwise_pull(sigmoid_slope)),
+    "exp": Activate(elementwise_activation(vecmath.exp), elementwise_pull(exp_slope)),
+    "softmax": Activate(softmax_kernel, softmax_pull_kernel),
+    "mean, variance": Activate(gaussian_kernel, gaussian_pull_kernel),
+    "mixture": Activate(mixture_kernel, mixture_pull_kernel),
+}
+
+
+class Cost(NamedTuple):
+    """Row kernels of a cost, and names and defaults of its numbers."""
+
+    value: Callable[..., Any]
+    step: Callable[..., Any]
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+
+def elementwise(name, averaged):
+    """The cost of the formulas `name` and ``name_delta``, see `losses`."""
+    formula, delta = losses.find(name), losses.find(f"{name}_delta")
+    named = list(inspect.signature(formula).parameters.values())[2:]
+    return Cost(
+        elementwise_value(formula, averaged),
+        elementwise_step(formula, delta, averaged),
+        tuple((parameter.name, parameter.default) for parameter in named),
+    )
+
+
+COSTS = {
+    "softmax_entropy": Cost(
+        _softmax_entropy(False, False),
+        _softmax_entropy(True, False),
+        (("label_smoothing", 0.0), ("class_weight", None)),
+    ),
+    "divergence": Cost(_softmax_entropy(False, True), _softmax_entropy(True, True)),
+    "cosine": Cost(_cosine(False), _cosine(True)),
+    "gaussian": Cost(_gaussian(False), _gaussian(True)),
+    "mixture": Cost(_mixture(False), _mixture(True), (("components", 3), ("targets", 1))),
+}
