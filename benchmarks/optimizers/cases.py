@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -109,21 +108,7 @@ def ours(case: Case) -> list[Entry]:
     optimizer = fastnn.get_opt(case.task.rule, **case.task.settings)
     params: Any = case.params()
     grads: Any = case.grads()
-    if not takes_lists():
-        params, grads = (np.concatenate([a.ravel() for a in arrays]) for arrays in (params, grads))
-        return [("fastnn", lambda: optimizer.step(params, grads), lambda: [params])]
     return [("fastnn", lambda: optimizer.step(params, grads), lambda: params)]
-
-
-@functools.cache
-def takes_lists() -> bool:
-    """Whether a step takes a list of arrays, or one vector only."""
-    one: Any = [np.zeros(1, np.float32)]
-    try:
-        fastnn.get_opt("SGD").step(one, one)
-    except TypeError:
-        return False
-    return True
 
 
 def copy(case: Case, threads: int) -> list[Entry]:

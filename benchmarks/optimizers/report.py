@@ -9,7 +9,6 @@ from itertools import groupby
 from peers import markdown
 from peers.report import Times
 
-from . import cases
 from .cases import Case
 
 __all__ = ["Row", "heading", "tables"]
@@ -42,8 +41,7 @@ class Row(Times):
 
 def heading(rounds: int) -> str:
     """Date, machine, versions and ways of calling."""
-    ways = "a list of arrays" if cases.takes_lists() else "one vector of all, the peers a list"
-    return markdown.title("Speed of optimizers", rounds, {"dtype": "float32", "fastnn takes": ways})
+    return markdown.title("Speed of optimizers", rounds, {"dtype": "float32"})
 
 
 def tables(results: Iterable[Row], threads: int) -> Iterator[str]:
