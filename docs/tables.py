@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.losses import LOSSES, Loss
+from fastnn.optimizers import RULES
 
 HERE = Path(__file__).parent
 
@@ -80,7 +82,7 @@ def functions() -> list[str]:
         names = ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
         ufunc = f"`{row.kernel}`" if row.kernel != "maxout" else ""
         cells = [names, f"`{row.class_name}`", ufunc, row.formula, _parameters(row), _bounds(row)]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(_line(*cells))
     return lines
 
 
@@ -132,7 +134,7 @@ def losses() -> list[str]:
     for row in LOSSES.values():
         output = {"identity": "a"}.get(row.activation, row.activation)
         cells = [f"`{row.name}`", row.formula, TARGETS[row.targets], output, _numbers(row)]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(_line(*cells))
     return lines
 
 
@@ -150,15 +152,43 @@ def differences() -> list[str]:
     return lines + [f"| `{row.name}` | {row.peers.replace('``', '`')} |" for row in told]
 
 
+def rules() -> list[str]:
+    """A line for each update rule."""
+    lines = ["| `get_opt` | step on p with the gradient g | numbers | from |", "|---|---|---|---|"]
+    for row in RULES.values():
+        numbers = {**row.defaults}
+        if row.weight_decay:
+            numbers["weight_decay"] = row.weight_decay
+        shown = ", ".join(f"`{name}={value!r}`" for name, value in numbers.items())
+        lines.append(_line(f"`{row.name}`", row.formula, shown, row.reference))
+    return lines
+
+
+def rules_of_peers() -> list[str]:
+    """What they do otherwise."""
+    lines = ["| `get_opt` | beside other libraries |", "|---|---|"]
+    return lines + [_line(f"`{row.name}`", row.peers) for row in RULES.values()]
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
 PAGES = {
     "activations.md": {"functions": functions, "peers": peers},
     "losses.md": {"losses": losses, "differences": differences},
+    "optimizers.md": {"rules": rules, "rules of peers": rules_of_peers},
 }
 
 
 def written(page: str, text: str) -> str:
     """The page with its tables as they should be."""
-    for name, lines in PAGES[page].items():
+    return filled(text, PAGES[page])
+
+
+def filled(text: str, tables: Mapping[str, Callable[[], list[str]]]) -> str:
+    """The text with these tables between their marks."""
+    for name, lines in tables.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
         before, rest = text.split(begin)
         text = before + begin + "\n".join(lines()) + "\n" + end + rest.split(end)[1]
@@ -169,4 +199,4 @@ if __name__ == "__main__":
     for page in PAGES:
         path = HERE / page
         path.write_text(written(page, path.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{len(ACTIVATIONS)} activations, {len(LOSSES)} costs\n")
+    sys.stdout.write(f"{len(ACTIVATIONS)} activations, {len(LOSSES)} costs, {len(RULES)} rules\n")

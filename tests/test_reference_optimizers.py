@@ -352,3 +352,35 @@ def test_defaults_are_those_of_the_library():
         own = {**row.defaults, **({"weight_decay": row.weight_decay} if row.weight_decay else {})}
         assert own == DEFAULTS[name], name
         assert row.rate == next(iter(DEFAULTS[name]))
+
+
+def printed_sss(gradients, noise, u, eta=1e-2, N=16.0, burnin=100):
+    """Algorithm 1 of the paper as it is printed, with both its half steps; the parameters."""
+    theta, v, before, alpha, found = np.zeros(2), 0.0, 0.0, 5 * np.sqrt(eta), []
+    for t, (f, zeta) in enumerate(zip(gradients, noise, strict=True), 1):
+        beta = np.sqrt(t)
+        v = 0.95 * v + 0.05 / N**2 * f * f
+        g = 1 / np.sqrt(1e-8 + np.sqrt(v))
+        theta = theta + g * u / 2
+        last = u
+        if t < burnin:
+            alpha = alpha + (u * u - eta / beta) / 2
+            u = np.exp(-alpha / 2) * u
+            u = u - g * f * eta + np.sqrt(2 * before * eta / beta) * zeta
+            u = u + eta / beta * (1 - before / g) / last
+            u = np.exp(-alpha / 2) * u
+            alpha = alpha + (u * u - eta / beta) / 2
+        else:
+            u = np.exp(-alpha / 2) * (np.exp(-alpha / 2) * u - g * f * eta)
+        theta, before = theta + g * u / 2, g
+        found.append(theta)
+    return found
+
+
+def test_santa_sss_is_the_printed_algorithm():
+    gradients = np.random.default_rng(3).standard_normal((20, 2))
+    rng = np.random.default_rng(8)
+    start, noise = 0.1 * rng.standard_normal(2), rng.standard_normal((20, 2))
+    expected = printed_sss(gradients, noise, start, burnin=15)
+    found = [step["p"] for step in santa("SantaSSS", gradients, 8, burnin=15)]
+    np.testing.assert_allclose(found, expected, rtol=1e-11)

@@ -33,7 +33,7 @@ def hold(chosen: list[Case], rounds: int, seconds: float, threads: int) -> Itera
     with tqdm(chosen, disable=None, leave=False) as bar:
         for case in bar:
             bar.set_description(f"{case.name} {case.size}, {threads} threads")
-            entries = cases.ours(case) + [one for peer in peers for one in peer.entries(case)]
+            entries = [cases.ours(case)] + [one for peer in peers for one in peer.entries(case)]
             _check(case, entries)
             entries += cases.copy(case, threads)
             field = [warm(Calls(name, call), seconds) for name, call, _ in entries]

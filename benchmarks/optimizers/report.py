@@ -30,18 +30,15 @@ class Row(Times):
         peers = [name for name in _PEERS if name in self.rounds]
         return min(peers, key=self.median) if peers else ""
 
-    @property
-    def comparable(self) -> bool:
-        return bool(self.best) and "fastnn" in self.rounds
-
     def share(self, name: str) -> float:
         """Of the copy's bandwidth, in bytes that had to be moved."""
         return self.median("copy") / self.median(name) * self.task.task.moved / 2
 
 
 def heading(rounds: int) -> str:
-    """Date, machine, versions and ways of calling."""
-    return markdown.title("Speed of optimizers", rounds, {"dtype": "float32"})
+    """Date, machine and versions."""
+    found = {"arrays": "a list, float32"}
+    return markdown.title("Speed of optimizers", rounds, found)
 
 
 def tables(results: Iterable[Row], threads: int) -> Iterator[str]:
@@ -51,7 +48,7 @@ def tables(results: Iterable[Row], threads: int) -> Iterator[str]:
         rows = list(group)
         every += rows
         yield _table(f"{size} parameters, {counted}", rows)
-    both = [row for row in every if row.comparable]
+    both = [row for row in every if row.best]
     slower = sorted((row for row in both if row.ratio > 1), key=lambda row: -row.ratio)
     items = [f"- {r.ratio:.2f} × {r.best}: {r.task.name}, {r.task.size}" for r in slower]
     yield f"## Slower than a peer on {counted}: {len(slower)} of {len(both)}"
@@ -64,7 +61,7 @@ def _table(title: str, rows: list[Row]) -> str:
     head = ["", *columns, "/ fastest peer", *(["share of bandwidth", "of the peer"] * large)]
     body = []
     for row in rows:
-        ratio = f"{row.ratio:.2f} {row.best}" if row.comparable else markdown.NONE
+        ratio = f"{row.ratio:.2f} {row.best}" if row.best else markdown.NONE
         shares = [_share(row, name) for name in ("fastnn", row.best)] if large else []
         times = [markdown.time(row, name) for name in columns]
         body.append([row.task.name, *times, ratio, *shares])
