@@ -34,3 +34,12 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
 
 def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two spellings differ by case and hyphens only.
+
+    >>> same_name("red_apple", "Red-Apple")
+    True
+    """
+    return _plain(one) == _plain(other)

@@ -97,9 +97,9 @@ def model(
     for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
         keep(made, place, array)
     if optimizer:
-        hyper = optimizer.numbers()
-        made.core[at.SUMS] = hyper.size
-        keep(made, at.HYPER, np.concatenate([hyper, np.zeros(engine.LINE)]))
+        optimizer.check_compiled()
+        keep(made, at.HYPER, optimizer.numbers())
+        keep(made, at.SUMS, np.zeros(engine.LINE))
         keep(made, at.STATE, optimizer.state_for(theta))
         keep(made, at.STEPS, optimizer.counter)
     if grad is not None:

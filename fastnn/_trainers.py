@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy.typing as npt
 from ._arrays import Array, aligned
 from ._data import Samples
 from ._program import CURVE, Use, is_compiled, model
-from ._threads import get_num_threads
+from ._threads import get_num_threads, run_together, start_threads
 from .kernels import engine, program, rows, team
 from .layers import Layer, changes
 from .optimizers import Optimizer
@@ -142,7 +140,7 @@ class CompiledTrainer:
         self._held = network.cost_function, list(network.layers)
         self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
         theta = network.parameters
-        self.threads, self._pool = _start_threads(threads)
+        self.threads, self._pool = start_threads(threads)
         stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
         share = -(-samples.batch // self.threads)
         use = Use(training=True)
@@ -166,7 +164,7 @@ class CompiledTrainer:
     def has_threads(self) -> bool:
         """Start the threads it was made for; False where the system refuses some."""
         if self.threads > 1 and self._pool is None:
-            started, self._pool = _start_threads(self.threads)
+            started, self._pool = start_threads(self.threads)
             if started < self.threads:
                 self.close()
                 return False
@@ -204,6 +202,7 @@ class CompiledTrainer:
             self._piece(rates[first:], costs[found], seconds[found])
             self._pace.learn(piece, float(seconds[found].sum()))
             done += piece
+        self.optimizer.remember(self.team.hyper[0])
         done = int(control[engine.EPOCH]) - self._before
         self._before += done
         error = None
@@ -215,7 +214,8 @@ class CompiledTrainer:
     def _piece(self, rates: Array, costs: Array, seconds: Array) -> None:
         """Epochs in one call of the engine; costs and seconds have the length of the piece."""
         control, times = self.team.control, np.zeros(costs.size, np.int64)
-        control[: engine.STEPS] = 0
+        control[: engine.STEPS] = control[engine.SKIPPED] = 0
+        self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
         before, start = int(control[engine.EPOCH]), engine.clock(self.team.clock)
         self._start(rates, costs, times, costs.size, self._pace.threads)
         done = int(control[engine.EPOCH]) - before
@@ -240,28 +240,16 @@ class CompiledTrainer:
             train(0)
             return
         if self._pool is None:
-            _, self._pool = _start_threads(1, always=True)
+            _, self._pool = start_threads(1, always=True)
         pool = self._pool
         if pool is None:
             train(0)
         else:
-            self._run_team(pool, train, threads)
+            run_together(pool, train, threads, self._stop)
 
-    def _run_team(
-        self, pool: ThreadPoolExecutor, train: Callable[[int], None], threads: int
-    ) -> None:
-        calls: list[Future[None]] = []
-        try:
-            calls += (pool.submit(train, thread) for thread in range(threads))
-            for call in calls:
-                call.result()
-        except BaseException:
-            self.team.control[engine.STOP] = 1
-            # Those who are there wait for those who are not, so the team must be complete.
-            calls += (pool.submit(train, thread) for thread in range(len(calls), threads))
-            for call in calls:
-                call.exception()  # ends after the tile at hand
-            raise
+    def _stop(self) -> None:
+        """End the training after the tile at hand."""
+        self.team.control[engine.STOP] = 1
 
     def _long(self, epochs: int) -> bool:
         operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
@@ -343,27 +331,6 @@ def work_of(network: NeuralNetwork) -> float:
     return float(sum(layer.w.shape[1] * (3.0 * layer.dim_input + CURVE) for layer in layers))
 
 
-def _start_threads(threads: int, always: bool = False) -> tuple[int, ThreadPoolExecutor | None]:
-    """A pool of so many threads, all of them running; of fewer, where the system refuses more.
-
-    They must all be there before a training begins, since they wait for one another.
-    """
-    if threads == 1 and not always:
-        return 1, None
-    pool, gate, started = ThreadPoolExecutor(threads), threading.Event(), 0
-    try:
-        for _ in range(threads):
-            pool.submit(gate.wait)
-            started += 1
-    except RuntimeError:  # can't start new thread
-        pass
-    gate.set()
-    if started == 0 or (started == 1 and not always):
-        pool.shutdown()
-        return 1, None
-    return started, pool
-
-
 class LayerTrainer:
     """Forward and back through the layers' own methods, in NumPy."""
 
@@ -392,6 +359,8 @@ class LayerTrainer:
                 chosen = place if self.order is None else self.order[place]
                 rate = float(rates[min(done, rates.size - 1)])
                 cost = self._step(chosen, rate)
+                if cost is None and self.optimizer.on_nonfinite == "skip":
+                    cost = 0.0
                 if cost is None:
                     error = diverged(self.optimizer, rate, control)
                     return np.array(costs), np.array(seconds), error
@@ -418,7 +387,7 @@ class LayerTrainer:
             delta = network.cost_function.delta(logits, t)
             if weights is not None:
                 delta = np.asarray(delta) * weights[:, np.newaxis]
-            complete = self._update(delta, rate)
+            complete = self._update(delta, rate, cost)
         finally:
             if not complete:
                 for layer, name, values in before:
@@ -428,7 +397,7 @@ class LayerTrainer:
         mean = getattr(network.cost_function, "reduction", "sum") == "mean"
         return cost * x.shape[0] / self.samples.rows if mean else cost
 
-    def _update(self, delta: Any, rate: float) -> bool:
+    def _update(self, delta: Any, rate: float, cost: float) -> bool:
         """Walk back, layer by layer; whether all parameters are finite after it."""
         layers = self.network.layers
         if self.optimizer.is_plain:
@@ -445,7 +414,7 @@ class LayerTrainer:
             for part in reversed(parts):
                 grad[end - part.size : end] = part.ravel()
                 end -= part.size
-        return self.optimizer.take(self.network.parameters, grad, rate)
+        return self.optimizer.take(self.network.parameters, grad, rate, cost)
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""

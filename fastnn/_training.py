@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _lbfgs
 from ._arrays import Array, count
 from ._data import Samples, finite_samples, sample_weights, validation_pair
 from ._random import RNG, uniform_source
@@ -45,7 +47,6 @@ def fit(
     epochs = count("epochs", epochs, least=0)
     every = count("verbose", verbose, least=0)
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
-    opt, schedule = optimizer_for(network, learning_rate, optimizer)
     hooks = as_callbacks(callbacks)
     cost = network.cost_function
     x, targets = finite_samples(network.layers, cost, X, t)
@@ -53,6 +54,15 @@ def fit(
     batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
     weights = sample_weights(sample_weight, class_weight, targets)
     validation = validation_pair(network.layers, cost, validation_data)
+    hooks += [Progress(every)] if every else []
+    if _lbfgs.is_meant(optimizer):
+        if learning_rate is not None:
+            raise TypeError(f"{_lbfgs.NAME} finds the length of its steps: give no learning_rate")
+        if batch < rows:
+            raise ValueError(f"batch_size is {batch}, but {_lbfgs.NAME} takes all {rows} samples")
+        return _minimize(_lbfgs.Objective(network, x, targets, weights), network, epochs, hooks,
+                         validation)  # fmt: skip
+    opt, schedule = optimizer_for(network, learning_rate, optimizer)
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
@@ -68,7 +78,6 @@ def fit(
         optimizer=opt,
         learning_rate=rate,
     )
-    hooks += [Progress(every)] if every else []
     _run(run, trainer, schedule, hooks, validation)
     return run.history
 
@@ -136,6 +145,55 @@ def _run(
     finally:
         trainer.close()
         _end(hooks, run)
+
+
+def _minimize(
+    objective: _lbfgs.Objective,
+    network: NeuralNetwork,
+    epochs: int,
+    hooks: list[Callback],
+    validation: tuple[Array, Array, Array] | None,
+) -> History:
+    """What `_run` is for a method that does not go by single steps: an epoch is an iteration."""
+    run = Run(
+        network,
+        History(),
+        epochs=epochs,
+        steps_per_epoch=1,
+        optimizer=_lbfgs.NAME,
+        learning_rate=1.0,  # of the gradient times the estimated curvature
+    )
+    clock = time.perf_counter()
+
+    def after(before: float, _: float) -> bool:
+        nonlocal clock
+        seconds = time.perf_counter() - clock
+        found = None if validation is None else network._evaluate(*validation)
+        run.history.extend(before, 1.0, seconds, found)
+        run.epoch += 1
+        for hook in hooks:
+            if run.epoch % hook.every == 0 or run.epoch == run.epochs:
+                hook.on_epoch(run)
+        if run._learning_rate_set:
+            raise ValueError(f"{_lbfgs.NAME} has no learning rate that a callback could set")
+        clock = time.perf_counter()
+        return run.stopping
+
+    for layer in network.layers:
+        layer.input = layer.output = None
+    try:
+        for hook in hooks:
+            hook.on_begin(run)
+        minimum = _lbfgs.descend(objective, 0 if run.stopping else epochs, after)
+        if minimum.converged and not run.stopping:
+            run.stop(f"{_lbfgs.NAME} has converged: {minimum.reason}")
+    except _lbfgs.NotFiniteError as error:
+        answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
+        if not any(answers):
+            raise
+    finally:
+        _end(hooks, run)
+    return run.history
 
 
 def _end(hooks: list[Callback], run: Run) -> None:

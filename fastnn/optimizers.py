@@ -1,112 +1,229 @@
 """The table of update rules, which turn gradients into new parameters, and `get_opt`.
 
-To add a rule: its two functions in ``kernels/optimizers.py``, its twin in
-``fastnn/reference/optimizers.py``, and a row here. Engine, `get_opt` and tests take it from there.
+To add a rule: its functions in ``kernels/optimizers.py``, its twin in
+``fastnn/reference/optimizers``, and a row here. Engine, compiled models, `get_opt`, documentation
+and tests take it from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ._arrays import Array, aligned, convert, count, number
+from ._arrays import Array
 from ._names import lookup
+from ._optimizer import Optimizer
+from ._rule import Rule
 from .kernels import optimizers as kernels
-from .kernels import rows
-from .kernels.jit import address
-from .schedules import Schedule, as_schedule
 
 __all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
 
-_SAFE_EPS = 1e-30
-_PLACEMENTS = {"inside": 0.0, "outside": 1.0}
+_BETAS = {"beta1": 0.9, "beta2": 0.999}
+_ADAM = {"alpha": 1e-3, **_BETAS, "eps": 1e-8}
+_INSIDE, _OUTSIDE = {"eps_placement": "inside"}, {"eps_placement": "outside"}
+_SANTA = {
+    "eta": 1e-2, "sigma": 0.95, "lambda_": 1e-8, "anne_func": None, "anne_rate": 0.5,
+    "burnin": 100, "C": 5, "N": 16,
+}  # fmt: skip
+_BOUNDED = {"alpha": 1e-3, "eta": 1e-1, **_BETAS, "eps": 1e-8, "variant": "paper"}
 
 
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name : str
-    formula : str
-        The step, for people.
-    update, constants : callable
-        The kernel's two functions, see ``kernels/optimizers.py``.
-    rate : str
-        The article's name of the learning rate.
-    defaults : mapping
-        Names and defaults of the rule's own numbers, in the kernel's order, the learning rate
-        first.
-    states : tuple of str
-        Names of the states, which begin as zeros.
-    weight_decay : float
-        Default of the decoupled weight decay.
-    below_one : tuple of str
-        Numbers that must be below one.
-    reference : str
-        Where it comes from.
-
-    """
-
-    name: str
-    formula: str
-    update: Callable[..., Any]
-    constants: Callable[..., Any]
-    rate: str
-    defaults: Mapping[str, Any]
-    states: tuple[str, ...] = ()
-    weight_decay: float = 0.0
-    below_one: tuple[str, ...] = field(default=())
-    reference: str = ""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are the row itself."""
-        return find, (self.name,)
-
-    def address(self, dtype: np.dtype[Any]) -> int:
-        """Address of the row kernel that the engine runs."""
-        kernel = kernels.updating(self.update, self.constants, len(self.states))
-        return int(address(kernel, dtype))
+def _first_rate(optimizer: Optimizer) -> float:
+    return float(optimizer.schedule(0))
 
 
-_ADAM = {"alpha": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+def _santa_u(optimizer: Optimizer, size: int) -> Array:
+    rng = np.random.default_rng(optimizer._seed)
+    return np.asarray(np.sqrt(_first_rate(optimizer)) * rng.standard_normal(size))
+
+
+def _santa_alpha(optimizer: Optimizer, size: int) -> float:
+    return float(np.sqrt(_first_rate(optimizer)) * optimizer.hyper["C"])
+
+
+_SANTA_STATES = {"u": _santa_u, "v": 0.0, "g": 0.0, "alpha": _santa_alpha}
+_SANTA_PEERS = "no peer has it"
+_CHEN = (
+    "Chen, Carlson, Gan, Li and Carin, Bridging the gap between stochastic gradient MCMC and "
+    "stochastic optimization, 2016, arXiv:1512.07962"
+)
 _KINGMA = "Kingma and Ba, Adam: a method for stochastic optimization, 2015, arXiv:1412.6980"
-_ADAM_FORMULA = "p -= alpha m' / sqrt(v' + eps), m' and v' the corrected means of g and g²"
+_DOZAT = "Dozat, Incorporating Nesterov momentum into Adam, 2016"
+_REDDI = "Reddi, Kale and Kumar, On the convergence of Adam and beyond, 2018, arXiv:1904.09237"
+_LUO = (
+    "Luo, Xiong, Liu and Sun, Adaptive gradient methods with dynamic bound of learning rate, "
+    "2019, arXiv:1902.09843"
+)
+_EPS = "the same with eps_placement='outside'"
 
 _ROWS = (
-    Rule("SGD", "p -= eta g", kernels.sgd, kernels.sgd_constants, "eta", {"eta": 1e-2}),
     Rule(
-        "Adam",
-        _ADAM_FORMULA,
-        kernels.adam,
-        kernels.adam_constants,
-        "alpha",
-        {**_ADAM, "eps_placement": "inside"},
-        ("m", "v"),
-        below_one=("beta1", "beta2"),
+        "SGD", "p -= eta g", kernels.sgd, kernels.sgd_constants, "eta", {"eta": 1e-2},
+        peers="PyTorch, Keras and optax: the same",
+    ),
+    Rule(
+        "MSGD", "v = mu v - (1 - mu) eta g, p += v",
+        kernels.momentum, kernels.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
+        {"velocity": 0.0},
+        peers="PyTorch: momentum=mu, dampening=mu; Keras, optax: with (1 - mu) eta as their rate",
+        reference="Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
+    ),
+    Rule(
+        "NAG", "v' = mu v - (1 - mu) eta g, p += (1 + mu) v' - mu v; p stands where v looks ahead",
+        kernels.nesterov, kernels.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
+        {"velocity": 0.0}, ahead=kernels.momentum,
+        peers="Keras with nesterov=True: the same with (1 - mu) eta as its rate",
+        reference="Nesterov, 1983; in this form Sutskever, Martens, Dahl and Hinton, 2013",
+    ),
+    Rule(
+        "AdaGrad", "s += g², p -= eta g / sqrt(s); 0 where s is 0",
+        kernels.adagrad, kernels.sgd_constants, "eta", {"eta": 1e-3}, {"s": 0.0},
+        peers="PyTorch adds eps=1e-10 to the root; Keras and optax begin s with 0.1",
+        reference="Duchi, Hazan and Singer, Adaptive subgradient methods, 2011",
+    ),
+    Rule(
+        "RMSprop", "v = rho v + (1 - rho) g², p -= eta g / sqrt(v + eps)",
+        kernels.rmsprop, kernels.rmsprop_constants, "eta",
+        {"eta": 1e-2, "rho": 0.99, "eps": 1e-8, **_INSIDE}, {"v": 0.0},
+        peers=f"PyTorch: {_EPS}; optax: as here; Keras: inside, rho=0.9",
+        reference="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012",
+    ),
+    Rule(
+        "AdaDelta", "d = g sqrt(u + eps) / sqrt(v + eps), p -= d; v and u the means of g² and d²",
+        kernels.adadelta, kernels.adadelta_constants, "learning_rate",
+        {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-6}, {"v": 0.0, "u": 0.0},
+        peers="PyTorch, Keras and optax: the same, with other defaults",
+        reference="Zeiler, ADADELTA: an adaptive learning rate method, 2012, arXiv:1212.5701",
+    ),
+    Rule(
+        "Adam", "p -= alpha m' / sqrt(v' + eps), m' and v' the corrected means of g and g²",
+        kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
+        peers=f"PyTorch and optax: {_EPS}; Keras: outside too, before the correction",
         reference=_KINGMA,
     ),
     Rule(
-        "AdamW",
-        "p -= alpha weight_decay p, then Adam with eps outside the root",
-        kernels.adam,
-        kernels.adam_constants,
-        "alpha",
-        {**_ADAM, "eps_placement": "outside"},
-        ("m", "v"),
-        weight_decay=0.01,
-        below_one=("beta1", "beta2"),
+        "RMSpropGraves",
+        "d = momentum d - eta g / sqrt(v - m² + eps), p += d; m and v the means of g and g²",
+        kernels.graves, kernels.graves_constants, "eta",
+        {"eta": 1e-4, "rho": 0.95, "eps": 1e-4, "momentum": 0.0}, {"m": 0.0, "v": 0.0, "d": 0.0},
+        peers="PyTorch: RMSprop with centered=True, which adds eps to the root",
+        reference="Graves, Generating sequences, 2013, arXiv:1308.0850, eqs. 38-45 (momentum 0.9)",
+    ),
+    Rule(
+        "SMORMS3",
+        "r = 1 / (1 + s); m, v means of g, g² with r; z = m² / (v + eps); "
+        "p -= g min(eta, z) / sqrt(v + eps); s = 1 + (1 - z) s",
+        kernels.smorms3, kernels.smorms3_constants, "eta", {"eta": 1e-3, "eps": 1e-8},
+        {"m": 0.0, "v": 0.0, "memory": 1.0}, peers="no peer has it",
+        reference="Funk, RMSprop loses to SMORMS3 - beware the epsilon!, 2015",
+    ),
+    Rule(
+        "AdaMax", "u = max(beta2 u, |g|), p -= alpha m' / u, m' the corrected mean of g",
+        kernels.adamax, kernels.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
+        {"m": 0.0, "u": 0.0},
+        peers="PyTorch adds eps to |g|, Keras to u, optax as here",
+        reference=f"{_KINGMA}, algorithm 2",
+    ),
+    Rule(
+        "Nadam",
+        "p -= alpha (mu m / (1 - mu^(t+1)) + (1 - mu) g / (1 - mu^t)) / sqrt(nu v' + eps)",
+        kernels.nadam, kernels.nadam_constants, "alpha",
+        {"alpha": 2e-3, "mu": 0.975, "nu": 0.999, "eps": 1e-8, **_INSIDE}, {"m": 0.0, "v": 0.0},
+        peers="optax's nadam: with eps_placement='outside', which leaves out nu before v'; PyTorch "
+        "and Keras let mu grow by 0.96^(t/250)",
+        reference=_DOZAT,
+    ),
+    Rule(
+        "Eve", "Adam with the rate divided by d, the mean of the relative change of the loss",
+        kernels.adam, kernels.eve_constants, "alpha",
+        {"alpha": 1e-3, **_BETAS, "beta3": 0.999, "c": 10, "eps": 1e-8, "fstar": 0},
+        {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": 0.0},
+        limits={"c": "at least 1", "fstar": "any number"}, needs_loss=True, peers="no peer has it",
+        reference="Hayashi, Koushik and Neubig, Eve, 2016, arXiv:1611.01505 v3",
+    ),
+    Rule(
+        "SantaE", "u = (1 - a) u - eta G g + heat and noise until burnin, p += G u",
+        kernels.santa_e, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
+        limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
+        reference=f"{_CHEN}, the Euler scheme",
+    ),
+    Rule(
+        "SantaSSS", "the same by symmetric splitting, p += G (u + u') / 2",
+        kernels.santa_sss, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
+        limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
+        reference=f"{_CHEN}, algorithm 1",
+    ),
+    Rule(
+        "AMSGrad", "p -= alpha / sqrt(t) m / sqrt(w + eps), w the largest mean of g² so far",
+        kernels.amsgrad, kernels.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
+        {"m": 0.0, "v": 0.0, "vhat": 0.0},
+        peers="PyTorch and Keras: with eps_placement='outside', which corrects the means and "
+        "leaves out sqrt(t)",
+        reference=_REDDI,
+    ),
+    Rule(
+        "AdaBound", "p -= clip(alpha / sqrt(v), l_t, u_t) / sqrt(t) m, bounds that close on eta",
+        kernels.adabound, kernels.adabound_constants, "alpha", _BOUNDED, {"m": 0.0, "v": 0.0},
+        peers="the authors' package: variant='authors', which corrects the means and leaves out "
+        "sqrt(t); with a schedule it scales eta too",
+        reference=_LUO,
+    ),
+    Rule(
+        "AMSBound", "AdaBound with the largest v so far",
+        kernels.amsbound, kernels.adabound_constants, "alpha", _BOUNDED,
+        {"m": 0.0, "v": 0.0, "vhat": 0.0}, peers="as AdaBound", reference=_LUO,
+    ),
+    Rule(
+        "AdamW", "p -= alpha weight_decay p, then Adam with eps outside the root",
+        kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_OUTSIDE},
+        {"m": 0.0, "v": 0.0}, weight_decay=0.01,
+        peers="PyTorch: the same; Keras and optax: weight_decay 0.004 and 1e-4",
         reference="Loshchilov and Hutter, Decoupled weight decay, 2019, arXiv:1711.05101",
     ),
-)
+    Rule(
+        "NadamW", "p -= alpha weight_decay p, then Nadam with eps outside the root",
+        kernels.nadam, kernels.nadam_constants, "alpha", {**_ADAM, **_OUTSIDE},
+        {"m": 0.0, "v": 0.0}, weight_decay=0.01,
+        peers="optax: the same, weight_decay 1e-4; PyTorch: as its NAdam",
+        reference=_DOZAT,
+    ),
+    Rule(
+        "RAdam",
+        "p -= alpha r sqrt(1 - beta2^t) m' / (sqrt(v) + eps), r the rectification; alpha m' before",
+        kernels.radam, kernels.radam_constants, "alpha", _ADAM, {"m": 0.0, "v": 0.0},
+        peers="PyTorch: the same; optax adds eps after the correction of v",
+        reference="Liu et al., On the variance of the adaptive learning rate and beyond, 2020, "
+        "arXiv:1908.03265",
+    ),
+    Rule(
+        "Lion", "p -= alpha sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g",
+        kernels.lion, kernels.lion_constants, "alpha", {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99},
+        {"m": 0.0}, peers="optax: the same, with a weight decay; Keras: the same",
+        reference="Chen et al., Symbolic discovery of optimization algorithms, 2023, "
+        "arXiv:2302.06675",
+    ),
+    Rule(
+        "AdaBelief", "Adam with s, the mean of (g - m)² plus eps at each step, in the place of v",
+        kernels.belief, kernels.belief_constants, "alpha", {**_ADAM, "eps": 1e-16},
+        {"m": 0.0, "s": 0.0},
+        peers="optax: the same, with eps and eps_root; the authors' package: the same",
+        reference="Zhuang et al., AdaBelief optimizer, 2020, arXiv:2010.07468",
+    ),
+    Rule(
+        "Rprop",
+        "p -= sign(g) d; d times eta_plus while the sign stays, eta_minus where it changes",
+        kernels.rprop, kernels.rprop_constants, "eta",
+        {"eta": 1e-2, "eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50.0},
+        {"previous": 0.0, "step": lambda optimizer, size: _first_rate(optimizer)},
+        limits={"eta_minus": "at least 0 and below 1", "eta_plus": "at least 1"},
+        peers="PyTorch: the same",
+        reference="Riedmiller and Braun, 1993; without weight backtracking, Igel and Hüsken, 2000",
+    ),
+)  # fmt: skip
 
 RULES: dict[str, Rule] = {row.name: row for row in _ROWS}
-_ALIASES = {**RULES, "SDG": RULES["SGD"]}  # as the article spells it
+_ALIASES = {**RULES, "SDG": RULES["SGD"], "momentum": RULES["MSGD"], "Nesterov": RULES["NAG"]}
 
 
 def find(name: str) -> Rule:
@@ -114,17 +231,19 @@ def find(name: str) -> Rule:
     return lookup("optimizer", name, _ALIASES)
 
 
-def get_opt(name: str, **hyper: Any) -> Optimizer:
+def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
     """An optimizer by its name.
 
     Parameters
     ----------
     name : str
-        Of a row of ``fastnn.optimizers.RULES``: "SGD" (also "SDG"), "Adam", "AdamW".
-    **hyper
-        The rule's own numbers under the articles' names (``eta`` or ``alpha`` for the learning
-        rate, also ``learning_rate``; ``beta1``, ``beta2``, ``eps``, ``eps_placement``), and for
-        every rule those of `Optimizer`.
+        Of a row of ``fastnn.optimizers.RULES``, see ``docs/optimizers.md``: SGD (also "SDG"),
+        MSGD, NAG, AdaGrad, RMSprop, AdaDelta, Adam, RMSpropGraves, SMORMS3, AdaMax, Nadam, Eve,
+        SantaE, SantaSSS, AMSGrad, AdaBound, AMSBound, AdamW, NadamW, RAdam, Lion, AdaBelief, Rprop.
+    *numbers, **hyper
+        The rule's own numbers under the articles' names and in their order (``eta`` or ``alpha``
+        for the learning rate, also ``learning_rate``; ``beta1``, ``beta2``, ``eps``,
+        ``eps_placement`` …), and for every rule those of `Optimizer`.
 
     Returns
     -------
@@ -143,7 +262,17 @@ def get_opt(name: str, **hyper: Any) -> Optimizer:
     Adam(alpha=0.01, beta1=0.9, beta2=0.999, eps=1e-08, eps_placement='inside')
 
     """
-    return Optimizer(find(name), **hyper)
+    rule = find(name)
+    if len(numbers) > len(rule.defaults):
+        known = ", ".join(rule.defaults)
+        raise TypeError(
+            f"{rule.name} takes {len(rule.defaults)} numbers ({known}), not {len(numbers)}"
+        )
+    placed = dict(zip(rule.defaults, numbers, strict=False))
+    twice = ", ".join(key for key in hyper if key in placed)
+    if twice:
+        raise TypeError(f"{twice}: given twice to {rule.name}")
+    return Optimizer(rule, **placed, **hyper)
 
 
 def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
@@ -154,221 +283,3 @@ def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or what fastnn.get_opt returns, not {given!r}")
     return given
-
-
-class Optimizer:
-    """A rule with its numbers and, once it has been used, its state.
-
-    Made by `get_opt`. One optimizer belongs to one vector of parameters: a second training goes on
-    from its state, `reset` forgets it.
-
-    Parameters
-    ----------
-    rule : Rule
-    weight_decay : float
-        Every step shrinks all parameters by the factor 1 - learning rate · weight_decay (decoupled
-        from the gradient).
-    clip_norm : float, optional
-        A gradient whose Euclidean norm over all parameters is larger is scaled down to it.
-    clip_value : float, optional
-        Each gradient is then held within ± this.
-    **hyper
-        The rule's own numbers. The learning rate may be a number, a schedule of
-        ``fastnn.schedules``, or any function of the step (0 for the first).
-
-    Attributes
-    ----------
-    steps : int
-        Steps taken so far, in compiled code of yours too.
-    learning_rate : number or schedule
-        May be changed at any time.
-
-    Examples
-    --------
-    >>> opt = get_opt("SGD", eta=0.5)
-    >>> p = np.array([1.0, 2.0])
-    >>> opt.step(p, np.array([1.0, -1.0]))
-    >>> p
-    array([0.5, 2.5])
-
-    """
-
-    def __init__(
-        self,
-        rule: Rule,
-        *,
-        weight_decay: float | None = None,
-        clip_norm: float | None = None,
-        clip_value: float | None = None,
-        **hyper: Any,
-    ) -> None:
-        self.rule = rule
-        if "learning_rate" in hyper and rule.rate in hyper:
-            raise TypeError(f"learning_rate and {rule.rate} are the same; give one of them")
-        if "learning_rate" in hyper:
-            hyper[rule.rate] = hyper.pop("learning_rate")
-        unknown = sorted(set(hyper) - set(rule.defaults))
-        if unknown:
-            known = ", ".join([*rule.defaults, "weight_decay", "clip_norm", "clip_value"])
-            raise TypeError(f"{rule.name} has no {', '.join(unknown)}; it has {known}")
-        numbers = {**rule.defaults, **hyper}
-        self.learning_rate = numbers.pop(rule.rate)
-        self.hyper = {key: self._checked(key, value) for key, value in numbers.items()}
-        decay = rule.weight_decay if weight_decay is None else weight_decay
-        self.weight_decay = number("weight_decay", decay, least=0.0)
-        self.clip_norm = None if clip_norm is None else _positive("clip_norm", clip_norm)
-        self.clip_value = None if clip_value is None else _positive("clip_value", clip_value)
-        # Compiled code has the addresses of both.
-        self.counter = np.zeros(1, np.int64)
-        self._state: Array = np.empty((0, 0))
-
-    def _checked(self, name: str, value: Any) -> Any:
-        if isinstance(self.rule.defaults[name], str):
-            if value not in _PLACEMENTS:
-                raise ValueError(f"{name} must be 'inside' or 'outside', not {value!r}")
-            return value
-        found = number(name, value, least=0.0)
-        if name in self.rule.below_one and found >= 1.0:
-            raise ValueError(f"{name} must be below 1, but is {found!r}")
-        return found
-
-    @property
-    def learning_rate(self) -> Any:
-        """A number or a schedule."""
-        return self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        self.schedule: Schedule = as_schedule(value, self.rule.rate)
-        self._learning_rate = value
-
-    @property
-    def steps(self) -> int:
-        """Steps taken so far."""
-        return int(self.counter[0])
-
-    def reset(self) -> None:
-        """Forget the state: the next step is the first, of models in compiled code too."""
-        self.counter[0] = 0
-        self._state[...] = 0
-
-    def state_for(self, theta: Array) -> Array:
-        """The state that belongs to this vector of parameters, made if there is none yet.
-
-        Raises
-        ------
-        ValueError
-            If the optimizer has been used with a vector of another size or dtype.
-
-        """
-        shape = (len(self.rule.states), theta.size)
-        if not shape[0]:  # there is nothing to remember
-            return np.empty(shape, theta.dtype)
-        if not self.steps and (self._state.shape != shape or self._state.dtype != theta.dtype):
-            self._state = aligned(shape[0] * shape[1], theta.dtype).reshape(shape)
-            self._state[...] = 0
-        if self._state.shape != shape or self._state.dtype != theta.dtype:
-            raise ValueError(
-                f"this {self.rule.name} has been used with {self._state.shape[1]} parameters of "
-                f"{self._state.dtype}, but there are {theta.size} of {theta.dtype}: use another "
-                "optimizer, or its reset()"
-            )
-        return self._state
-
-    def numbers(self) -> npt.NDArray[np.float64]:
-        """What the kernel reads, see the places in ``kernels/optimizers.py``."""
-        own = [_PLACEMENTS[v] if isinstance(v, str) else v for v in self.hyper.values()]
-        limit = np.inf if self.clip_value is None else self.clip_value
-        # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
-        look = float(self.hyper.get("eps", 1.0) < _SAFE_EPS)
-        return np.array([0.0, 1.0, limit, self.weight_decay, self.clip_norm or 0.0, look, *own])
-
-    def step(self, params: Array, grads: npt.ArrayLike) -> None:
-        """One step on a vector of parameters, in place.
-
-        Parameters
-        ----------
-        params : contiguous array of float32 or float64, writable
-        grads : array of the same shape
-
-        Raises
-        ------
-        ValueError
-            If a parameter would become infinite or NaN; nothing has changed then.
-
-        """
-        if not isinstance(params, np.ndarray) or params.dtype not in (np.float32, np.float64):
-            raise TypeError("params must be an array of float32 or float64")
-        if not (params.flags.c_contiguous and params.flags.writeable and params.flags.aligned):
-            raise ValueError("params must be contiguous and writable: it is changed in place")
-        g = convert("grads", grads, params.dtype)
-        if g.shape != params.shape:
-            raise ValueError(f"grads have shape {g.shape}, expected that of params, {params.shape}")
-        if not self.take(params.reshape(-1), g.reshape(-1), self.schedule(self.steps)):
-            raise ValueError(
-                f"{self!r} would make a parameter infinite or NaN in step {self.steps}, expected "
-                "finite; nothing was changed"
-            )
-
-    def take(self, p: Array, g: Array, rate: float) -> bool:
-        """One step on contiguous vectors; False, and nothing changed, where it is not finite."""
-        state = self.state_for(p).reshape(-1)
-        target = self.rule.address(p.dtype)
-        taken = bool(rows.update(target, p, g, state, self.numbers(), rate, self.steps + 1))
-        self.counter[0] += taken
-        return taken
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether a step is the learning rate times the gradient, and nothing else."""
-        extras = self.weight_decay, self.clip_norm, self.clip_value
-        return self.rule is RULES["SGD"] and not any(extras)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that a training goes on from, as copies."""
-        named = dict(zip(self.rule.states, self._state, strict=False))
-        return {
-            "name": self.rule.name,
-            "steps": self.steps,
-            **{key: value.copy() for key, value in named.items()},
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state must be what state_dict() gave, not {state!r}")
-        if state.get("name") != self.rule.name:
-            raise ValueError(f"state is that of {state.get('name')!r}, expected {self.rule.name!r}")
-        missing = [key for key in ("steps", *self.rule.states) if key not in state]
-        if missing and (missing != list(self.rule.states) or state["steps"]):
-            raise ValueError(f"state lacks {', '.join(missing)}")
-        steps = count("steps", int(state["steps"]), least=0)
-        found = [convert(key, state[key]) for key in self.rule.states if key in state]
-        for key, values in zip(self.rule.states, found, strict=False):
-            if values.ndim != 1 or values.shape != found[0].shape:
-                raise ValueError(f"{key} has shape {values.shape}, expected {found[0].shape[:1]}")
-            if not np.isfinite(values).all() or (key == "v" and (values < 0).any()):
-                raise ValueError(f"{key} must be finite{', and not negative' * (key == 'v')}")
-        stacked: Array = np.stack(found) if found else np.empty((0, 0))
-        if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
-            self._state[...] = stacked
-        else:
-            self._state = stacked
-        self.counter[0] = steps
-
-    def __repr__(self) -> str:
-        numbers = {self.rule.rate: self.learning_rate, **self.hyper}
-        if self.weight_decay != self.rule.weight_decay or self.weight_decay:
-            numbers["weight_decay"] = self.weight_decay
-        for name in ("clip_norm", "clip_value"):
-            if getattr(self, name) is not None:
-                numbers[name] = getattr(self, name)
-        inside = ", ".join(f"{key}={value!r}" for key, value in numbers.items())
-        return f"{self.rule.name}({inside})"
-
-
-def _positive(name: str, value: Any) -> float:
-    found = number(name, value, least=0.0)
-    if found == 0.0:
-        raise ValueError(f"{name} must be above 0, but is {found!r}")
-    return found

@@ -23,6 +23,7 @@ from . import program as at
 from . import tiles
 from .jit import call, data, integers, itemsize, kernel, pointer, scalar
 from .program import is_small, layer_of, n_in, opened
+from .random import mix
 from .team import meet, now
 from .vectors import add, penalise, sum_of_squares
 
@@ -59,6 +60,7 @@ class Team(NamedTuple):
 STOP, HALT = 0, 1  # HALT: the step of this call, from 1 on, that is the last one and not taken
 ARRIVED = 16
 STEPS, EPOCH, START, STATUS = 32, 33, 34, 35  # START: first sample of the batch at hand
+SKIPPED = 36  # steps of this call that were left out, since they would leave the finite numbers
 CONTROLS = 48
 
 # Places of `Team.sums`.
@@ -111,7 +113,7 @@ def shuffle(order, rng):
     """Fisher-Yates shuffle in place, driven by the SplitMix64 generator (Steele et al. 2014)."""
     for i in range(order.size - 1, 0, -1):
         rng[0] += np.uint64(0x9E3779B97F4A7C15)
-        j = np.int64((tiles.mix(rng[0]) >> np.uint64(11)) % np.uint64(i + 1))
+        j = np.int64((mix(rng[0]) >> np.uint64(11)) % np.uint64(i + 1))
         order[i], order[j] = order[j], order[i]
 
 
@@ -239,32 +241,32 @@ def collect(net, crew, part, rows):
 
 
 @scalar
-def prepare(net, crew, rate):
-    """Set this thread's numbers of the rule: the rate, and the scale that the clipping asks for.
+def prepare(net, crew, rate, step):
+    """Set this thread's numbers of the rule: the rate, the scale of the clipping, the loss.
 
     Returns whether the step is so large that it must be tried first.
     """
     squares = 0.0
     for part in range(crew.parts):
         squares += crew.sums[part * LINE + SQUARES]
-    hyper, clip = crew.hyper, crew.hyper[rule.CLIP]
-    hyper[rule.RATE], hyper[rule.SCALE] = rate, 1.0
-    if clip > 0.0 and squares > clip**2:
-        hyper[rule.SCALE] = clip / squares**0.5
-    if hyper[rule.LOOK] != 0.0 or not 0.0 <= rate <= _LARGE_RATE or rate * hyper[rule.DECAY] > 2.0:
-        return True
-    # A change below half a unit of the largest number can make no finite parameter infinite, and
-    # the square of such a gradient is finite too.
-    most = 1e30 if itemsize(net.theta) == 4 else 1e280
-    return not squares * max(1.0, rate) ** 2 <= most
-
-
-_LARGE_RATE = 1e15
+    crew.hyper[rule.LOSS] = step_loss(crew)
+    tries = rule.prepare(crew.hyper, squares, rate, itemsize(net.theta))
+    call(net.core[at.RULE], net.theta, net.theta, net.theta, crew.hyper, 0, step, 0, rule.BEGIN)
+    return tries
 
 
 @scalar
-def update(net, crew, part, step, look):
-    """Run the rule on a part's share; look: change nothing. Whether a result is not finite."""
+def step_loss(crew):
+    """The cost of this step as the network gives it, penalties included."""
+    total = 0.0
+    for part in range(crew.parts):
+        total += crew.sums[part * LINE + PARTIAL] + crew.sums[part * LINE + PENALTY]
+    return total
+
+
+@scalar
+def update(net, crew, part, step, flag):
+    """Run the rule on a part's share, see its flags. Whether a result is not finite."""
     bad = 0.0
     target = net.core[at.RULE]
     for q in range(1 if crew.parts == 1 else net.depth):
@@ -274,23 +276,25 @@ def update(net, crew, part, step, look):
         if size:
             p, g = pointer(net.theta, place), pointer(crew.grads, place)
             s = pointer(data(net.core[at.STATE], p), place)
-            bad += call(target, p, g, s, crew.hyper, size, step, net.size, look)
+            where = flag + rule.FIRST * place
+            bad += call(target, p, g, s, crew.hyper, size, step, net.size, where)
     return bad
 
 
 @scalar
 def take_step(net, crew, rate, rows, steps, done, turn):
-    """From gradients to new parameters; returns the turn, and whether the step was taken.
+    """From gradients to new parameters; returns the turn, and whether the training goes on.
 
-    steps: taken before this call, done: in it. What other threads read is written after one
-    meeting and read after the next. The parameters of a small network are the first part's.
+    steps: taken before this call, done: in it, those left out too. What other threads read is
+    written after one meeting and read after the next. The parameters of a small network are the
+    first part's.
     """
     control, first, parts = crew.control, crew.thread, crew.parts
     alone = is_small(net)
     updating = 1 if alone else parts
     if crew.own:
         turn = meeting(crew, turn)
-    taken = control[HALT] != done + 1
+    taken, step = control[HALT] != done + 1, steps + done + 1 - control[SKIPPED]
     for part in range(first, parts, crew.threads):
         crew.sums[part * LINE + COST] = crew.sums[part * LINE + PARTIAL]
     for part in range(first, updating, crew.threads):
@@ -298,9 +302,9 @@ def take_step(net, crew, rate, rows, steps, done, turn):
     if not alone:
         turn = meeting(crew, turn)
     if taken and first < updating:
-        if prepare(net, crew, rate):
+        if prepare(net, crew, rate, step):
             for part in range(first, updating, crew.threads):
-                bad = update(net, crew, part, steps + done + 1, True)
+                bad = update(net, crew, part, step, rule.TRY)
                 crew.sums[part * LINE + BAD] = bad
             if not alone:
                 turn = meeting(crew, turn)
@@ -308,7 +312,9 @@ def take_step(net, crew, rate, rows, steps, done, turn):
                 taken = taken and crew.sums[part * LINE + BAD] == 0.0
         if taken:
             for part in range(first, updating, crew.threads):
-                update(net, crew, part, steps + done + 1, False)
+                update(net, crew, part, step, rule.TAKE)
+        elif first == 0 and crew.hyper[rule.SKIP] != 0.0:
+            control[SKIPPED] += 1
         elif first == 0:
             control[STATUS], control[HALT] = 1, done + 1
     turn = meeting(crew, turn)
@@ -363,18 +369,19 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
             if thread == 0:
                 control[START] = start
             scale = 1.0 / rows if mean else 1.0
-            key = np.int64(tiles.mix(np.uint64(seed + steps + done)))
+            key = np.int64(mix(np.uint64(seed + steps + done)))
             fresh = crew.kept == 0 or epoch == 0
             turn = accumulate(net, crew, start, rows, scale, fresh, key, done, turn)
-            rate = rates[min(done, last_rate)]
+            rate, skipped = rates[min(done, last_rate)], control[SKIPPED]
             turn, taken = take_step(net, crew, rate, rows, steps, done, turn)
             if not taken:
                 return
             done += 1
             if thread == 0:
                 control[STEPS] += 1
-                counter[0] = steps + done
-                total += step_cost(net, crew, rows)
+                counter[0] = steps + done - control[SKIPPED]
+                if control[SKIPPED] == skipped:
+                    total += step_cost(net, crew, rows)
         if thread == 0:
             control[EPOCH] += 1
             costs[epoch] = total / count if mean else total

@@ -6,12 +6,14 @@ sample is a row of numbers: products then run along the outputs of a layer, not 
 
 import numpy as np
 
+from . import optimizers as rule
 from . import program as at
 from . import tiles
 from .blocks import ADD, SET
-from .engine import PENALTY, Crew, collect, prepare, run_tile, tile_gradient, update
+from .engine import PARTIAL, PENALTY, Crew, collect, prepare, run_tile, tile_gradient, update
 from .jit import call, data, integers, like, numbers, pointer, scalar, singles
 from .program import layer_of, n_in, n_out, opened, tile_lanes, tile_samples
+from .random import mix
 from .tiles import error_of, tile_parts
 
 PREDICT_ARGUMENTS = "oddid"
@@ -214,23 +216,24 @@ def train_step(core, X, T, rows, rate, work):
     tile = tile_samples(net, rows)
     lanes = tile_lanes(net, tile)
     hyper, steps = numbers(core[at.HYPER]), integers(core[at.STEPS])
-    sums, grad = pointer(hyper, core[at.SUMS]), data(core[at.GRAD], X)
+    sums, grad = numbers(core[at.SUMS]), data(core[at.GRAD], X)
     crew = Crew(
         X, T, X, False, core, False, rows, tile, lanes, 0,
         core, sums, grad, 0, hyper, work, 1, 0, 1, True, 0,
     )  # fmt: skip
     scale = 1.0 / rows if core[at.MEAN] else 1.0
-    key = np.int64(tiles.mix(np.uint64(core[at.SEED] + steps[0])))
+    key = np.int64(mix(np.uint64(core[at.SEED] + steps[0])))
     cost = 0.0
     for first in range(0, rows, tile):
         samples = min(tile, rows - first)
         cost += run_tile(net, crew, work, 0, first, samples, scale, 1, tiles.DROPOUT, key, first, 1)
         tile_gradient(net, crew, work, 0, samples, grad, 0, 1, first > 0)
+    sums[PARTIAL], step = cost, steps[0] + 1
     collect(net, crew, 0, rows)
-    if prepare(net, crew, rate) and update(net, crew, 0, steps[0] + 1, True) != 0.0:
+    if prepare(net, crew, rate, step) and update(net, crew, 0, step, rule.TRY) != 0.0:
         return np.nan
-    update(net, crew, 0, steps[0] + 1, False)
-    steps[0] += 1
+    update(net, crew, 0, step, rule.TAKE)
+    steps[0] = step
     return cost + sums[PENALTY]
 
 

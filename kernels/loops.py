@@ -26,10 +26,12 @@ __all__ = [
     "restore",
     "stack",
     "stream",
+    "sweep",
 ]
 
 BLOCK = 256  # bytes: four of the widest vectors, whose chains of operations overlap
 _VECTORS = 4
+_OVERLAPPING = 2  # vectors at a time of a sweep, whose formulas have many arguments
 _LINE = 64
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
@@ -55,6 +57,21 @@ def _distinct(module, *operands):
 
 def _metadata(module, name, *operands):
     return module.add_metadata([ir.MetaDataString(module, name), *operands])
+
+
+def _independent(module, vectors):
+    """Metadata of a loop, and of its accesses to memory, that works on so many vectors at a time.
+
+    No turn of the loop reads what another wrote, even where an output is an input.
+    """
+    group, loop = _distinct(module), _distinct(module)
+    loop.operands = (
+        loop,  # a loop's name is its own first operand
+        _metadata(module, "llvm.loop.parallel_accesses", group),
+        _metadata(module, "llvm.loop.interleave.count", _INT32(vectors)),
+        _metadata(module, "llvm.loop.unroll.disable"),  # before it could vectorise
+    )
+    return group, loop
 
 
 def packed(context, builder, signature, values):
@@ -91,15 +108,7 @@ def each(typingctx, formula, inputs, outputs, places, block, like):
             builder.inttoptr(builder.add(place, builder.mul(args[4], step)), kind)
             for place, step in zip(numbers[:count], numbers[count:], strict=True)
         ]
-        group = _distinct(module)
-        loop = _distinct(module)
-        loop.operands = (
-            loop,  # a loop's name is its own first operand
-            # no turn of the loop reads what another wrote, even where an output is an input
-            _metadata(module, "llvm.loop.parallel_accesses", group),
-            _metadata(module, "llvm.loop.interleave.count", _INT32(_VECTORS)),
-            _metadata(module, "llvm.loop.unroll.disable"),  # before it could vectorise
-        )
+        group, loop = _independent(module, _VECTORS)
         function = context.get_function(sig.args[0], inner)
         entry, body = builder.block, builder.append_basic_block("each")
         done = builder.append_basic_block("done")
@@ -120,6 +129,65 @@ def each(typingctx, formula, inputs, outputs, places, block, like):
         builder.cbranch(more, body, done).set_metadata("llvm.loop", loop)
         builder.position_at_end(done)
         return context.get_dummy_value()
+
+    return sig, codegen
+
+
+@intrinsic
+def sweep(typingctx, formula, arrays, written, count, shared):
+    """``a[i], b[i], … = formula((a[i], b[i], …), i, *shared)`` for all i, vectorised.
+
+    arrays: tuple of pointers of one type, which may be equal but must not overlap otherwise;
+    written: literal bits, which of them take results, in order; the others only give. Without any
+    the results are looked at, and what is returned is whether any is not finite.
+    """
+    if not isinstance(written, types.IntegerLiteral):
+        return None
+    kept = [bool(written.literal_value >> k & 1) for k in range(len(arrays))]
+    values = types.UniTuple(arrays.dtype.dtype, len(arrays))
+    inner = formula.get_call_type(typingctx, (values, types.int64, *shared), {})
+    sig = types.int64(formula, arrays, written, types.int64, shared)
+
+    def codegen(context, builder, sig, args):
+        prefer_wide(builder.function)
+        module = builder.module
+        group, loop = _independent(module, _OVERLAPPING)
+        base = cgutils.unpack_tuple(builder, args[1])
+        function = context.get_function(sig.args[0], inner)
+        entry, zero = builder.block, _INT64(0)
+        body, done = (builder.append_basic_block(name) for name in ("sweep", "swept"))
+        some = builder.icmp_signed(">", args[3], zero)
+        given = cgutils.unpack_tuple(builder, args[4])
+        builder.cbranch(some, body, done)
+        builder.position_at_end(body)
+        i, bad = builder.phi(_INT64), builder.phi(_INT64)
+        places = [builder.gep(pointer, [i], inbounds=True) for pointer in base]
+        read = [builder.load(place) for place in places]
+        pack = context.make_tuple(builder, values, read)
+        found = cgutils.unpack_tuple(builder, function(builder, [pack, i, *given]))
+        worse = bad
+        if not any(kept):
+            for y in found:
+                left = builder.fsub(y, y)  # 0, or NaN
+                one = builder.fcmp_unordered("uno", left, left)
+                worse = builder.or_(worse, builder.zext(one, _INT64))
+        targets = [place for place, keep in zip(places, kept, strict=True) if keep]
+        stores = [builder.store(y, at) for y, at in zip(found, targets, strict=False)]
+        for access in read + stores:
+            access.set_metadata("llvm.access.group", group)
+        following = builder.add(i, _INT64(1), flags=["nsw", "nuw"])
+        last = builder.block
+        i.add_incoming(zero, entry)
+        i.add_incoming(following, last)
+        bad.add_incoming(zero, entry)
+        bad.add_incoming(worse, last)
+        more = builder.icmp_signed("<", following, args[3])
+        builder.cbranch(more, body, done).set_metadata("llvm.loop", loop)
+        builder.position_at_end(done)
+        result = builder.phi(_INT64)
+        result.add_incoming(zero, entry)
+        result.add_incoming(worse, last)
+        return result
 
     return sig, codegen
 

@@ -1,7 +1,9 @@
 """Row kernels called from Python, and the checks that walk over whole arrays."""
 
 from . import optimizers as rule
-from .jit import call, kernel, pointer
+from .jit import call, data, itemsize, kernel, pointer, scalar
+from .team import meet
+from .vectors import sum_of_squares
 
 
 @kernel
@@ -20,21 +22,99 @@ def run_each(target, a, b, c, parameters, k, out):
         out[r] = call(target, x, t, pointer(c, 0), p, m, 1, k, 0)
 
 
+TAKEN, REFUSED = 0, 1
+_LINE = 8
+_SQUARES, _BAD, _TRIES = 0, 1, 2  # of each thread; the last is the first one's
+_TOGETHER = 64  # parameters: threads share at multiples, so that no vector is cut
+
+
+@scalar
+def _share(total, part, parts):
+    """First parameter of a part."""
+    return min(total, (total * part // parts + _TOGETHER - 1) // _TOGETHER * _TOGETHER)
+
+
+@scalar
+def _squares(places, like, low, high):
+    """Sum of squares of the gradients from `low` to `high`."""
+    total = 0.0
+    for k in range(places.shape[0]):
+        start = max(low, places[k, 3])
+        stop = min(high, places[k, 3] + places[k, 2])
+        if start < stop:
+            g = data(places[k, 1], like)
+            total += sum_of_squares(pointer(g, start - places[k, 3]), stop - start)
+    return total
+
+
+@scalar
+def _update(target, places, state, numbers, step, low, high, total, flag):
+    """Call the rule's row kernel for the parameters from `low` to `high`."""
+    bad = 0.0
+    for k in range(places.shape[0]):
+        first = places[k, 3]
+        start, stop = max(low, first), min(high, first + places[k, 2])
+        if start < stop:
+            p = pointer(data(places[k, 0], state), start - first)
+            g = pointer(data(places[k, 1], state), start - first)
+            where = flag + rule.FIRST * start
+            s = pointer(state, start)
+            bad += call(target, p, g, s, numbers, stop - start, step, total, where)
+    return bad
+
+
 @kernel
-def update(target, p, g, state, numbers, rate, step):
-    """One step of an update rule on a vector; returns whether it was taken."""
-    numbers[rule.RATE] = rate
-    if numbers[rule.CLIP] > 0.0:
-        total = 0.0
-        for x in g:
-            total += float(x) ** 2
-        if total > numbers[rule.CLIP] ** 2:
-            numbers[rule.SCALE] = numbers[rule.CLIP] / total**0.5
-    a, b, c, h = pointer(p, 0), pointer(g, 0), pointer(state, 0), pointer(numbers, 0)
-    if call(target, a, b, c, h, p.size, step, p.size, 1) != 0.0:
-        return False
-    call(target, a, b, c, h, p.size, step, p.size, 0)
-    return True
+def take_step(
+    target, places, states, numbers, sums, counter, rate, step, thread, threads, give_way
+):
+    """One step of an update rule, by threads that each make this call with their number.
+
+    Parameters
+    ----------
+    target : address of the rule's row kernel
+    places : int64 (arrays, 4): addresses of parameters and gradients, size, sum of those before
+    states : vector, all of the first state, then of the next
+    numbers : those of the rule
+    sums : float64 (threads, 8), counter : int64 (8,), zero; what the threads share
+    rate, step : learning rate, and number of the step from 1 on
+    thread, threads, give_way : see `team.meet`
+
+    Returns
+    -------
+    int
+        TAKEN, or REFUSED where a parameter would no longer be finite; nothing has changed then.
+
+    """
+    state, h = pointer(states, 0), pointer(numbers, 0)
+    last = places.shape[0] - 1
+    total = places[last, 3] + places[last, 2]
+    low, high = _share(total, thread, threads), _share(total, thread + 1, threads)
+    own, meeting, turn = pointer(sums, thread * _LINE), pointer(counter, 0), 0
+    own[_SQUARES] = _squares(places, state, low, high)
+    turn = meet(meeting, turn, threads, give_way)
+    if thread == 0:
+        squares = 0.0
+        for k in range(threads):
+            squares += sums[k, _SQUARES]
+        tries = rule.prepare(h, squares, rate, itemsize(state))
+        sums[0, _TRIES] = 1.0 if tries else 0.0
+        call(target, state, state, state, h, 0, step, total, rule.BEGIN)
+    turn = meet(meeting, turn, threads, give_way)
+    if sums[0, _TRIES] != 0.0:
+        own[_BAD] = _update(target, places, state, h, step, low, high, total, rule.TRY)
+        turn = meet(meeting, turn, threads, give_way)
+        for k in range(threads):
+            if sums[k, _BAD] != 0.0:
+                return REFUSED
+    _update(target, places, state, h, step, low, high, total, rule.TAKE)
+    return TAKEN
+
+
+@kernel
+def noise(target, out, seed, step):
+    """Fill a vector with the random numbers of a step."""
+    p = pointer(out, 0)
+    call(target, p, p, p, pointer(seed, 0), out.size, step, 0, 0)
 
 
 @kernel(reassoc=True)

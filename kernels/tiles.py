@@ -8,6 +8,7 @@ from .blocks import lanes as vector_lanes
 from .dense import prefers_inner
 from .jit import call, like, pointer, scalar, wide
 from .program import layer_of, n_in, n_out, opened, sample_rows, target_rows, tile_features
+from .random import mix, scattered
 
 OUTPUTS, DERIVATIVES, DROPOUT = 0, 1, 2  # what a way forward does
 
@@ -172,29 +173,9 @@ def drop_out(y, d, rate, features, lanes, key, position):
     for j in range(features):
         base = np.uint32(mix(key + np.uint64(j) * np.uint64(0x9E3779B97F4A7C15)))
         for r in range(lanes):
-            factor = kept if _scattered(base, position + r) >= limit else like(y[0], 0)
+            factor = kept if scattered(base, position + r) >= limit else like(y[0], 0)
             y[j * lanes + r] *= factor
             d[j * lanes + r] *= factor
-
-
-@scalar
-def _scattered(base, n):
-    """A hash of n, evenly spread over the uint32: "lowbias32" of C. Wellons (2018), public domain.
-
-    Every operation is cut back to 32 bits, which numba would widen.
-    """
-    h = np.uint32(base + np.uint32(np.uint32(n) * np.uint32(0x9E3779B9)))
-    h = np.uint32(np.uint32(h ^ np.uint32(h >> np.uint32(16))) * np.uint32(0x7FEB352D))
-    h = np.uint32(np.uint32(h ^ np.uint32(h >> np.uint32(15))) * np.uint32(0x846CA68B))
-    return np.uint32(h ^ np.uint32(h >> np.uint32(16)))
-
-
-@scalar
-def mix(z):
-    """The output function of SplitMix64 (Steele, Lea and Flood 2014)."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
 
 
 @scalar

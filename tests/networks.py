@@ -4,9 +4,10 @@ import itertools
 
 import numpy as np
 
-from fastnn import DenseLayer, NeuralNetwork
+from fastnn import DenseLayer, NeuralNetwork, get_opt
 from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS as ALL_COSTS
+from fastnn.optimizers import RULES
 
 DTYPES = [np.float32, np.float64]
 
@@ -22,6 +23,19 @@ OTHERS = list(
     zip([name for name in ACTIVATIONS if name not in MAIN], itertools.cycle(COSTS), strict=False)
 )
 WITH_COSTS = [*itertools.product(MAIN, COSTS), *OTHERS]
+
+
+# Rules that meet everything: no state, two states, numbers of the step, and random ones. All others
+# are only other formulas.
+FEW_RULES = ["SGD", "Adam", "Eve", "SantaSSS"]
+
+
+def optimizer(rule, **hyper):
+    """The optimizer of that name, with the same random numbers every time, and few of them."""
+    calm = {"rng": 5, "burnin": 3, "eta": 1e-4} if RULES[rule].noisy else {}
+    if "learning_rate" in hyper:
+        calm.pop("eta", None)
+    return get_opt(rule, **calm, **hyper)
 
 
 def network(sizes, activations, cost, dtype=np.float64, seed=0):

@@ -43,7 +43,7 @@ class ReferenceTraining:
     def step(self, X, t, weights, rate=None):
         """One step; returns the cost before it."""
         cost, gradient = self.cost_and_gradient(X, t, weights)
-        theta = self.optimizer.step(self.parameters, gradient, rate)
+        theta = self.optimizer.step(self.parameters, gradient, rate, f=cost)
         for array in (array for pair in self.network.weights for array in pair):
             array[...], theta = theta[: array.size].reshape(array.shape), theta[array.size :]
         return cost

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from networks import COSTS, data, network
+from networks import COSTS, data, network, optimizer
 from reference_training import ReferenceTraining
 from tolerance import assert_close
 
@@ -292,7 +292,7 @@ def test_own_parts_train_as_the_compiled_ones(rule, own_part):
     for name, nn in (("compiled", compiled), ("plain", plain)):
         stopping, recorder = EarlyStopping(patience=1000), Recorder(every=2)
         history = nn.fit(
-            X, T, optimizer=fastnn.get_opt(rule, learning_rate=0.003, clip_norm=5.0), epochs=8,
+            X, T, optimizer=optimizer(rule, learning_rate=0.003, clip_norm=5.0), epochs=8,
             batch_size=7, rng=3, sample_weight=weights, validation_data=(X, T, weights),
             callbacks=[stopping, recorder],
         )  # fmt: skip

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from peers.timing import Calls, in_turn
+from peers.field import installed, rounds_of, warm
+from peers.timing import Calls
 from tqdm import tqdm
 
 import fastnn
@@ -25,23 +24,10 @@ __all__ = ["hold"]
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-7}
 
 
-def _installed() -> list[Any]:
-    found = []
-    for name in ("torch_peer", "jax_peer"):
-        try:
-            peer = importlib.import_module(f".{name}", __package__)
-        except ImportError as error:
-            print(f"left out: {name}: {error}")
-            continue
-        peer.prepare()
-        found.append(peer)
-    return found
-
-
 def hold(cases: list[Case], rounds: int, seconds: float) -> Iterator[Row]:
     """Measure every competitor of every case in as many rounds, for so many seconds each time."""
     fastnn.set_num_threads(1)
-    peers, order = _installed(), random.Random(0)
+    peers, order = installed(__package__, ("torch_peer", "jax_peer")), random.Random(0)
     checked: set[tuple[str, str, str]] = set()
     # disable=None: a bar on a terminal, nothing elsewhere.
     with tqdm(cases, disable=None, leave=False) as bar:
@@ -50,29 +36,17 @@ def hold(cases: list[Case], rounds: int, seconds: float) -> Iterator[Row]:
             if (key := (case.name, case.part, case.dtype)) not in checked:
                 _check(case.small, peers)
                 checked.add(key)
-            field = [_warm(*entry, seconds) for entry in _entries(case, peers)]
-            times: dict[str, list[float]] = {one.name: [] for one in field}
-            for _ in range(rounds):
-                for name, spent in in_turn(field, order, seconds, rest=0).items():
-                    times[name].append(spent)
-            yield Row(case, times)
+            field = [
+                warm(Calls(name, call, inside=inside), seconds)
+                for name, call, inside in _entries(case, peers)
+            ]
+            yield Row(case, rounds_of(field, order, rounds, seconds))
 
 
 def _entries(case: Case, peers: list[Any]) -> list[tuple[str, Callable[[], Any], Any]]:
     """Names, calls, and what to call them inside."""
     found = [(*item, nullcontext) for item in (ours(case) | numpy_peer.calls(case)).items()]
     return found + [(*item, peer.inside) for peer in peers for item in peer.calls(case).items()]
-
-
-def _warm(name: str, call: Callable[[], Any], inside: Any, seconds: float) -> Calls:
-    """A competitor that has compiled, and whose runs take about the given time."""
-    one = Calls(name, call, inside=inside)
-    one.steps = 1
-    one.run()
-    start = time.perf_counter()
-    one.run()
-    one.steps = max(1, round(seconds / (time.perf_counter() - start)))
-    return one
 
 
 def _check(case: Case, peers: list[Any]) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from peers.report import Times, figure, machine
-from peers.report import heading as lines
+from peers import markdown
+from peers.report import Times
 
 __all__ = ["Row", "heading", "tables"]
 
 _PEERS = "NumPy", "PyTorch", "JAX"
-_WIDE = 0.1  # quartile spread over median from which on it is told
-_NONE = "–"
 
 # title, columns beside fastnn, and ratios of fastnn to others
 _TABLES = {
@@ -38,14 +35,7 @@ class Row(Times):
 
 def heading(rounds: int) -> str:
     """Date, machine, versions and threads."""
-    found = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        **machine(),
-        "threads": "1 each, all on one core",
-        "figures": f"µs a call, medians of {rounds} interleaved rounds",
-        "ratios": "fastnn / other, medians over the rounds; the smaller the better",
-    }
-    return "\n".join(["# Speed of activations", "", "```text", lines(found), "```"])
+    return markdown.title("Speed of activations", rounds, {"threads": "1 each, all on one core"})
 
 
 def tables(results: Iterable[Row]) -> Iterator[str]:
@@ -80,22 +70,10 @@ def _table(part: str, dtype: str, size: str, rows: list[Row]) -> str:
     used = [name for name in others if any(name in row.rounds for row in rows)]
     ratios = [name for name in against if name in used]
     head = ["", "fastnn", *used, *(f"/ {name}" for name in ratios), "/ fastest peer"]
-    body = [head, [":--"] + ["--:"] * (len(head) - 1)]
+    body = []
     for row in rows:
-        cells = [row.task.name, *(_time(row, name) for name in ("fastnn", *used))]
-        cells += [_ratio(row, name) for name in ratios]
-        cells.append(f"{_ratio(row, row.best)} {row.best}".strip())
+        cells = [row.task.name, *(markdown.time(row, name) for name in ("fastnn", *used))]
+        cells += [markdown.ratio(row, name) for name in ratios]
+        cells.append(f"{markdown.ratio(row, row.best)} {row.best}".strip())
         body.append(cells)
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in body)
-    return f"## {title}, {dtype}, {size}\n\n{text}"
-
-
-def _time(row: Row, name: str) -> str:
-    if name not in row.rounds:
-        return _NONE
-    spread = row.spread(name)
-    return figure(row.median(name)) + (f" ±{50 * spread:.0f} %" if spread > _WIDE else "")
-
-
-def _ratio(row: Row, name: str) -> str:
-    return f"{row.ratio_to(name):.2f}" if name in row.rounds else _NONE
+    return markdown.table(f"{title}, {dtype}, {size}", head, body)

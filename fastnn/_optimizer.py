@@ -1,0 +1,651 @@
+"""An update rule with its numbers and its state: what `get_opt` returns."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ._arrays import Array, aligned, convert, count, number
+from ._random import RNG, uniform_source
+from ._rule import CHOICES, Rule
+from ._threads import get_num_threads, together
+from .kernels import optimizers as kernels
+from .kernels import rows, team
+from .kernels.jit import address
+from .schedules import Constant, Schedule, as_schedule
+
+__all__ = ["NonFinite", "Optimizer"]
+
+NonFinite = Literal["raise", "skip"]
+
+_SAFE_EPS = 1e-30
+_LINE = 8  # numbers in a cache line
+_NEVER_NEGATIVE = ("v", "vhat", "s", "step")  # states that roots are taken of, and sizes
+
+# From this number of parameters on, a step is shared by several threads.
+PARALLEL = 2**19
+_MOST_THREADS = 64
+
+
+class _Ready(NamedTuple):
+    """Arrays that a step has seen before, and what compiled code wants of them."""
+
+    params: list[Array]
+    grads: list[Array]
+    places: npt.NDArray[np.int64]
+    state: Array  # a vector
+    target: int
+    sums: npt.NDArray[np.float64]
+    counter: npt.NDArray[np.int64]
+
+
+class Optimizer:
+    """A rule with its numbers and, once it has been used, its state.
+
+    Made by `get_opt`. One optimizer belongs to one set of parameters: a second training goes on
+    from its state, `reset` forgets it.
+
+    Parameters
+    ----------
+    rule : Rule
+    weight_decay : float
+        Every step shrinks all parameters by the factor 1 - learning rate · weight_decay (decoupled
+        from the gradient).
+    clip_norm : float, optional
+        A gradient whose Euclidean norm over all parameters is larger is scaled down to it.
+    clip_value : float, optional
+        Each gradient is then held within ± this.
+    on_nonfinite : "raise" or "skip"
+        What a step does that would make a parameter infinite or NaN, as gradients with NaN or
+        infinity do: it is an error, or it is left out. Either way nothing changes.
+    rng : int or numpy Generator, optional
+        Of a rule that draws random numbers.
+    **hyper
+        The rule's own numbers. The learning rate may be a number, a schedule of
+        ``fastnn.schedules``, or any function of the step (0 for the first).
+
+    Attributes
+    ----------
+    steps : int
+        Steps taken so far, in compiled code of yours too.
+    learning_rate : number or schedule
+        May be changed at any time.
+    hyper : mapping
+        The rule's own numbers.
+
+    Examples
+    --------
+    >>> from fastnn import get_opt
+    >>> opt = get_opt("SGD", eta=0.5)
+    >>> p = np.array([1.0, 2.0])
+    >>> opt.step(p, np.array([1.0, -1.0]))
+    True
+    >>> p
+    array([0.5, 2.5])
+
+    """
+
+    def __init__(
+        self,
+        rule: Rule,
+        *,
+        weight_decay: float | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        on_nonfinite: NonFinite = "raise",
+        rng: RNG = None,
+        **hyper: Any,
+    ) -> None:
+        self.rule = rule
+        if "learning_rate" in hyper and rule.rate in hyper and rule.rate != "learning_rate":
+            raise TypeError(f"learning_rate and {rule.rate} are the same; give one of them")
+        if "learning_rate" in hyper:
+            hyper[rule.rate] = hyper.pop("learning_rate")
+        unknown = sorted(set(hyper) - set(rule.defaults))
+        if unknown:
+            more = ["weight_decay", "clip_norm", "clip_value", "on_nonfinite"]
+            known = ", ".join([*rule.defaults, *more])
+            raise TypeError(f"{rule.name} has no {', '.join(unknown)}; it has {known}")
+        if rng is not None and not rule.noisy:
+            raise TypeError(f"{rule.name} has no rng: it draws no random numbers")
+        if on_nonfinite not in get_args(NonFinite):
+            raise ValueError(f"on_nonfinite must be 'raise' or 'skip', not {on_nonfinite!r}")
+        given = {**rule.defaults, **hyper}
+        self.learning_rate = given.pop(rule.rate)
+        self.hyper: Mapping[str, Any] = MappingProxyType(
+            {name: rule.checked(name, value) for name, value in given.items()}
+        )
+        if self.hyper.get("step_min", 0.0) > self.hyper.get("step_max", np.inf):
+            raise ValueError(
+                f"step_min must be at most step_max, {self.hyper['step_max']!r}, but is "
+                f"{self.hyper['step_min']!r}"
+            )
+        self.on_nonfinite: NonFinite = on_nonfinite
+        decay = rule.weight_decay if weight_decay is None else weight_decay
+        self.weight_decay = number("weight_decay", decay, least=0.0)
+        self.clip_norm = None if clip_norm is None else _positive("clip_norm", clip_norm)
+        self.clip_value = None if clip_value is None else _positive("clip_value", clip_value)
+        self._seed = int(uniform_source(rng).uniform() * 2**53) if rule.noisy else 0
+        # Compiled code has the addresses of these.
+        self.counter = np.zeros(1, np.int64)
+        size = rule.memory_place + 2 * len(rule.memory) + 1
+        self._numbers = np.zeros(size)
+        self._written: tuple[Any, ...] = ()  # what of it stands there
+        self._state: Array = np.empty((0, 0))
+        self._shapes: tuple[tuple[int, ...], ...] = ()
+        self._ready: _Ready | None = None
+        self._forget()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles do not keep the caller's arrays."""
+        return {**vars(self), "_ready": None, "hyper": dict(self.hyper)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """See `__getstate__`."""
+        vars(self).update(state)
+        self.hyper = MappingProxyType(state["hyper"])
+
+    @property
+    def learning_rate(self) -> Any:
+        """A number or a schedule."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.schedule: Schedule = as_schedule(value, self.rule.rate)
+        self._learning_rate = value
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return int(self.counter[0])
+
+    @property
+    def needs_python(self) -> bool:
+        """Whether a step must call a function of the caller's."""
+        return any(callable(value) for value in self.hyper.values())
+
+    def check_compiled(self) -> None:
+        """Refuse trainings in compiled code where a step needs Python."""
+        for name, value in self.hyper.items():
+            if callable(value):
+                raise TypeError(
+                    f"{name} is a function of Python's, which compiled trainings cannot call: "
+                    f"leave it out, or take the steps yourself with {self.rule.name}'s step()"
+                )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a step is the learning rate times the gradient, and nothing else."""
+        extras = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite == "skip"
+        return self.rule.name == "SGD" and not any(extras)
+
+    def reset(self) -> None:
+        """Forget the state: the next step is the first, of models in compiled code too."""
+        self.counter[0] = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        """Put states and memory to what they begin as."""
+        for row, initial in zip(self._state, self.rule.states.values(), strict=False):
+            row[...] = initial(self, row.size) if callable(initial) else initial
+        memory = list(self.rule.memory.values())
+        self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
+        self._shapes, self._ready = (), None
+
+    def state_for(self, theta: Array, shapes: tuple[tuple[int, ...], ...] = ()) -> Array:
+        """The state that belongs to this vector of parameters, made if there is none yet.
+
+        shapes: those of the arrays it is made of; default: the vector itself.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer has been used with parameters of other shapes or another dtype.
+
+        """
+        return self._state_of(theta.size, theta.dtype, shapes or ((theta.size,),))
+
+    def _state_of(
+        self, size: int, dtype: np.dtype[Any], shapes: tuple[tuple[int, ...], ...]
+    ) -> Array:
+        names, shape = self.rule.states, (len(self.rule.states), size)
+        if not names:  # there is nothing to remember
+            return np.empty(shape, dtype)
+        fits = self._state.shape == shape and self._state.dtype == dtype
+        if not self.steps and not fits:
+            self._state = aligned(shape[0] * shape[1], dtype).reshape(shape)
+            self._forget()
+        elif not fits or (self._shapes and self.steps and self._shapes != shapes):
+            before = self._shapes or ((self._state.shape[1],),)
+            raise ValueError(
+                f"this {self.rule.name} has been used with {self._state.shape[1]} parameters of "
+                f"{self._state.dtype}{_listed(before)}, but there are {size} of {dtype}"
+                f"{_listed(shapes)}: use another optimizer, or its reset()"
+            )
+        self._shapes = shapes
+        return self._state
+
+    def numbers(self) -> npt.NDArray[np.float64]:
+        """What the kernel reads, see the places in ``kernels/optimizers.py``; always one array."""
+        own = [
+            CHOICES[name].index(value) if isinstance(value, str) else
+            (0.0 if value is None or callable(value) else value)
+            for name, value in self.hyper.items()
+        ]  # fmt: skip
+        n, rule = self._numbers, self.rule
+        self._written = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite
+        n[kernels.LIMIT] = np.inf if self.clip_value is None else self.clip_value
+        n[kernels.SCALE], n[kernels.DECAY] = 1.0, self.weight_decay
+        n[kernels.CLIP] = self.clip_norm or 0.0
+        # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
+        eps = min((v for k, v in self.hyper.items() if k in ("eps", "lambda_")), default=1.0)
+        n[kernels.LOOK] = rule.tries or eps < _SAFE_EPS
+        n[kernels.SKIP] = self.on_nonfinite == "skip"
+        n[kernels.OWN : kernels.OWN + len(own)] = own
+        if rule.noisy:
+            n[rule.memory_place - 1] = self._seed
+        return n
+
+    def remember(self, numbers: npt.NDArray[np.float64]) -> None:
+        """Take over what a training's own numbers remember."""
+        place = self.rule.memory_place
+        self._numbers[place:] = numbers[place : self._numbers.size]
+
+    def step(
+        self,
+        params: Array | Sequence[Array],
+        grads: npt.ArrayLike | Sequence[npt.ArrayLike],
+        *,
+        f: float | None = None,
+    ) -> bool:
+        """One step, in place, in one pass over memory.
+
+        Parameters
+        ----------
+        params : array, or list of arrays
+            C-contiguous, writable, all float32 or all float64, of any shapes; they must not
+            overlap.
+        grads : array, or list of as many arrays
+            Of the shapes of `params`.
+        f : float, optional
+            The loss that the gradients are of, for rules that use it (Eve, from its second step
+            on).
+
+        Returns
+        -------
+        bool
+            Whether the step was taken; False only with ``on_nonfinite="skip"``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arrays that do not fit, and where a parameter would become infinite or NaN; nothing
+            has changed then.
+
+        """
+        ready = self._ready
+        if ready is None or not _same(ready, params, grads):
+            ready = self._prepare(params, grads)
+        if not self._take(ready, self._rate(), self.steps + 1, f):
+            if self.on_nonfinite == "skip":
+                return False
+            raise self._refusal(ready.grads, "grads")
+        return True
+
+    def update(
+        self,
+        grad_w: npt.ArrayLike,
+        grad_b: npt.ArrayLike,
+        t: int | None = None,
+        *,
+        f: float | None = None,
+        w: npt.ArrayLike | None = None,
+        b: npt.ArrayLike | None = None,
+        dfw: Callable[..., Any] | None = None,
+        dfb: Callable[..., Any] | None = None,
+        nargs: int = 2,
+    ) -> tuple[Any, Any]:
+        """What to add to weights and biases, as in the article.
+
+        Parameters
+        ----------
+        grad_w, grad_b : arrays of any shapes, or numbers
+        t : int, optional
+            Number of the step, from 1 on; default: one more than at the last.
+        f : float, optional
+            The loss, for Eve.
+        w, b : arrays, optional
+            The parameters, which NAG with callables and a weight decay need.
+        dfw, dfb : callables, optional
+            For NAG: gradients by w and b at ``(w, b)``, or with ``nargs=1`` the one gradient at
+            ``w``; `grad_w` and `grad_b` are not looked at then. Without them gradients are taken to
+            be those of the place where NAG looks ahead to, and so are w and b.
+
+        Returns
+        -------
+        dw, db : arrays of the gradients' shapes, or numbers
+            New ones, which the caller may change.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For arguments that do not fit, and gradients with NaN or infinity; the state has not
+            changed then.
+
+        Examples
+        --------
+        >>> from fastnn import get_opt
+        >>> opt = get_opt("Adam")
+        >>> dw, db = opt.update(np.array([1.0, -2.0]), 0.5)
+        >>> dw.round(6), round(db, 6)
+        (array([-0.001,  0.001]), -0.001)
+
+        """
+        if t is not None:
+            count("t", t, least=1)
+        ahead = dfw is not None
+        if ahead:
+            grad_w, grad_b = self._looked_ahead(w, b, dfw, dfb, nargs)
+        names = ("grad_w", "grad_b")
+        grads = [convert(n, g) for n, g in zip(names, (grad_w, grad_b), strict=True)]
+        dtype = np.result_type(*grads)
+        grads = [np.asarray(g, dtype) for g in grads]
+        decayed = self._decayed(w, b, grads) if self.weight_decay else None
+        flat = np.concatenate([g.reshape(-1) for g in grads])
+        moves = np.zeros_like(flat)
+        shapes = tuple(g.shape for g in grads)
+        state = self._state_of(flat.size, flat.dtype, shapes)
+        target = self.rule.address(flat.dtype, ahead)
+        ready = _made([moves], [flat], state.reshape(-1), target, 1)
+        rate, step = self._rate(), self.steps + 1 if t is None else t
+        if not self._take(ready, rate, step, f):
+            if self.on_nonfinite == "raise":
+                raise self._refusal(grads, *names)
+            moves[...] = 0
+        elif decayed is not None:
+            moves -= rate * self.weight_decay * decayed
+        size = grads[0].size
+        found = [m.reshape(s) for m, s in zip((moves[:size], moves[size:]), shapes, strict=True)]
+        dw, db = (m.copy() if m.ndim else m.dtype.type(m) for m in found)
+        return dw, db
+
+    def _looked_ahead(self, w: Any, b: Any, dfw: Any, dfb: Any, nargs: int) -> tuple[Any, Any]:
+        """Gradients at the place that NAG looks ahead to."""
+        if self.rule.ahead is None:
+            raise TypeError(f"dfw and dfb are for NAG, not for {self.rule.name}")
+        if nargs not in (1, 2):
+            raise ValueError(f"nargs must be 1 or 2, not {nargs!r}")
+        if w is None or (nargs == 2 and (b is None or dfb is None)):
+            raise TypeError(f"NAG with nargs={nargs} needs {'w' if nargs == 1 else 'w, b and dfb'}")
+        places = [convert("w", w), convert("b", 0.0 if b is None else b)]
+        mu = self.hyper["mu"]
+        if self.steps and self._state.size:
+            size = places[0].size
+            for k, part in enumerate((self._state[0, :size], self._state[0, size:])):
+                if places[k].size == part.size:
+                    places[k] = places[k] + mu * part.reshape(places[k].shape)
+        if nargs == 1:
+            return dfw(places[0]), np.zeros_like(places[1])
+        return dfw(*places), dfb(*places)
+
+    def _decayed(self, w: Any, b: Any, grads: list[Array]) -> Array:
+        """The parameters that a weight decay shrinks, as a vector."""
+        if w is None or b is None:
+            raise TypeError("update with a weight_decay needs w and b")
+        found = [convert("w", w, grads[0].dtype), convert("b", b, grads[0].dtype)]
+        for name, given, g in zip(("w", "b"), found, grads, strict=True):
+            if given.shape != g.shape:
+                raise ValueError(f"{name} has shape {given.shape}, expected {g.shape}")
+        return np.concatenate([p.reshape(-1) for p in found])
+
+    def _rate(self) -> float:
+        schedule = self.schedule
+        return schedule.rate if type(schedule) is Constant else float(schedule(self.steps))
+
+    def _prepare(self, params: Any, grads: Any) -> _Ready:
+        """Check arrays; what a step needs of them is kept for the next with the same ones."""
+        single = isinstance(params, np.ndarray)
+        given = [params] if single else list(params)
+        theirs = [grads] if single else list(grads)
+        names = ["params" if single else f"params[{k}]" for k in range(len(given))]
+        if len(theirs) != len(given):
+            raise ValueError(f"grads has {len(theirs)} arrays, expected {len(given)}, as params")
+        if not given:
+            raise ValueError("params is empty, expected at least one array")
+        for name, p in zip(names, given, strict=True):
+            _check_parameters(name, p, getattr(given[0], "dtype", None))
+        found = []
+        for name, p, g in zip(names, given, theirs, strict=True):
+            other = name.replace("params", "grads")
+            array = convert(other, g, p.dtype)
+            if array.shape != p.shape:
+                raise ValueError(
+                    f"{other} has shape {array.shape}, expected that of {name}, {p.shape}"
+                )
+            found.append(array)
+        _check_apart(names, given, found)
+        size, dtype = sum(p.size for p in given), given[0].dtype
+        state = self._state_of(size, dtype, tuple(p.shape for p in given))
+        most = max(1, min(_MOST_THREADS, size // (PARALLEL // 2)))
+        ready = _made(given, found, state.reshape(-1), self.rule.address(dtype), most)
+        # what had to be copied is another array at the next step
+        self._ready = ready if all(map(operator.is_, found, theirs)) else None
+        return ready
+
+    def take(self, p: Array, g: Array, rate: float, f: float | None = None) -> bool:
+        """One step on contiguous vectors; False, and nothing changed, where it is not finite."""
+        state = self.state_for(p).reshape(-1)
+        ready = _made([p], [g], state, self.rule.address(p.dtype), 1)
+        return self._take(ready, rate, self.steps + 1, f)
+
+    def _take(self, ready: _Ready, rate: float, step: int, f: float | None) -> bool:
+        """Run the kernel; whether the step was taken."""
+        rule, numbers = self.rule, self._numbers
+        given = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite
+        if given != self._written:
+            self.numbers()
+        if rule.needs_loss:
+            if f is None and step > 1:
+                raise TypeError(f"{rule.name} needs f, the loss, from its second step on")
+            numbers[kernels.LOSS] = 0.0 if f is None else number("f", f)
+        if self.needs_python:
+            self._ask(step)
+        most = ready.sums.shape[0]
+        threads = 1 if most == 1 else min(most, get_num_threads())
+        arguments = (
+            ready.target, ready.places, ready.state, numbers, ready.sums, ready.counter, rate, step
+        )  # fmt: skip
+        if threads == 1:
+            code = rows.take_step(*arguments, 0, 1, 0)
+        else:
+            code = self._take_together(arguments, threads)
+        if code != rows.TAKEN:
+            return False
+        self.counter[0] = step
+        if rule.memory:  # what this step left is remembered from now on, whatever comes next
+            numbers[-1] = 0.0
+        return True
+
+    def _take_together(self, arguments: tuple[Any, ...], threads: int) -> int:
+        """The same by several threads, or by one where others are at work."""
+        codes: list[int] = [rows.REFUSED] * threads
+        arguments[5][...] = 0
+        give_way = team.yield_address()
+
+        def part(thread: int) -> None:
+            codes[thread] = int(rows.take_step(*arguments, thread, threads, give_way))
+
+        if together(threads, part):
+            return codes[0]
+        alone: int = rows.take_step(*arguments, 0, 1, 0)
+        return alone
+
+    def _ask(self, step: int) -> None:
+        """Call what is the caller's own, the annealing of Santa."""
+        for place, (name, value) in enumerate(self.hyper.items()):
+            if callable(value):
+                found = number(f"{name}({step})", value(step, self.hyper["anne_rate"]))
+                if found <= 0.0:
+                    raise ValueError(f"{name}({step}) must be above 0, but is {found!r}")
+                self._numbers[kernels.OWN + place] = found
+
+    def noise(self, size: int, dtype: npt.DTypeLike = np.float64) -> Array:
+        """The standard normal numbers that the next step draws for so many parameters."""
+        out = np.empty(size, dtype)
+        seed = np.array([float(self._seed)])
+        rows.noise(address(kernels.normals, out.dtype), out, seed, self.steps + 1)
+        return out
+
+    def _refusal(self, grads: list[Array], *names: str) -> ValueError:
+        """Why a step was refused."""
+        shown = (
+            names if len(names) == len(grads) else [f"{names[0]}[{k}]" for k in range(len(grads))]
+        )
+        if len(grads) == 1:
+            shown = names
+        for name, g in zip(shown, grads, strict=True):
+            bad = np.argwhere(~np.isfinite(g))
+            if bad.size or (not g.ndim and len(bad)):
+                place = tuple(int(k) for k in bad[0])
+                where = f"[{', '.join(map(str, place))}]" if place else ""
+                return ValueError(
+                    f"{name}{where} is {g[place]}, expected a finite number; nothing was changed"
+                )
+        return ValueError(
+            f"{self!r} would make a parameter infinite or NaN in step {self.steps}, expected "
+            "finite; nothing was changed"
+        )
+
+    def _remembered(self) -> list[float]:
+        """The memory after the last step that was taken."""
+        place, size = self.rule.memory_place, len(self.rule.memory)
+        known, of_step = self._numbers[place : place + 2 * size], self._numbers[-1]
+        refused = of_step == self.steps + 1
+        return [float(x) for x in (known[:size] if refused else known[size:])]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that a training goes on from, as copies."""
+        named = dict(zip(self.rule.states, self._state, strict=False))
+        return {
+            "name": self.rule.name,
+            "steps": self.steps,
+            **{key: value.copy() for key, value in named.items()},
+            **dict(zip(self.rule.memory, self._remembered(), strict=True)),
+            **({"seed": self._seed} if self.rule.noisy else {}),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be what state_dict() gave, not {state!r}")
+        if state.get("name") != self.rule.name:
+            raise ValueError(f"state is that of {state.get('name')!r}, expected {self.rule.name!r}")
+        rest = [*self.rule.memory, *(["seed"] if self.rule.noisy else [])]
+        missing = [key for key in ("steps", *self.rule.states, *rest) if key not in state]
+        if missing and (missing != list(self.rule.states) or state["steps"]):
+            raise ValueError(f"state lacks {', '.join(missing)}")
+        steps = count("steps", int(state["steps"]), least=0)
+        found = [convert(key, state[key]) for key in self.rule.states if key in state]
+        for key, values in zip(self.rule.states, found, strict=False):
+            if values.ndim != 1 or values.shape != found[0].shape:
+                raise ValueError(f"{key} has shape {values.shape}, expected {found[0].shape[:1]}")
+            positive = key in _NEVER_NEGATIVE
+            if not np.isfinite(values).all() or (positive and (values < 0).any()):
+                raise ValueError(f"{key} must be finite{', and not negative' * positive}")
+        memory = [number(key, float(state[key])) for key in self.rule.memory]
+        seed = count("seed", int(state["seed"]), least=0) if self.rule.noisy else 0
+        stacked: Array = np.stack(found) if found else np.empty((0, 0))
+        if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
+            self._state[...] = stacked
+        else:
+            self._state = stacked
+        self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
+        self._seed, self.counter[0] = seed, steps
+        self._shapes, self._ready, self._written = (), None, ()
+
+    def __repr__(self) -> str:
+        numbers = {self.rule.rate: self.learning_rate, **self.hyper}
+        if self.weight_decay != self.rule.weight_decay or self.weight_decay:
+            numbers["weight_decay"] = self.weight_decay
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                numbers[name] = getattr(self, name)
+        if self.on_nonfinite != "raise":
+            numbers["on_nonfinite"] = self.on_nonfinite
+        inside = ", ".join(f"{key}={value!r}" for key, value in numbers.items())
+        return f"{self.rule.name}({inside})"
+
+
+def _same(ready: _Ready, params: Any, grads: Any) -> bool:
+    """Whether these are the arrays of the last step, and may still be written to."""
+    if isinstance(params, np.ndarray):
+        return params is ready.params[0] and grads is ready.grads[0] and params.flags.writeable
+    return (
+        type(params) is list
+        and type(grads) is list
+        and len(params) == len(grads) == len(ready.params)
+        and all(map(operator.is_, params, ready.params))
+        and all(map(operator.is_, grads, ready.grads))
+        and all(p.flags.writeable for p in params)
+    )
+
+
+def _made(
+    params: list[Array], grads: list[Array], state: Array, target: int, threads: int
+) -> _Ready:
+    places = np.empty((len(params), 4), np.int64)
+    first = 0
+    for k, (p, g) in enumerate(zip(params, grads, strict=True)):
+        places[k] = p.ctypes.data, g.ctypes.data, p.size, first
+        first += p.size
+    sums = np.zeros((threads, _LINE))
+    return _Ready(params, grads, places, state, target, sums, np.zeros(_LINE, np.int64))
+
+
+def _check_parameters(name: str, p: Any, dtype: np.dtype[Any] | None) -> None:
+    if not isinstance(p, np.ndarray) or p.dtype not in (np.float32, np.float64):
+        kind = p.dtype if isinstance(p, np.ndarray) else type(p).__name__
+        raise TypeError(f"{name} must be an array of float32 or float64, not {kind}")
+    if p.dtype != dtype:
+        raise TypeError(f"{name} is of {p.dtype}, expected that of params[0], {dtype}")
+    if not p.flags.writeable:
+        raise ValueError(f"{name} is read-only, but it is changed in place")
+    if not (p.flags.c_contiguous and p.flags.aligned and p.dtype.isnative):
+        raise ValueError(f"{name} must be C-contiguous: it is changed in place")
+
+
+def _check_apart(names: list[str], params: list[Array], grads: list[Array]) -> None:
+    """Refuse arrays that overlap: a step would read what it wrote."""
+    spans = sorted(
+        (p.ctypes.data, p.ctypes.data + p.nbytes, name)
+        for name, p in zip(names, params, strict=True)
+        if p.size
+    )
+    for (_, end, name), (begin, _, other) in itertools.pairwise(spans):
+        if begin < end:
+            raise ValueError(f"{name} and {other} share memory")
+    for name, p in zip(names, params, strict=True):
+        for k, g in enumerate(grads):
+            if np.may_share_memory(p, g):
+                raise ValueError(
+                    f"{name} and {'grads' if len(grads) == 1 else f'grads[{k}]'} share memory"
+                )
+
+
+def _listed(shapes: tuple[tuple[int, ...], ...]) -> str:
+    """Shapes of several arrays, for people."""
+    return f" in arrays of {', '.join(map(str, shapes))}" if len(shapes) > 1 else ""
+
+
+def _positive(name: str, value: Any) -> float:
+    found = number(name, value, least=0.0)
+    if found == 0.0:
+        raise ValueError(f"{name} must be above 0, but is {found!r}")
+    return found

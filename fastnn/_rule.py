@@ -1,0 +1,156 @@
+"""What the library knows of an update rule: a row of the table in `optimizers`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ._arrays import number
+from .kernels import optimizers as kernels
+from .kernels.jit import address
+
+__all__ = ["Rule"]
+
+_LIMITS: dict[str, Callable[[float], bool]] = {
+    "at least 0": lambda value: value >= 0.0,
+    "above 0": lambda value: value > 0.0,
+    "at least 1": lambda value: value >= 1.0,
+    "at least 0 and below 1": lambda value: 0.0 <= value < 1.0,
+    "any number": lambda value: True,
+}
+_BELOW_ONE = ("beta1", "beta2", "beta3", "mu", "nu", "rho", "sigma", "momentum")
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "eps_placement": ("inside", "outside"),
+    "variant": ("paper", "authors"),
+}
+"""Numbers of rules that have names, which kernels know by their places."""
+
+
+def _row_of(name: str) -> Rule:
+    from .optimizers import find
+
+    return find(name)
+
+
+@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+class Rule:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+    formula : str
+        The step, for people; a dash marks what the step leaves behind.
+    update, constants : callable
+        The kernel's functions, see ``kernels/optimizers.py``.
+    rate : str
+        The article's name of the learning rate.
+    defaults : mapping
+        Names and defaults of the rule's numbers, in the kernel's order, the learning rate first.
+        A str is one of `CHOICES`; None a function, which Python calls at every step.
+    states : mapping
+        Names of what is kept of each parameter, and what that begins as: a number, or a function of
+        the optimizer and the number of parameters.
+    advance : callable, optional
+        The kernel's function for `memory`.
+    memory : mapping
+        What is kept of a step for all parameters together, and what that begins as.
+    limits : mapping
+        What numbers must be; default: at least 0, and below 1 where the name is that of a mean.
+    weight_decay : float
+        Default of the decoupled weight decay.
+    needs_loss : bool
+        Whether a step must be told the loss, from the second on.
+    noisy : bool
+        Whether it draws random numbers.
+    tries : bool
+        Whether even a small gradient may end in infinity or NaN.
+    ahead : callable, optional
+        The kernel's function where gradients are those of the place that the step looks ahead to.
+    peers : str
+        Where PyTorch, Keras or optax differ.
+    reference : str
+        Where it comes from.
+
+    """
+
+    name: str
+    formula: str
+    update: Callable[..., Any]
+    constants: Callable[..., Any]
+    rate: str
+    defaults: Mapping[str, Any]
+    states: Mapping[str, Any] = field(default_factory=dict)
+    advance: Callable[..., Any] | None = None
+    memory: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, str] = field(default_factory=dict)
+    weight_decay: float = 0.0
+    needs_loss: bool = False
+    noisy: bool = False
+    tries: bool = False
+    ahead: Callable[..., Any] | None = None
+    peers: str = ""
+    reference: str = ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are the row itself."""
+        return _row_of, (self.name,)
+
+    @property
+    def own(self) -> list[str]:
+        """Names of its numbers, without the learning rate."""
+        return [name for name in self.defaults if name != self.rate]
+
+    @property
+    def memory_place(self) -> int:
+        """Where in the kernel's numbers the memory begins."""
+        return int(kernels.OWN) + len(self.own) + self.noisy
+
+    def limit(self, name: str) -> str:
+        """What a number must be, for people."""
+        usual = "at least 0 and below 1" if name in _BELOW_ONE else "at least 0"
+        return self.limits.get(name, usual)
+
+    def checked(self, name: str, value: Any) -> Any:
+        """A value for one of the rule's own numbers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no number, or out of its range.
+
+        """
+        default = self.defaults[name]
+        if isinstance(default, str):
+            if value not in CHOICES[name]:
+                known = " or ".join(map(repr, CHOICES[name]))
+                raise ValueError(f"{name} must be {known}, not {value!r}")
+            return value
+        if default is None:
+            if value is not None and not callable(value):
+                raise TypeError(f"{name} must be a function or None, not {value!r}")
+            return value
+        limit = self.limit(name)
+        found = number(name, value, least=0.0 if limit != "any number" else -math.inf)
+        if not _LIMITS[limit](found):
+            what = "below 1" if "below 1" in limit else limit
+            raise ValueError(f"{name} must be {what}, but is {found!r}")
+        return found
+
+    def kernel(self, ahead: bool = False) -> Callable[..., Any]:
+        """The row kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
+        update = self.ahead if ahead and self.ahead else self.update
+        place = self.memory_place if self.memory else 0
+        found: Callable[..., Any] = kernels.updating(
+            update, self.constants, len(self.states), self.advance, len(self.memory), place
+        )
+        return found
+
+    def address(self, dtype: np.dtype[Any], ahead: bool = False) -> int:
+        """Address of that kernel for data of a dtype."""
+        return int(address(self.kernel(ahead), dtype))
