@@ -182,7 +182,7 @@ def _train_layer_by_layer(case: _Case) -> None:
         network.cost(x, x)
         network.cost_function.delta(network(x), x)
         type(network.cost_function)("none")(network(x), x)
-    get_opt(case.rule).step(x, x)
+    get_opt(case.rule).step(x, case.zeros())
 
 
 def _predict(case: _Case) -> None:

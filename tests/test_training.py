@@ -50,7 +50,7 @@ OF_FIT = {"batch_size", "sample_weight", "class_weight"}
 
 # Where last bits decide, or grow by small gradients, or where numbers are random:
 # tests/test_optimizers.py follows their steps.
-OTHERWISE = ["RMSprop", "RMSpropGraves", "Rprop", "Lion", "SantaE", "SantaSSS"]
+OTHERWISE = ["RMSprop", "RAdam", "RMSpropGraves", "Rprop", "Lion", "SantaE", "SantaSSS"]
 
 # Thirteen sets of options and many more triples: every set meets every rule, and most of the rest.
 CASES = [

@@ -70,7 +70,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     "AdaBound": _BOUND,
     "AMSBound": _BOUND,
     "AdamW": {**_ADAM, **_OUTSIDE, "weight_decay": 0.01},
-    "NadamW": {**_ADAM, "weight_decay": 0.01},
+    "NadamW": {**_ADAM, **_OUTSIDE, "weight_decay": 0.01},
     "RAdam": _ADAM,
     "Lion": {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99},
     "AdaBelief": {**_ADAM, "eps": 1e-16},

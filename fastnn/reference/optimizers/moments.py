@@ -57,9 +57,9 @@ def nadam(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: An
 
 
 def nadamw(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
-    """Nadam with ε outside, under the names of Adam; the weight decay is not in the gradient."""
+    """Nadam under the names of Adam; the weight decay is not in the gradient."""
     names = {"mu": hyper["beta1"], "nu": hyper["beta2"], "eps": hyper["eps"]}
-    return nadam(g, state, t, rate, {**names, "eps_placement": "outside"})
+    return nadam(g, state, t, rate, {**names, "eps_placement": hyper["eps_placement"]})
 
 
 def eve(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
