@@ -108,7 +108,7 @@ class CostFunction:
         self, name: str, value: npt.ArrayLike, outputs: int, dtype: np.dtype[Any]
     ) -> Array:
         """Targets of a network's samples as its kernels read them, (rows, columns), checked."""
-        if self.row.form.labels and np.ndim(_probed(name, value)) == 1:
+        if self.row.form.labels and _probed(name, value).ndim == 1:
             return one_hot(name, value, outputs, dtype)
         found = as_samples(name, value, self.targets_for(outputs), dtype)
         self.row.form.check(name, found)
@@ -147,10 +147,8 @@ class CostFunction:
             return self._each(x, t, w)
         if not x.size:
             return 0.0
-        features, samples, columns = _as_columns(x)
-        k = _features(t)
-        found = self._run(self.row.cost.value, columns, _weighted(t, w), features, samples, k)
-        return found / samples if self.reduction == "mean" else found
+        found = self._run(self.row.cost.value, *self._columns(x, t, w))
+        return found / w.size if self.reduction == "mean" else found
 
     def delta(
         self,
@@ -162,11 +160,25 @@ class CostFunction:
         x, t, w = self._arguments(logits, targets, sample_weight)
         if not x.size:
             return x.copy()
-        features, samples, columns = _as_columns(x)
         if self.reduction == "mean":
-            w = w / np.array(samples, w.dtype)
-        self._run(self.row.cost.step, columns, _weighted(t, w), features, samples, _features(t))
-        return _as_rows(columns, x.shape)
+            w = w / np.array(w.size, w.dtype)
+        given = self._columns(x, t, w)
+        self._run(self.row.cost.step, *given)
+        found = given[0]
+        return found.reshape(x.shape) if self.row.is_elementwise else _as_rows(found, x.shape)
+
+    def _columns(self, x: Array, t: Array, w: Array) -> tuple[Array, Array, int, int, int]:
+        """What kernels take: activities, targets and weights, features, samples, columns of t."""
+        features, columns = _features(x), _features(t)
+        if not self.row.is_elementwise:
+            activities = _as_columns(x)[2]
+            return activities, _weighted(t, w), features, w.size, columns
+        # In any order, as one output of more samples: nothing need be turned around.
+        b = np.empty((2, *x.shape), x.dtype)
+        b[0], b[1] = t, w[..., np.newaxis] if x.ndim else w
+        if self.row.averaged:
+            b[1] /= features
+        return x.flatten(), b.reshape(-1), 1, x.size, 1
 
     def _arguments(
         self, logits: npt.ArrayLike, targets: npt.ArrayLike, sample_weight: npt.ArrayLike | None
@@ -175,7 +187,7 @@ class CostFunction:
         outputs, form = _features(x), self.row.form
         columns = self.targets_for(outputs)
         expected = (*x.shape[:-1], columns) if x.ndim else ()
-        if x.ndim and form.labels and np.ndim(_probed("targets", targets)) == x.ndim - 1:
+        if x.ndim and form.labels and _probed("targets", targets).ndim == x.ndim - 1:
             t = one_hot("targets", targets, outputs, x.dtype)
         else:
             t = convert("targets", targets, x.dtype)
@@ -221,6 +233,8 @@ class CostFunction:
 
 
 def _probed(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    if type(value) is np.ndarray:
+        return value
     try:
         return np.asarray(value)
     except ValueError as error:  # ragged lists

@@ -178,6 +178,7 @@ def _(model, x, out, workspace=None):
 def train_step(model, x, t, learning_rate, workspace=None):
     """One step of the model's update rule on the samples x with the targets t.
 
+    Targets have as many columns as the cost asks for, and are not checked; classes are one-hot.
     The caller gives the learning rate of every step; that of the optimizer is not looked at.
     Returns the cost before the step, summed or averaged as the network's cost says; NaN if the step
     was refused because a parameter would have become infinite or NaN.

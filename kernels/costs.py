@@ -4,7 +4,7 @@ All take a: activities (features, rows), b: targets (k, rows) and one more row, 
 samples, c: scratch of four rows, and the cost's parameters. ``value`` returns the sum; ``step``
 returns it too, and turns the activities into its gradient; both may use a as memory. ``activate``
 turns activities into the network's output, and ``pull`` a gradient by that output (a; b: the
-output) into one by the activities; these two have no k.
+output) into one by the activities; these two have no k. `densities` has some more.
 """
 
 import functools
@@ -12,26 +12,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from . import losses, vecmath
+from . import densities, losses, vecmath
 from .jit import carray, like, scalar, sqrt, wide
 from .kinds import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
 from .losses import weighted
+from .vectors import total_of
 
 __all__ = ["ACTIVATIONS", "COSTS", "Activate", "Cost", "elementwise"]
-
-_LOG_2_PI = 1.8378770664093453
-
-
-@scalar(reassoc=True)
-def _total(x, count):
-    """Σ x, in float64."""
-    wide()
-    total = 0.0
-    for i in range(count):
-        total += np.float64(x[i])
-    return total
 
 
 @functools.cache
@@ -72,7 +59,7 @@ def elementwise_value(formula, averaged):
             for r in range(rows):
                 w = t[features, r] / share if averaged else t[features, r]
                 scratch[r] = weighted(w, formula(x[j, r], t[j, r], p, q))
-            total += _total(scratch, rows)
+            total += total_of(scratch, rows)
         return total
 
     return elementwise_value_kernel
@@ -96,7 +83,7 @@ def elementwise_step(formula, delta, averaged):
                 w = w / share if averaged else w
                 scratch[r] = weighted(w, formula(activity, target, p, q))
                 x[j, r] = weighted(w, delta(activity, target, p, q))
-            total += _total(scratch, rows)
+            total += total_of(scratch, rows)
         return total
 
     return elementwise_step_kernel
@@ -194,7 +181,7 @@ def _softmax_entropy(step, divergence):
             others[r] += ties[r] - one
             cost = linear[r] + shares[r] * vecmath.log1p(others[r])
             linear[r] = weighted(t[features, r], cost)
-        found = _total(linear, rows)
+        found = total_of(linear, rows)
         if step:
             for j in range(features):
                 keep, spread = _smoothing(parameters, j, features, top[0])
@@ -261,7 +248,7 @@ def _cosine(step):
                     x[j, r] = weighted(t[features, r], like(one, 0) if empty else d * size[r])
         for r in range(rows):
             cost[r] = weighted(t[features, r], cost[r])
-        return _total(cost, rows)
+        return total_of(cost, rows)
 
     return cosine_kernel
 
@@ -296,179 +283,6 @@ def _norm(x, size, norm, features, rows):
         norm[r] = like(norm[0], _INFINITY) if zero else sqrt(norm[r])
 
 
-@functools.cache
-def _gaussian(step):
-    """Row kernel: Σ w (s + z² + log 2π) / 2, z = (m - t) exp(-s/2), a = (means m, log variances s).
-
-    step: a = w (z exp(-s/2), (1 - z²) / 2), in place. Nix and Weigend (1994).
-    """
-
-    def gaussian_kernel(a, b, c, parameters, features, rows, k, flag):
-        wide()
-        x, t = carray(a, (features, rows)), carray(b, (k + 1, rows))
-        scratch = carray(c, (rows,))
-        half, one = like(scratch[0], 0.5), like(scratch[0], 1)
-        total = 0.0
-        for j in range(k):
-            for r in range(rows):
-                s, w = x[k + j, r], t[k, r]
-                inverse = vecmath.exp(-half * s)
-                z = (x[j, r] - t[j, r]) * inverse
-                cost = half * (s + z * z + like(one, _LOG_2_PI))
-                scratch[r] = weighted(w, cost)
-                if step:
-                    x[j, r] = weighted(w, z * inverse)
-                    x[k + j, r] = weighted(w, half * (one - z * z))
-            total += _total(scratch, rows)
-        return total
-
-    return gaussian_kernel
-
-
-def gaussian_kernel(a, b, c, parameters, features, rows, k, flag):
-    """Row kernel: the second half of a, log variances, becomes variances."""
-    wide()
-    half = features // 2
-    x = carray(a, (features, rows))
-    for j in range(half, features):
-        for r in range(rows):
-            x[j, r] = vecmath.exp(x[j, r])
-    return 0.0
-
-
-def gaussian_pull_kernel(a, b, c, parameters, features, rows, k, flag):
-    """Row kernel: the second half of a times that of b."""
-    wide()
-    half = features // 2
-    g, y = carray(a, (features, rows)), carray(b, (features, rows))
-    for j in range(half, features):
-        for r in range(rows):
-            g[j, r] *= y[j, r]
-    return 0.0
-
-
-@functools.cache
-def _mixture(step):
-    """Row kernel: -Σ w log Σ_i π_i N(t | μ_i, σ_i² I), of k targets.
-
-    a: logits of π, means component by component, log σ. With z = (μ - t) / σ, and γ the share of a
-    component in the sum (Bishop 2006, eqs 5.148 to 5.157), step makes of them, in place, w times
-    π - γ, γ z / σ, and γ (k - |z|²). Every sum of exponentials is shifted by its largest term.
-    """
-
-    def mixture_kernel(a, b, c, parameters, features, rows, k, flag):
-        wide()
-        count = features // (k + 2)
-        x, t = carray(a, (features, rows)), carray(b, (k + 1, rows))
-        work = carray(c, (4, rows))
-        top, total, square, other = work[0], work[1], work[2], work[3]
-        zero, columns = like(top[0], 0), like(top[0], k)
-        _log_softmax(x, top, total, count, rows)
-        for i in range(count):
-            width, mean = count * (k + 1) + i, count + i * k
-            for r in range(rows):
-                other[r] = vecmath.exp(-x[width, r])
-            for j in range(k):
-                for r in range(rows):
-                    x[mean + j, r] = (x[mean + j, r] - t[j, r]) * other[r]
-            _squares(x, mean, k, square, rows)
-            for r in range(rows):
-                u = _log_share(x[i, r], x[width, r], square[r], columns)
-                top[r] = u if (i == 0) | (u > top[r]) else top[r]
-        for r in range(rows):
-            total[r] = zero
-        for i in range(count):
-            _squares(x, count + i * k, k, square, rows)
-            width = count * (k + 1) + i
-            for r in range(rows):
-                u = _log_share(x[i, r], x[width, r], square[r], columns)
-                total[r] += vecmath.exp(_below(u, top[r]))
-        for r in range(rows):
-            constant = like(zero, 0.5 * _LOG_2_PI) * columns
-            cost = (constant - top[r]) - vecmath.log(total[r])
-            other[r] = weighted(t[k, r], cost)
-        found = _total(other, rows)
-        if step:
-            for i in range(count):
-                _squares(x, count + i * k, k, square, rows)
-                width, mean = count * (k + 1) + i, count + i * k
-                for r in range(rows):
-                    u, w = _log_share(x[i, r], x[width, r], square[r], columns), t[k, r]
-                    share = vecmath.exp(_below(u, top[r])) / total[r]
-                    x[i, r] = weighted(w, vecmath.exp(x[i, r]) - share)
-                    other[r] = share * vecmath.exp(-x[width, r])
-                    x[width, r] = weighted(w, weighted(share, columns - square[r]))
-                for j in range(k):
-                    for r in range(rows):
-                        x[mean + j, r] = weighted(t[k, r], weighted(other[r], x[mean + j, r]))
-        return found
-
-    return mixture_kernel
-
-
-@scalar
-def _log_softmax(x, top, total, count, rows):
-    """The first rows of x become their log softmax."""
-    row_maxima(x, top, count, rows)
-    for r in range(rows):
-        total[r] = like(top[0], 0)
-    for i in range(count):
-        for r in range(rows):
-            total[r] += vecmath.exp(x[i, r] - top[r])
-    for r in range(rows):
-        total[r] = vecmath.log(total[r])
-    for i in range(count):
-        for r in range(rows):
-            x[i, r] = (x[i, r] - top[r]) - total[r]
-
-
-@scalar
-def _squares(x, first, count, square, rows):
-    """square[r] = Σ x² over some rows."""
-    for r in range(rows):
-        square[r] = like(square[0], 0)
-    for j in range(first, first + count):
-        for r in range(rows):
-            square[r] += x[j, r] * x[j, r]
-
-
-@scalar
-def _log_share(log_mixing, log_width, square, columns):
-    """log(π N(t)), without the constant."""
-    return (log_mixing - columns * log_width) - like(square, 0.5) * square
-
-
-@scalar
-def _below(u, top):
-    """u - top; 0 where all components are infinitely far."""
-    return like(u, 0) if top == like(u, -_INFINITY) else u - top
-
-
-def mixture_kernel(a, b, c, parameters, features, rows, k, flag):
-    """Row kernel: a = mixing coefficients, means, widths; parameters: how many of the first."""
-    wide()
-    count = int(parameters[0])
-    x = carray(a, (features, rows))
-    softmax(carray(a, (count, rows)), carray(c, (SOFTMAX_ROWS, rows)), count, rows)
-    for j in range(features - count, features):
-        for r in range(rows):
-            x[j, r] = vecmath.exp(x[j, r])
-    return 0.0
-
-
-def mixture_pull_kernel(a, b, c, parameters, features, rows, k, flag):
-    """Row kernel: a gradient by those, b, into one by the activities."""
-    wide()
-    count = int(parameters[0])
-    g, y = carray(a, (features, rows)), carray(b, (features, rows))
-    first, second = carray(a, (count, rows)), carray(b, (count, rows))
-    softmax_pull(first, second, carray(c, (rows,)), first, count, rows, False)
-    for j in range(features - count, features):
-        for r in range(rows):
-            g[j, r] *= y[j, r]
-    return 0.0
-
-
 class Activate(NamedTuple):
     """Row kernels of an activation of the output; None: the output is the activity itself."""
 
@@ -481,8 +295,8 @@ ACTIVATIONS = {
     "sigmoid": Activate(elementwise_activation(vecmath.sigmoid), elementwise_pull(sigmoid_slope)),
     "exp": Activate(elementwise_activation(vecmath.exp), elementwise_pull(exp_slope)),
     "softmax": Activate(softmax_kernel, softmax_pull_kernel),
-    "mean, variance": Activate(gaussian_kernel, gaussian_pull_kernel),
-    "mixture": Activate(mixture_kernel, mixture_pull_kernel),
+    "mean, variance": Activate(densities.gaussian_kernel, densities.gaussian_pull_kernel),
+    "mixture": Activate(densities.mixture_kernel, densities.mixture_pull_kernel),
 }
 
 
@@ -513,6 +327,8 @@ COSTS = {
     ),
     "divergence": Cost(_softmax_entropy(False, True), _softmax_entropy(True, True)),
     "cosine": Cost(_cosine(False), _cosine(True)),
-    "gaussian": Cost(_gaussian(False), _gaussian(True)),
-    "mixture": Cost(_mixture(False), _mixture(True), (("components", 3), ("targets", 1))),
+    "gaussian": Cost(densities.gaussian(False), densities.gaussian(True)),
+    "mixture": Cost(
+        densities.mixture(False), densities.mixture(True), (("components", 3), ("targets", 1))
+    ),
 }

@@ -45,3 +45,13 @@ def _squares(g, count):
     for i in range(count):
         total += g[i] * g[i]
     return total
+
+
+@scalar(reassoc=True)
+def total_of(x, count):
+    """Σ x, in float64."""
+    wide()
+    total = 0.0
+    for i in range(count):
+        total += np.float64(x[i])
+    return total
