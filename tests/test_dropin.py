@@ -12,6 +12,7 @@ from fastnn import dropin
 
 HERE = Path(__file__).parent
 
+ERRORS = {"Error", "SquareError", "BinaryCrossEntropy", "CrossEntropy"}
 NAMES = {
     "Layer",
     "LinearLayer",
@@ -60,7 +61,8 @@ ACTIVATORS = {
 def test_every_public_name_of_the_articles():
     namespace = {}
     exec("from fastnn.dropin import *", namespace)
-    assert set(dropin.__all__) == NAMES | set(ACTIVATORS) | {"Activator", "get_act"}
+    known = NAMES | set(ACTIVATORS) | ERRORS | {"Activator", "get_act", "get_err"}
+    assert set(dropin.__all__) == known
     assert set(namespace) >= set(dropin.__all__)
     assert all(namespace[name] is getattr(fastnn, name) for name in NAMES)
     sizes = {"maxout": (2, 3, 2)}
