@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         "warmup",
         help="compile all kernels into the cache, so that later processes only load them",
         description="Compile the kernels of all activations, costs, update rules, trainings and "
-        "predictions into the cache, so that later processes only load them. Some 20 s a dtype.",
+        "predictions into the cache, so that later processes only load them. Some 40 s a dtype.",
         allow_abbrev=False,
     )
     warmup.add_argument(
