@@ -66,14 +66,14 @@ _ROWS = (
         "MSGD", "v = mu v - (1 - mu) eta g, p += v",
         kernels.momentum, kernels.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
         {"velocity": 0.0},
-        peers="PyTorch: momentum=mu, dampening=mu; Keras, optax: with (1 - mu) eta as their rate",
+        peers="PyTorch (dampening=0), Keras and optax: the same with (1 - mu) eta as their rate",
         reference="Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
     ),
     Rule(
         "NAG", "v' = mu v - (1 - mu) eta g, p += (1 + mu) v' - mu v; p stands where v looks ahead",
         kernels.nesterov, kernels.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
         {"velocity": 0.0}, ahead=kernels.momentum,
-        peers="Keras with nesterov=True: the same with (1 - mu) eta as its rate",
+        peers="PyTorch, Keras and optax with nesterov=True: the same with (1 - mu) eta as rate",
         reference="Nesterov, 1983; in this form Sutskever, Martens, Dahl and Hinton, 2013",
     ),
     Rule(
@@ -107,7 +107,7 @@ _ROWS = (
         "d = momentum d - eta g / sqrt(v - m² + eps), p += d; m and v the means of g and g²",
         kernels.graves, kernels.graves_constants, "eta",
         {"eta": 1e-4, "rho": 0.95, "eps": 1e-4, "momentum": 0.0}, {"m": 0.0, "v": 0.0, "d": 0.0},
-        peers="PyTorch: RMSprop with centered=True, which adds eps to the root",
+        peers="optax's rmsprop with centered=True: the same; PyTorch's adds eps to the root",
         reference="Graves, Generating sequences, 2013, arXiv:1308.0850, eqs. 38-45 (momentum 0.9)",
     ),
     Rule(
@@ -122,7 +122,7 @@ _ROWS = (
         "AdaMax", "u = max(beta2 u, |g|), p -= alpha m' / u, m' the corrected mean of g",
         kernels.adamax, kernels.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
         {"m": 0.0, "u": 0.0},
-        peers="PyTorch adds eps to |g|, Keras to u, optax as here",
+        peers="PyTorch and optax add eps to |g|, Keras to u",
         reference=f"{_KINGMA}, algorithm 2",
     ),
     Rule(
