@@ -102,6 +102,22 @@ class Rule:
         return _row_of, (self.name,)
 
     @property
+    def documentation(self) -> str:
+        """A docstring: the step, its numbers, where others differ, where it comes from."""
+        numbers = [
+            f"{name} : {'float' if isinstance(value, (int, float)) else 'str'}, default {value!r}"
+            + (f", {self.limit(name)}" if isinstance(value, (int, float)) else "")
+            for name, value in self.defaults.items()
+            if value is not None
+        ]
+        states = ", ".join(self.states) or "none"
+        return "\n".join([
+            f"{self.formula}.", "", f"States of each parameter: {states}.", "",
+            f"Beside others: {self.peers}.", "", "Parameters", "----------", *numbers, "**more", "    See `Optimizer`.",
+            *(["", "References", "----------", self.reference] if self.reference else []), "",
+        ])  # fmt: skip
+
+    @property
     def own(self) -> list[str]:
         """Names of its numbers, without the learning rate."""
         return [name for name in self.defaults if name != self.rate]

@@ -52,9 +52,8 @@ def _class(rule: Rule) -> type[Optimizer]:
     def __init__(self: Optimizer, *numbers: Any, **hyper: Any) -> None:  # noqa: N807
         Optimizer.__init__(self, rule, **placed(rule, numbers, hyper))
 
-    doc = f"{rule.formula}; see `get_opt`."
     return type(rule.name, (Optimizer,), {
-        "__init__": __init__, "__module__": __name__, "__doc__": doc,
+        "__init__": __init__, "__module__": __name__, "__doc__": rule.documentation,
     })  # fmt: skip
 
 

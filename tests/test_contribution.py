@@ -1,4 +1,4 @@
-"""An activation or a cost is added in three places, and is then known everywhere."""
+"""An activation, a cost or an update rule is added in three places, and then known everywhere."""
 
 import os
 import shutil
@@ -134,9 +134,66 @@ assert steps(model, X, t, np.empty(kernels.workspace_size(model, 50))) < before
 """
 
 
+RULE_FORMULAS = """
+
+@scalar
+def leaning_constants(x, numbers, step):
+    return like(x, numbers[RATE]), like(x, numbers[OWN])
+
+
+@scalar
+def leaning(g, s, c, i):
+    total = c[1] * s[0] + g
+    return -(c[0] * (g + total)), total
+"""
+RULE_TWIN = """
+
+def _leaning(g, state, t, rate, hyper, **extra):
+    state["total"] = hyper["mu"] * state.get("total", 0.0) + g
+    return -rate * (g + state["total"])
+
+
+RULES["Leaning"] = _leaning
+"""
+RULE_ROW = """    Rule(
+        "Leaning", "s = mu s + g, p -= eta (g + s)", kernels.leaning, kernels.leaning_constants,
+        "eta", {"eta": 1e-2, "mu": 0.5}, {"total": 0.0}, peers="no peer has it", reference="none",
+    ),
+)  # fmt: skip
+
+RULES:"""
+RULE_PROGRAM = """
+import numba, numpy as np, fastnn
+from fastnn import kernels
+opt = fastnn.get_opt("leaning", mu=0.25)
+assert repr(opt) == "Leaning(eta=0.01, mu=0.25)"
+p = np.ones(3)
+opt.step(p, np.ones(3))
+opt.step(p, np.ones(3))
+np.testing.assert_allclose(p, 1 - 0.02 - 0.01 * 2.25)
+layers = [fastnn.TanhLayer(2, 6, rng=1), fastnn.LinearLayer(6, 1, rng=2)]
+nn = fastnn.NeuralNetwork(layers, fastnn.SumSquaresError())
+X = np.random.default_rng(0).normal(size=(50, 2))
+t = X[:, :1] * X[:, 1:]
+before = nn.cost(X, t)
+history = nn.fit(X, t, optimizer="Leaning", learning_rate=1e-3, epochs=300)
+assert history.cost[-1] < before
+
+@numba.njit
+def steps(model, x, t, work):
+    for _ in range(100):
+        cost = kernels.train_step(model, x, t, 1e-3, work)
+    return cost
+
+before = nn.cost(X, t)
+work = np.empty(kernels.workspace_size(nn.compiled(), 50))
+assert steps(nn.compiled("Leaning"), X, t, work) < before
+"""
+
+
 @pytest.fixture(scope="module")
 def contributed(tmp_path_factory):
-    """A copy of the repository with one activation more, and one cost."""
+    """A copy of the repository with an activation, a cost and an update rule more."""
     folder = tmp_path_factory.mktemp("contributed")
     skip = shutil.ignore_patterns("__pycache__")
     for source in (Path(fastnn.__file__).parent, Path(kernels.__file__).parent):
@@ -144,7 +201,7 @@ def contributed(tmp_path_factory):
     for name in ("accuracy", "docs"):
         source = HERE / name if name == "accuracy" else HERE.parent / name
         shutil.copytree(source, folder / source.relative_to(HERE.parent), ignore=skip)
-    for name in ("test_accuracy.py", "ulp.py", *COST_TESTS):
+    for name in ("test_accuracy.py", "ulp.py", "test_optimizers.py", *COST_TESTS):
         shutil.copy(HERE / name, folder / "tests" / name)
     with (folder / "kernels/activations/piecewise.py").open("a") as file:
         file.write(FORMULAS)
@@ -161,6 +218,14 @@ def contributed(tmp_path_factory):
     text = table.read_text(encoding="utf-8")
     assert text.count(")  # fmt: skip\n\nLOSSES:") == 1
     table.write_text(text.replace(")  # fmt: skip\n\nLOSSES:", COST_ROW), encoding="utf-8")
+    with (folder / "kernels/optimizers.py").open("a", encoding="utf-8") as file:
+        file.write(RULE_FORMULAS)
+    with (folder / "fastnn/reference/optimizers/__init__.py").open("a", encoding="utf-8") as file:
+        file.write(RULE_TWIN)
+    table = folder / "fastnn/optimizers.py"
+    text = table.read_text(encoding="utf-8")
+    assert text.count(")  # fmt: skip\n\nRULES:") == 1
+    table.write_text(text.replace(")  # fmt: skip\n\nRULES:", RULE_ROW), encoding="utf-8")
     return folder
 
 
@@ -201,9 +266,20 @@ def test_a_new_cost_is_tested(contributed):
     assert "passed" in run(contributed, *doctests, "fastnn/losses.py", "-k", "Cauchy")
 
 
+def test_a_new_rule_is_known_everywhere(contributed):
+    run(contributed, "-c", RULE_PROGRAM)
+
+
+def test_a_new_rule_is_tested(contributed):
+    tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_optimizers.py"]
+    out = run(contributed, *tests, "-k", "Leaning and not threads")
+    assert int(out.rsplit("\n", 2)[-2].split()[0]) >= 12
+
+
 def test_they_are_documented(contributed):
     if not (contributed / "docs/tables.py").exists():
         pytest.skip("no tables")
     run(contributed, "docs/tables.py")
     assert "cubic-shrink" in (contributed / "docs/activations.md").read_text(encoding="utf-8")
     assert "`Cauchy`" in (contributed / "docs/losses.md").read_text(encoding="utf-8")
+    assert "`Leaning`" in (contributed / "docs/optimizers.md").read_text(encoding="utf-8")
