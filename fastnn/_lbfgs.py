@@ -198,6 +198,7 @@ def descend(
 ) -> Minimum:
     """Search until it is enough; anew, when the callback has moved the parameters."""
     from scipy import optimize  # takes 0.1 s
+    from threadpoolctl import threadpool_limits
 
     search: Any = optimize.minimize
     before = objective.start()
@@ -216,22 +217,24 @@ def descend(
 
     reason, converged = f"{iterations} iterations are over", False
     try:
-        while len(costs) <= iterations:
-            if moved:
-                before, moved = objective.start(), False
-            found = search(
-                objective, objective.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                callback=after,
-                options={**(options or objective.options), "maxiter": iterations + 1 - len(costs)},
-            )  # fmt: skip
-            if stopped:
-                reason = "the callback asked for it"
-                break
-            if not moved and found.status != _LIMIT:
-                within = "cost or gradient is within its tolerance"
-                reason = within if found.status == 0 else "no lower cost was found"
-                converged = True
-                break
+        # SciPy's vectors are short: threads of BLAS would only meet, and wait on a busy machine.
+        with threadpool_limits(1, user_api="blas"):
+            while len(costs) <= iterations:
+                if moved:
+                    before, moved = objective.start(), False
+                left = iterations + 1 - len(costs)
+                found = search(
+                    objective, objective.theta.astype(np.float64), jac=True, method="L-BFGS-B",
+                    callback=after, options={**(options or objective.options), "maxiter": left},
+                )  # fmt: skip
+                if stopped:
+                    reason = "the callback asked for it"
+                    break
+                if not moved and found.status != _LIMIT:
+                    within = "cost or gradient is within its tolerance"
+                    reason = within if found.status == 0 else "no lower cost was found"
+                    converged = True
+                    break
     finally:
         if not moved:
             objective.theta[...] = objective.best

@@ -1,7 +1,8 @@
 """Every public name of the articles' modules, spelled as they spell them.
 
 ``from fastnn.dropin import *`` in place of ``from neural_network import *``, of ``from activators
-import *``, ``from errors import *``, and of ``from get_act import get_act`` and its like.
+import *``, ``from optimizers import *``, ``from errors import *``, and of ``from get_act import
+get_act`` and its like.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from .errors import BinaryCrossEntropy, CrossEntropy, Error, SquareError, get_er
 from .layers import Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork
+from .optimizers import RULES, Optimizer, Rule, get_opt, placed
 
 __all__ = [
     "Activator",
@@ -20,6 +22,7 @@ __all__ = [
     "Layer",
     "LinearLayer",
     "NeuralNetwork",
+    "Optimizer",
     "ReLULayer",
     "SigmoidCrossEntropy",
     "SigmoidLayer",
@@ -29,12 +32,35 @@ __all__ = [
     "TanhLayer",
     "get_act",
     "get_err",
+    "get_opt",
 ]
+
+_OPTIMIZERS = (
+    "SGD", "MSGD", "NAG", "AdaGrad", "RMSprop", "AdaDelta", "Adam", "RMSpropGraves", "SMORMS3",
+    "AdaMax", "Nadam", "Eve", "SantaE", "SantaSSS", "AMSGrad", "AdaBound", "AMSBound",
+)  # fmt: skip
 
 for _row in ACTIVATIONS.values():
     if _row.seed:
         globals()[_row.seed] = _CLASSES[_row.name]
         __all__ += [_row.seed]
+
+
+def _class(rule: Rule) -> type[Optimizer]:
+    """The class of an update rule."""
+
+    def __init__(self: Optimizer, *numbers: Any, **hyper: Any) -> None:  # noqa: N807
+        Optimizer.__init__(self, rule, **placed(rule, numbers, hyper))
+
+    doc = f"{rule.formula}; see `get_opt`."
+    return type(rule.name, (Optimizer,), {
+        "__init__": __init__, "__module__": __name__, "__doc__": doc,
+    })  # fmt: skip
+
+
+for _name in _OPTIMIZERS:
+    globals()[_name] = _class(RULES[_name])
+__all__ += _OPTIMIZERS
 
 
 def __getattr__(name: str) -> Any:  # types of what the loop above defines

@@ -263,16 +263,21 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
 
     """
     rule = find(name)
+    return Optimizer(rule, **placed(rule, numbers, hyper))
+
+
+def placed(rule: Rule, numbers: tuple[Any, ...], hyper: dict[str, Any]) -> dict[str, Any]:
+    """Numbers given by place and by name, all by name."""
     if len(numbers) > len(rule.defaults):
-        known = ", ".join(rule.defaults)
         raise TypeError(
-            f"{rule.name} takes {len(rule.defaults)} numbers ({known}), not {len(numbers)}"
+            f"{rule.name} takes {len(rule.defaults)} numbers ({', '.join(rule.defaults)}), "
+            f"not {len(numbers)}"
         )
-    placed = dict(zip(rule.defaults, numbers, strict=False))
-    twice = ", ".join(key for key in hyper if key in placed)
+    found = dict(zip(rule.defaults, numbers, strict=False))
+    twice = ", ".join(key for key in hyper if key in found)
     if twice:
         raise TypeError(f"{twice}: given twice to {rule.name}")
-    return Optimizer(rule, **placed, **hyper)
+    return {**found, **hyper}
 
 
 def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:

@@ -1,10 +1,12 @@
 """The article's module by its names, and its two scripts with only the import line changed."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastnn
@@ -12,7 +14,6 @@ from fastnn import dropin
 
 HERE = Path(__file__).parent
 
-ERRORS = {"Error", "SquareError", "BinaryCrossEntropy", "CrossEntropy"}
 NAMES = {
     "Layer",
     "LinearLayer",
@@ -58,11 +59,22 @@ ACTIVATORS = {
 }
 
 
+ERRORS = {"Square": "SquareError", "Binary": "BinaryCrossEntropy", "Cross": "CrossEntropy"}
+
+# the names of classes, and of `get_opt`; SGD's is also spelled SDG
+OPTIMIZERS = {
+    "SGD", "MSGD", "NAG", "AdaGrad", "RMSprop", "AdaDelta", "Adam", "RMSpropGraves", "SMORMS3",
+    "AdaMax", "Nadam", "Eve", "SantaE", "SantaSSS", "AMSGrad", "AdaBound", "AMSBound",
+}  # fmt: skip
+
+
 def test_every_public_name_of_the_articles():
     namespace = {}
     exec("from fastnn.dropin import *", namespace)
-    known = NAMES | set(ACTIVATORS) | ERRORS | {"Activator", "get_act", "get_err"}
-    assert set(dropin.__all__) == known
+    assert set(dropin.__all__) == (
+        NAMES | set(ACTIVATORS) | {"Activator", "get_act"} | {"Error", "get_err"}
+        | set(ERRORS.values()) | OPTIMIZERS | {"Optimizer", "get_opt"}
+    )  # fmt: skip
     assert set(namespace) >= set(dropin.__all__)
     assert all(namespace[name] is getattr(fastnn, name) for name in NAMES)
     sizes = {"maxout": (2, 3, 2)}
@@ -70,6 +82,22 @@ def test_every_public_name_of_the_articles():
         act = fastnn.get_act(name, *sizes.get(name, ()))
         assert type(act) is namespace[spelling]
         assert isinstance(act, namespace["Activator"])
+
+
+def test_optimizers_of_the_article():
+    namespace = {}
+    exec("from fastnn.dropin import *", namespace)
+    for name in OPTIMIZERS:
+        first = next(iter(fastnn.optimizers.RULES[name].defaults))
+        noisy = {"rng": 0} if name.startswith("Santa") else {}
+        made = [namespace[name](0.003, **noisy), fastnn.get_opt(name, **{first: 0.003}, **noisy)]
+        assert isinstance(made[0], namespace["Optimizer"])
+        assert repr(made[0]) == repr(made[1])
+        moves = [opt.update(np.ones((2, 3)), np.ones(3), t=1, f=1.0) for opt in made]
+        for dw, expected in zip(*moves, strict=True):
+            np.testing.assert_array_equal(dw, expected)
+        assert type(pickle.loads(pickle.dumps(made[0]))) is namespace[name]
+    assert namespace["get_opt"]("SDG").rule is fastnn.optimizers.RULES["SGD"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 from tolerance import assert_close
 
 import fastnn
@@ -179,6 +180,18 @@ def test_an_interrupted_training_keeps_the_best():
     assert recorder.calls == ["begin", 4, 8, "end"]
     fit(plain, 8)
     np.testing.assert_array_equal(network.parameters, plain.parameters)
+
+
+def blas_threads():
+    return [row["num_threads"] for row in threadpool_info() if row["user_api"] == "blas"]
+
+
+def test_threads_of_blas_rest_meanwhile():
+    """On a busy machine they make an iteration a thousand times slower."""
+    before, seen = blas_threads(), []
+    fit(regression(), 2, callbacks=lambda run: seen.append(blas_threads()))
+    assert seen == [[1] * len(before)] * 2
+    assert blas_threads() == before
 
 
 def test_verbose(capsys):
