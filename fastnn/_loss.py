@@ -148,7 +148,7 @@ class Loss:
     @property
     def parameters(self) -> dict[str, Any]:
         """Names and defaults of the parameters; None stands for a vector left out."""
-        return dict(self.cost.parameters)
+        return dict(costs.parameters(self.kernel))
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: those given, and the defaults of the others.

@@ -8,7 +8,6 @@ output) into one by the activities; these two have no k. `densities` has some mo
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,13 +17,13 @@ from .kinds import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
 from .losses import weighted
 from .vectors import total_of
 
-__all__ = ["ACTIVATIONS", "COSTS", "Activate", "Cost", "elementwise"]
+__all__ = ["ACTIVATIONS", "COSTS", "Activate", "Cost", "elementwise", "parameters"]
 
 
 @functools.cache
 def _with_two(formula):
     """The formula as a function of (a, t, p, q), whatever the number of its parameters."""
-    count = len(inspect.signature(formula).parameters) - 2
+    count = formula.__code__.co_argcount - 2
     if count == 0:
 
         def called(a, t, p, q):
@@ -308,14 +307,24 @@ class Cost(NamedTuple):
     parameters: tuple[tuple[str, Any], ...] = ()
 
 
+def _numbers_of(formula):
+    """Names and defaults of what follows activity and target, without the cost of `inspect`."""
+    code, defaults = formula.__code__, formula.__defaults__ or ()
+    return tuple(zip(code.co_varnames[2 : code.co_argcount], defaults, strict=True))
+
+
+def parameters(name):
+    """Names and defaults of a cost's parameters; those of its formula, if it has one."""
+    return COSTS[name].parameters if name in COSTS else _numbers_of(losses.find(name))
+
+
 def elementwise(name, averaged):
     """The cost of the formulas `name` and ``name_delta``, see `losses`."""
     formula, delta = losses.find(name), losses.find(f"{name}_delta")
-    named = list(inspect.signature(formula).parameters.values())[2:]
     return Cost(
         elementwise_value(formula, averaged),
         elementwise_step(formula, delta, averaged),
-        tuple((parameter.name, parameter.default) for parameter in named),
+        _numbers_of(formula),
     )
 
 
