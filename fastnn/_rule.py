@@ -111,11 +111,23 @@ class Rule:
             if value is not None
         ]
         states = ", ".join(self.states) or "none"
-        return "\n".join([
-            f"{self.formula}.", "", f"States of each parameter: {states}.", "",
-            f"Beside others: {self.peers}.", "", "Parameters", "----------", *numbers, "**more", "    See `Optimizer`.",
-            *(["", "References", "----------", self.reference] if self.reference else []), "",
-        ])  # fmt: skip
+        source = ["References", "----------", self.reference, ""] if self.reference else []
+        lines = [
+            f"{self.formula}.",
+            "",
+            f"States of each parameter: {states}.",
+            "",
+            f"Beside others: {self.peers}.",
+            "",
+            "Parameters",
+            "----------",
+            *numbers,
+            "**more",
+            "    See `Optimizer`.",
+            "",
+            *source,
+        ]
+        return "\n".join(lines)
 
     @property
     def own(self) -> list[str]:

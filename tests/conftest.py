@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["outside"]  # a script, which needs other libraries
+
 CHILDREN = Path(__file__).with_name("children.py")
 
 
