@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..timing import Competitor
 from . import data, numpy_peer
 from .tasks import Task, Training
-from .timing import Competitor
 
 __all__ = ["DisagreementError", "check", "oracle"]
 

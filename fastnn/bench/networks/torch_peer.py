@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from ..timing import Calls, Competitor
 from . import data
 from .tasks import Inference, Task, Training
-from .timing import Calls, Competitor
 
 __all__ = ["competitors"]
 

@@ -1,11 +1,11 @@
-"""fastnn beside its peers, each in its best compiled form, in one run on one machine.
+"""Trainings and predictions of fastnn beside its peers, each in its best compiled form, in one run on one machine.
 
 ::
 
     pip install -e '.[peers]'                                  # the other libraries
-    python benchmarks/peers                                    # everything
-    python benchmarks/peers --quick --task xor --task digits   # a first look at two tasks
-    python benchmarks/peers --json times.json                  # and every single measurement
+    python -m fastnn.bench.networks                                    # everything
+    python -m fastnn.bench.networks --quick --task xor --task digits   # a first look at two tasks
+    python -m fastnn.bench.networks --json times.json                  # and every single measurement
 
 One file a concept: ``tasks`` says what is compared, ``data`` makes the samples and the weights all
 start from, ``timing`` and ``agreement`` measure and check, ``report`` prints; ``ours`` and every

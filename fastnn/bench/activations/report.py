@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from peers import markdown
-from peers.report import Times
+from .. import markdown
+from ..times import Times
 
 __all__ = ["Row", "heading", "tables"]
 

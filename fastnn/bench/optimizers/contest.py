@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from peers.field import installed, rounds_of, warm
-from peers.timing import Calls
 from tqdm import tqdm
 
 import fastnn
 
+from ..field import installed, rounds_of, warm
+from ..timing import Calls
 from . import cases
 from .cases import Case, Entry
 from .report import Row

@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numba import njit
 
+from ..timing import Competitor
 from . import data
 from .tasks import Inference, Task
-from .timing import Competitor
 
 __all__ = ["FedBack", "competitors"]
 

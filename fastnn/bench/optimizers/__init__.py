@@ -3,9 +3,9 @@
 ::
 
     pip install -e '.[peers]'                                   # PyTorch and JAX
-    python benchmarks/optimizers --out optimizers.md            # everything, 1 and 2 threads
-    python benchmarks/optimizers --quick                        # a first look
-    python benchmarks/optimizers Adam SGD --sizes 7.5k,10M --threads 1
+    python -m fastnn.bench.optimizers --out optimizers.md            # everything, 1 and 2 threads
+    python -m fastnn.bench.optimizers --quick                        # a first look
+    python -m fastnn.bench.optimizers Adam SGD --sizes 7.5k,10M --threads 1
 
 One file a concept: ``cases`` says what is compared and how ours does it, ``torch_peer`` and
 ``jax_peer`` do the same, ``contest`` checks and measures, ``report`` writes.

@@ -1,25 +1,22 @@
-"""``python benchmarks/peers``, or ``python -m peers`` in the folder ``benchmarks``."""
+"""``python -m fastnn.bench.networks``: trainings and predictions."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-if not __package__:  # started as a folder: its files are still those of a package
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-from peers.limits import limit
-from peers.tasks import TASKS, quick
+from ..limits import limit
+from ..machine import heading
+from .tasks import TASKS, quick
 
 
 def main() -> None:
     given = _arguments()
     threads = limit(given.threads)
-    from peers import contest, report  # only now: they import the peers
+    from . import contest, report  # only now: they import the peers
 
     environment = report.environment(threads)
-    print(report.heading(environment))
+    print(heading(environment))
     names = given.task or list(TASKS)
     tasks = [quick(TASKS[name]) if given.quick else TASKS[name] for name in names]
     rounds = given.rounds or (5 if given.quick else 11)

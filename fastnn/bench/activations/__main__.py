@@ -1,4 +1,4 @@
-"""``python benchmarks/activations``, or ``python -m activations`` in the folder ``benchmarks``."""
+"""``python -m fastnn.bench.activations``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-if not __package__:  # started as a folder: its files are still those of a package
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-from peers.limits import limit
+from ..limits import limit
 
 _SIZES = "1k,16k,1M,8M"
 _PARTS = "forward,vjp,both,axis,call"
@@ -21,7 +18,7 @@ _UNITS = {"k": 10**3, "M": 10**6}
 def main() -> None:
     given = _arguments()
     limit(1)
-    from activations import cases, contest, report  # only now: they import the peers
+    from . import cases, contest, report  # only now: they import the peers
 
     try:
         chosen = cases.choose(

@@ -11,10 +11,10 @@ from numba import njit
 import fastnn
 from fastnn import kernels
 
+from ..timing import Calls, Competitor
 from . import data
 from .numba_peer import FedBack
 from .tasks import Inference, Task, Training
-from .timing import Calls, Competitor
 
 __all__ = ["NAME", "competitor"]
 

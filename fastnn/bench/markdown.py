@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from .report import Times, figure, heading, machine
+from .machine import heading, machine
+from .times import Times, figure
 
 __all__ = ["NONE", "ratio", "table", "time", "title"]
 

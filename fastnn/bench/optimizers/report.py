@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from peers import markdown
-from peers.report import Times
-
+from .. import markdown
+from ..times import Times
 from .cases import Case
 
 __all__ = ["Row", "heading", "tables"]

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ..timing import Calls, Competitor
 from . import data
 from .tasks import Inference, Task, Training
-from .timing import Calls, Competitor
 
 __all__ = ["competitors"]
 

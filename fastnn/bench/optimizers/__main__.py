@@ -1,4 +1,4 @@
-"""``python benchmarks/optimizers``, or ``python -m optimizers`` in the folder ``benchmarks``."""
+"""``python -m fastnn.bench.optimizers``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ import sys
 from itertools import chain
 from pathlib import Path
 
-if not __package__:  # started as a folder: its files are still those of a package
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-from peers.limits import limit
+from ..limits import limit
 
 _NAMES = "SGD,momentum,AdaGrad,RMSprop,Adam,AdamW,AMSGrad"
 _SIZES = "1k,7.5k,100k,1M,10M"
@@ -32,7 +29,7 @@ def main() -> None:
 
 def _in_a_process(given: argparse.Namespace, threads: int) -> str:
     """Threads are counted when libraries are loaded."""
-    command = [sys.executable, str(Path(__file__).parent), *given.names]
+    command = [sys.executable, "-m", "fastnn.bench.optimizers", *given.names]
     command += ["--threads", str(threads), "--sizes", ",".join(given.sizes)]
     command += ["--rounds", str(given.rounds), *(["--quick"] * given.quick)]
     found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -47,7 +44,7 @@ def _run(given: argparse.Namespace) -> None:
             f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false "
             "intra_op_parallelism_threads=1"
         )
-    from optimizers import cases, contest, report  # only now: they import the peers
+    from . import cases, contest, report  # only now: they import the peers
 
     chosen = cases.choose(given.names, given.sizes)
     results = contest.hold(chosen, given.rounds, 0.01 if given.quick else 0.05, threads)

@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import statistics
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fastnn.info import cpu_name
-
+from ..machine import machine
+from ..times import Times, figure
 from .tasks import Task, Training
 
-__all__ = [
-    "Times",
-    "details",
-    "environment",
-    "figure",
-    "heading",
-    "machine",
-    "save",
-    "table",
-    "warnings",
-]
+__all__ = ["Result", "details", "environment", "save", "table", "warnings"]
 
-_PACKAGES = (
-    "fastnn-numba", "numpy", "scipy", "numba", "jax", "jaxlib", "torch", "scikit-learn",
-    "onnxruntime",
-)  # fmt: skip
 _WIDE = 0.15  # quartile spread over median, above which a figure is not to be trusted
-_BUSY = 0.5  # other processes waiting for a core
 
 
 @dataclass(frozen=True)
-class Times:
-    """Of one task: µs a step of every competitor, one a round; ours first."""
+class Result(Times):
+    """Times of a task, and its goal."""
 
     task: Task
-    rounds: dict[str, list[float]]
-
-    @property
-    def ours(self) -> str:
-        return next(iter(self.rounds))
-
-    @property
-    def best(self) -> str:
-        """The peer with the smallest median."""
-        return min(list(self.rounds)[1:], key=self.median)
-
-    def median(self, name: str) -> float:
-        return statistics.median(self.rounds[name])
-
-    def quartiles(self, name: str) -> tuple[float, float]:
-        low, _, high = statistics.quantiles(self.rounds[name], n=4, method="inclusive")
-        return low, high
-
-    def spread(self, name: str) -> float:
-        low, high = self.quartiles(name)
-        return (high - low) / self.median(name)
 
     @property
     def usual(self) -> str:
@@ -69,22 +29,14 @@ class Times:
         return min(usual, key=self.median)
 
     @property
-    def ratio(self) -> float:
-        """Of ours to the best peer."""
-        return self.ratio_to(self.best)
-
-    def ratio_to(self, peer: str) -> float:
-        """Median over the rounds of ours / peer: a slow minute of the machine hits both."""
-        pairs = zip(self.rounds[self.ours], self.rounds[peer], strict=True)
-        return statistics.median(ours / other for ours, other in pairs)
-
-    @property
     def met(self) -> bool:
+        """Whether the goal is reached."""
         relative = isinstance(self.task, Training)
         return (self.ratio if relative else self.median(self.ours)) <= self.task.goal
 
     @property
     def goal(self) -> str:
+        """As it is printed."""
         return (
             f"{self.task.goal:g}" if isinstance(self.task, Training) else f"{self.task.goal:g} µs"
         )
@@ -106,44 +58,7 @@ def environment(threads: int) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """Where this is, and the versions of what runs there."""
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return {
-        "CPU": cpu_name(),
-        "cores": os.cpu_count(),
-        "cores in use": usable or "all",
-        "load": _load(),
-        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: _version(name) for name in _PACKAGES},
-    }
-
-
-def _load() -> str:
-    """Of the last minute; ours has hardly begun, so it is that of others."""
-    if not hasattr(os, "getloadavg"):
-        return "unknown"
-    load = os.getloadavg()[0]
-    return f"{load:.2f}" + (" (busy: figures are not to be trusted)" if load > _BUSY else "")
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def heading(found: dict[str, Any]) -> str:
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {text}" for key, text in value.items())
-        lines.append(f"{name:14}{value}")
-    return "\n".join(lines)
-
-
-def table(results: list[Times]) -> str:
+def table(results: list[Result]) -> str:
     """One line a task."""
     head = "task", "ours µs", "best peer µs", "best peer", "ratio", "goal", "met"
     rows: list[tuple[str, ...]] = [(*head, "best in rows", "ratio")]
@@ -164,7 +79,7 @@ def table(results: list[Times]) -> str:
     return _aligned(rows, "lrrlrrllr")
 
 
-def details(one: Times) -> str:
+def details(one: Result) -> str:
     """All competitors of a task, fastest first."""
     task = one.task
     shape = "-".join(map(str, task.sizes))
@@ -184,7 +99,7 @@ def details(one: Times) -> str:
     return f"{title}{', ' * bool(more)}{more}\n{_aligned(rows, 'lrrr')}"
 
 
-def warnings(results: list[Times]) -> list[str]:
+def warnings(results: list[Result]) -> list[str]:
     """Figures that the noise of the machine makes doubtful."""
     return [
         f"warning: {one.task.name}: {name}: the quartiles are {one.spread(name):.0%} apart"
@@ -194,7 +109,7 @@ def warnings(results: list[Times]) -> list[str]:
     ]
 
 
-def save(path: Path, found: dict[str, Any], results: list[Times]) -> None:
+def save(path: Path, found: dict[str, Any], results: list[Result]) -> None:
     """Write every single measurement as JSON."""
     tasks = {
         one.task.name: {
@@ -211,14 +126,6 @@ def save(path: Path, found: dict[str, Any], results: list[Times]) -> None:
     }
     text = json.dumps({"environment": found, "tasks": tasks}, indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
-
-
-def figure(microseconds: float) -> str:
-    """Three significant digits, no exponent."""
-    digits = (
-        0 if microseconds >= 100 else 1 if microseconds >= 10 else 2 if microseconds >= 1 else 3
-    )
-    return f"{microseconds:.{digits}f}"
 
 
 def _aligned(rows: list[tuple[str, ...]], sides: str) -> str:

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from ..timing import Competitor
 from . import data
 from .tasks import Task, Training
-from .timing import Competitor
 
 __all__ = ["competitors"]
 

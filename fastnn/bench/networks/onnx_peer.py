@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from ..timing import Calls, Competitor
 from . import data
 from .tasks import Inference, Task
-from .timing import Calls, Competitor
 
 __all__ = ["competitors"]
 

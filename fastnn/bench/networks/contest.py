@@ -6,6 +6,7 @@ import random
 
 from tqdm import tqdm
 
+from ..timing import Competitor, in_turn
 from . import (
     agreement,
     jax_peer,
@@ -16,16 +17,15 @@ from . import (
     sklearn_peer,
     torch_peer,
 )
-from .report import Times
+from .report import Result
 from .tasks import Task
-from .timing import Competitor, in_turn
 
 __all__ = ["hold"]
 
 _PEERS = (jax_peer, torch_peer, sklearn_peer, onnx_peer, numpy_peer, numba_peer)
 
 
-def hold(tasks: list[Task], rounds: int, seconds: float) -> list[Times]:
+def hold(tasks: list[Task], rounds: int, seconds: float) -> list[Result]:
     """Measure every competitor of every task in as many rounds, for so many seconds each time."""
     results, order = [], random.Random(0)
     # disable=None: a bar on a terminal, nothing elsewhere.
@@ -39,7 +39,7 @@ def hold(tasks: list[Task], rounds: int, seconds: float) -> list[Times]:
                 for name, spent in in_turn(field, order, seconds).items():
                     times[name].append(spent)
                 bar.update()
-            results.append(Times(task, times))
+            results.append(Result(task, times))
     return results
 
 

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from peers.field import installed, rounds_of, warm
-from peers.timing import Calls
 from tqdm import tqdm
 
 import fastnn
 
+from ..field import installed, rounds_of, warm
+from ..timing import Calls
 from . import numpy_peer
 from .cases import Case, oracle, ours
 from .report import Row

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..timing import Calls, Competitor
 from . import data
 from .data import Weights
 from .tasks import Inference, Task, Training
-from .timing import Calls, Competitor
 
 __all__ = ["Trainer", "competitors", "cost", "outputs"]
 

@@ -3,9 +3,9 @@
 ::
 
     pip install -e '.[peers]'                                # PyTorch and JAX; each may be missing
-    python benchmarks/activations --out speed.md             # everything
-    python benchmarks/activations --quick                    # a first look
-    python benchmarks/activations tanh GELU --sizes 1k,1M --parts forward
+    python -m fastnn.bench.activations --out speed.md             # everything
+    python -m fastnn.bench.activations --quick                    # a first look
+    python -m fastnn.bench.activations tanh GELU --sizes 1k,1M --parts forward
 
 One file a concept: ``cases`` says what is compared and on which numbers, ``numpy_peer``,
 ``torch_peer`` and ``jax_peer`` do what ours do, ``contest`` checks and measures, ``report`` writes.
