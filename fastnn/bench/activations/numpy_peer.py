@@ -112,7 +112,7 @@ if MISSING:
 
 
 def calls(case: Case) -> dict[str, Callable[[], Any]]:
-    """The formula; of derivatives there are none."""
+    """The formula; derivatives everybody leaves to a library."""
     if case.part not in ("forward", "call"):
         return {}
     x, out, formula = case.data.x, case.data.out, FORMULAS[case.name]

@@ -15,6 +15,7 @@ __all__ = ["FedBack", "competitors"]
 
 
 def competitors(task: Task) -> list[Competitor]:
+    """Loops and products, for predictions inside compiled code."""
     if not isinstance(task, Inference) or not task.inside_njit:
         return []
     weights = tuple(part for pair in data.weights(task) for part in pair)

@@ -13,6 +13,7 @@ __all__ = ["Trainer", "competitors", "cost", "outputs"]
 
 
 def competitors(task: Task) -> list[Competitor]:
+    """Of all but predictions inside compiled code."""
     if isinstance(task, Training):
         return [Trainer(task)]
     return [] if task.inside_njit else _predictions(task)

@@ -12,7 +12,10 @@ from ..timing import Competitor
 from . import data
 from .tasks import Task, Training
 
-__all__ = ["competitors"]
+__all__ = ["MORE", "competitors"]
+
+MORE = ()
+"""Forms that a quick look leaves out."""
 
 _ACTIVATIONS = {"tanh": "tanh", "ReLU": "relu"}
 _SOLVERS = {"SGD": "sgd", "Adam": "adam"}
