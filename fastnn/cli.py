@@ -23,7 +23,12 @@ _PARTS = ("activations", "optimizers", "training", "inference")
 
 # Command -> module -> name of its distribution, in the extra of the command's name.
 _NEEDED = {
-    "demo": {"matplotlib": "matplotlib", "PIL": "pillow", "tqdm": "tqdm", "sklearn": "scikit-learn"},
+    "demo": {
+        "matplotlib": "matplotlib",
+        "PIL": "pillow",
+        "tqdm": "tqdm",
+        "sklearn": "scikit-learn",
+    },
     "bench": {
         "matplotlib": "matplotlib",
         "adjustText": "adjustText",

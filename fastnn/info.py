@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from llvmlite import binding  # type: ignore[import-untyped]
+from llvmlite import binding
 from numba import config
 from threadpoolctl import threadpool_info
 

@@ -1,4 +1,4 @@
-"""The same cores and threads for all sides: of a process to come, since libraries count at start."""
+"""The same cores and threads for all sides, set before a process starts and libraries count."""
 
 from __future__ import annotations
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+from adjustText import adjust_text
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
@@ -19,12 +21,13 @@ _COLOURS = {
     OURS: "#0b4f9e", "NumPy": "#e69f00", "reference": "#b8a16b", "Numba": "#56b4e9",
     "PyTorch": "#d55e00", "JAX": "#009e73", "scikit-learn": "#cc79a7", "ONNX Runtime": "#6b6b6b",
 }  # fmt: skip
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
     "grid.alpha": 0.25, "grid.linewidth": 0.6, "axes.axisbelow": True, "svg.hashsalt": "fastnn",
     "legend.frameon": False, "axes.titlesize": 10, "axes.titleweight": "bold",
     "axes.titlelocation": "left",
 }  # fmt: skip
+_SHARED = 100_000  # numbers or parameters, below which nobody asks more threads
 _USUAL = 16_000  # numbers of an activation's bars, or the next size to it that was measured
 
 
@@ -41,11 +44,10 @@ class Picture:
 def pictures(rows: Iterable[Row], roofs: dict[str, Any]) -> list[Picture]:
     """All that the results are enough for."""
     rows = list(rows)
-    found: list[Picture | None] = []
     with mpl.rc_context(_STYLE):
-        for kind in _kinds(rows):
-            found.append(_bars(kind))
-        found += [_roofline(rows, roofs)] if roofs else []
+        found = [_bars(kind) for kind in _kinds(rows)]
+        if roofs:
+            found += [_roofline(title, rows, roofs) for title in _ROOFLINES]
         found += [_sizes(part, rows) for part in dict.fromkeys(row.part for row in rows)]
         found.append(_threads(rows))
     return [picture for picture in found if picture]
@@ -55,6 +57,13 @@ def _drawn(figure: Figure) -> str:
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
+
+
+def _plain(axis: Any, text: str = "{x:g}") -> None:
+    """Numbers like 0.5 and 20 on a logarithmic axis, without powers of ten."""
+    axis.set_major_locator(ticker.LogLocator(10, (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(ticker.StrMethodFormatter(text))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _kinds(rows: list[Row]) -> list[list[Row]]:
@@ -70,7 +79,7 @@ def _kinds(rows: list[Row]) -> list[list[Row]]:
 
 def _fitness(rows: list[Row]) -> tuple[int, float]:
     """The table with the most rows, and of such the one next to the usual size."""
-    return len(rows), -abs(rows[0].x - _USUAL)
+    return len(rows), -_away(rows[0])
 
 
 def _bars(rows: list[Row]) -> Picture | None:
@@ -82,7 +91,9 @@ def _bars(rows: list[Row]) -> Picture | None:
     first = used[0]
     rows.sort(key=lambda row: r.median if (r := row.ratio(first)) else 0.0)
     thickness = 0.8 / len(used)
-    figure = Figure(figsize=(8, 1.3 + len(rows) * max(0.24, 0.12 * len(used))), layout="constrained")
+    figure = Figure(
+        figsize=(8, 1.3 + len(rows) * max(0.24, 0.12 * len(used))), layout="constrained"
+    )
     panel = figure.add_subplot()
     for k, library in enumerate(used):
         for y, row in enumerate(rows):
@@ -100,9 +111,7 @@ def _bars(rows: list[Row]) -> Picture | None:
     panel.set_yticks(range(len(rows)), [row.name for row in rows])
     panel.set_ylim(-0.6, len(rows) - 0.4)
     panel.grid(visible=False, axis="y")
-    panel.xaxis.set_major_locator(ticker.LogLocator(10, (1.0, 2.0, 5.0)))
-    panel.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}×"))
-    panel.xaxis.set_minor_formatter(ticker.NullFormatter())
+    _plain(panel.xaxis, "{x:g}×")
     panel.set_xlabel("times as fast as …  (right of 1: fastnn is faster)")
     handles, names = panel.get_legend_handles_labels()
     once = dict(zip(names, handles, strict=True))
@@ -110,46 +119,40 @@ def _bars(rows: list[Row]) -> Picture | None:
     threads = f"{rows[0].threads} thread{'s' * (rows[0].threads > 1)}"
     return Picture(
         rows[0].part, f"{rows[0].table}, {threads}: speed-up",
-        "How many times as fast fastnn is. Thin lines are the quartiles over the rounds; a pale bar "
-        "is one that the noise leaves open.",
+        "How many times as fast fastnn is. Thin lines are the quartiles over the rounds; a pale "
+        "bar is one that the noise leaves open.",
         _drawn(figure),
     )  # fmt: skip
 
 
-def _roofline(rows: list[Row], roofs: dict[str, Any]) -> Picture | None:
+_ROOFLINES: dict[str, Callable[[Row], bool]] = {
+    "activations": lambda row: ", forward," in row.series,
+    "vector-Jacobian products": lambda row: ", vjp," in row.series,
+    "optimizer steps": lambda row: row.part == "optimizers",
+    "trainings and predictions": lambda row: row.part in ("training", "inference"),
+}
+
+
+def _roofline(title: str, rows: list[Row], roofs: dict[str, Any]) -> Picture | None:
     """Each kernel of one thread in float32: how much it computes a byte, and how fast."""
-    groups = [
-        ("activations", lambda row: row.part == "activations" and ", forward," in row.series),
-        ("vector-Jacobian products", lambda row: ", vjp," in row.series),
-        ("optimizer steps", lambda row: row.part == "optimizers"),
-        ("trainings and predictions", lambda row: row.part in ("training", "inference")),
-    ]
-    points = [(title, _points(filter(belongs, rows))) for title, belongs in groups]
-    points = [(title, found) for title, found in points if found]
-    if not points:
+    found = _points(filter(_ROOFLINES[title], rows))
+    if not found:
         return None
-    tall = (len(points) + 1) // 2 if len(points) > 2 else len(points)
-    wide = 2 if len(points) > 2 else 1
-    figure = Figure(figsize=(6.5 * wide, 5.2 * tall), layout="constrained")
-    panels = figure.subplots(tall, wide, squeeze=False, sharey=True).ravel()
-    for panel in panels[len(points) :]:
-        panel.remove()
-    for panel, (title, found) in zip(panels, points, strict=False):
-        _roofs(panel, roofs, [x for _, x, _ in found])
-        panel.scatter(
-            [x for _, x, _ in found], [y for _, _, y in found], s=18, color=_COLOURS[OURS], zorder=3
-        )
-        panel.set_title(title)
-        panel.set(xlabel="operations a byte", ylabel="GFLOP/s")
+    figure = Figure(figsize=(9, 5.2), layout="constrained")
+    panel = figure.add_subplot()
+    _roofs(panel, roofs, found)
+    places = [x for _, x, _ in found], [y for _, _, y in found]
+    panel.scatter(*places, s=18, color=_COLOURS[OURS], zorder=3)
+    panel.set(xlabel="operations a byte", ylabel="GFLOP/s")
     figure.canvas.draw()  # labels go where there is room, which only a drawn figure knows
-    for panel, (_, found) in zip(panels, points, strict=False):
-        _label(panel, found)
+    adjust_text(
+        [panel.text(x, y, name, fontsize=7.5) for name, x, y in found], *places, ax=panel,
+        arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5},
+    )  # fmt: skip
     return Picture(
-        "roofline", "Roofline, one thread, float32",
-        "Each point is a kernel: floating-point operations a byte that it has to move, against how "
-        "many it does a second. Slanted lines are the measured bandwidth of each memory, the flat "
-        "one the measured peak of fused multiply-adds. A point cannot lie above the roof of the "
-        "memory that its numbers come from.",
+        "roofline", f"Roofline: {title}, one thread, float32",
+        "Each point is a kernel; slanted lines are the measured bandwidth of each memory, the flat "
+        "one is the measured peak of fused multiply-adds.",
         _drawn(figure),
     )  # fmt: skip
 
@@ -160,9 +163,9 @@ def _points(rows: Iterable[Row]) -> list[tuple[str, float, float]]:
     for row in rows:
         counted = row.threads == 1 and row.dtype == "float32" and row.work["operations"]
         if counted and (not row.axis or row.axis in ("numbers", "parameters")):
-            best = found.get(row.name)
-            if best is None or abs(row.x - _USUAL) < abs(best.x - _USUAL):
-                found[row.name] = row
+            name = row.series.partition(",")[0]
+            if name not in found or _away(row) < _away(found[name]):
+                found[name] = row
     return [
         (
             name,
@@ -173,38 +176,37 @@ def _points(rows: Iterable[Row]) -> list[tuple[str, float, float]]:
     ]
 
 
-def _roofs(panel: Any, roofs: dict[str, Any], intensities: list[float]) -> None:
+def _away(row: Row) -> float:
+    """How far from the usual size."""
+    return abs(math.log(row.x / _USUAL)) if row.x else 0.0
+
+
+def _roofs(panel: Any, roofs: dict[str, Any], found: list[tuple[str, float, float]]) -> None:
     peak = roofs["peak"]["float32"]["GFLOP/s"]
     fastest = max(place["GB/s"] for place in roofs["bandwidth"].values())
-    low, high = min(intensities) / 2, max(*intensities, 2 * peak / fastest) * 2
+    intensities, speeds = [x for _, x, _ in found], [y for _, _, y in found]
+    low, high = min(intensities) / 2, max(*intensities, peak / fastest) * 2
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xlim(low, high)
+    panel.set_ylim(min(speeds) / 2, peak * 2)
     panel.plot([low, high], [peak, peak], color="#444444", linewidth=1.4)
     panel.annotate(
-        f"multiply-adds {peak:.0f} GFLOP/s", (high, peak), (-2, 3), ha="right", fontsize=7.5,
-        textcoords="offset points",
+        f"multiply-adds {peak:.0f} GFLOP/s", (low, peak), (4, 4), fontsize=7.5,
+        textcoords="offset points", color="#444444",
     )  # fmt: skip
     for name, place in roofs["bandwidth"].items():
         rate = place["GB/s"]
         edge = min(high, peak / rate)
         panel.plot([low, edge], [low * rate, edge * rate], color="#888888", linewidth=1)
+        start = max(low, min(speeds) / 2 / rate)  # where the line comes into the panel
         panel.annotate(
-            f"{name} {rate:.0f} GB/s", (low, low * rate), (3, 5), fontsize=7.5, color="#444444",
+            f"{name} {rate:.0f} GB/s", (start, start * rate), (8, 11), fontsize=7.5,
             textcoords="offset points", rotation=45, rotation_mode="anchor",
-            transform_rotates_text=True,
+            transform_rotates_text=True, color="#444444",
         )  # fmt: skip
-    panel.grid(visible=True, which="major")
-
-
-def _label(panel: Any, found: list[tuple[str, float, float]]) -> None:
-    from adjustText import adjust_text
-
-    texts = [panel.text(x, y, name, fontsize=7) for name, x, y in found]
-    adjust_text(
-        texts, [x for _, x, _ in found], [y for _, _, y in found], ax=panel,
-        arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5},
-    )  # fmt: skip
+    for axis in (panel.xaxis, panel.yaxis):
+        _plain(axis)
 
 
 def _sizes(part: str, rows: list[Row]) -> Picture | None:
@@ -228,38 +230,55 @@ def _sizes(part: str, rows: list[Row]) -> Picture | None:
     per = (lambda row: 1e3 / row.x) if part != "training" else (lambda row: 1.0)
     return Picture(
         part, f"{part.capitalize()}: time over size",
-        f"{unit.capitalize()}, {least} thread{'s' * (least > 1)}; the shaded band is the quartiles.",
+        f"In {unit}, {least} thread{'s' * (least > 1)}; the shaded band is the quartiles.",
         _curves(curves, lambda row: row.x, per, lambda row: row.axis, unit),
     )  # fmt: skip
 
 
 def _threads(rows: list[Row]) -> Picture | None:
-    """Speed with more threads beside that with one."""
+    """Speed with more threads beside that with one, and the line of as many times."""
     series: dict[str, list[Row]] = {}
     for row in rows:
-        what = row.table.partition(",")[0]
-        where = f" {row.x:,}".replace(",", " ") if row.axis else ""
-        series.setdefault(f"{row.name}{where}\n{what}", []).append(row)
+        small = row.part in ("activations", "optimizers") and row.x < _SHARED
+        if not small and not (row.part == "training" and row.axis):
+            series.setdefault(_series(row), []).append(row)
     curves = {name: found for name, found in series.items() if len({r.threads for r in found}) > 1}
     if not curves:
         return None
-    figure = Figure(figsize=(8, 1.2 + 0.3 * len(curves)), layout="constrained")
-    panel = figure.add_subplot()
-    marks = sorted({row.threads for found in curves.values() for row in found})[1:]
-    for k, threads in enumerate(marks):
-        for y, found in enumerate(reversed(curves.values())):
-            times = {row.threads: row.median(OURS) for row in found}
-            if threads in times and min(times) == 1:
-                panel.plot(
-                    times[1] / times[threads], y, "o", color=f"C{k}", label=f"{threads} threads"
-                )
-    panel.axvline(1, color="#222222", linewidth=1)
-    panel.set_yticks(range(len(curves)), [n.replace("\n", ", ") for n in reversed(curves)])
-    panel.set_xlabel("times as fast as with one thread")
-    handles, names = panel.get_legend_handles_labels()
-    once = dict(zip(names, handles, strict=True))
-    figure.legend(once.values(), once.keys(), loc="outside upper left", ncols=len(once))
-    return Picture("threads", "Threads", "fastnn with more threads, beside one.", _drawn(figure))
+    parts = {part: {name: found for name, found in curves.items() if found[0].part == part}
+             for part in dict.fromkeys(found[0].part for found in curves.values())}  # fmt: skip
+    figure = Figure(figsize=(8.4, 0.3 + 3 * len(parts)), layout="constrained")
+    panels = figure.subplots(len(parts), 1, squeeze=False).ravel()
+    for panel, (part, inside) in zip(panels, parts.items(), strict=True):
+        for name, found in inside.items():
+            times = {row.threads: row.median(OURS) for row in sorted(found, key=_count)}
+            least = min(times)
+            panel.plot(
+                list(times), [times[least] / time for time in times.values()], "o-", label=name,
+                markersize=3.5,
+            )  # fmt: skip
+        ends = sorted({row.threads for found in inside.values() for row in found})
+        panel.plot(ends, [count / ends[0] for count in ends], ":", color="#222222", linewidth=1)
+        panel.set_xticks(ends)
+        panel.set(title=part.capitalize(), xlabel="threads", ylabel="times as fast as one")
+        panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5)
+    return Picture(
+        "threads", "Time over threads",
+        "How many times as fast as on one thread fastnn is; dotted: as many times as there are "
+        "threads. Small cases stay on one.",
+        _drawn(figure),
+    )  # fmt: skip
+
+
+def _series(row: Row) -> str:
+    if not row.axis:
+        return row.name
+    what = row.series.replace(", float32", "").replace(", forward", "")
+    return f"{what}, {row.x / 1e6:g} M"
+
+
+def _count(row: Row) -> int:
+    return row.threads
 
 
 def _curves(
@@ -297,5 +316,6 @@ def _curves(
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set(title=title, xlabel=axis(found[0]), ylabel=unit)
+        _plain(panel.yaxis)
     figure.legend(used.values(), used.keys(), loc="outside upper left", ncols=len(used))
     return _drawn(figure)

@@ -196,9 +196,14 @@ def noise(rows: Iterable[Row], load: float | None) -> dict[str, Any]:
     if reasons:
         verdict = f"The machine was noisy: {', and '.join(reasons)}; {counts}."
     return {
-        "load": load, "drift": drift, "ratios": len(ratios), "wide": wide, "too noisy to tell": lost,
-        "quiet": not reasons, "verdict": verdict,
-    }  # fmt: skip
+        "load": load,
+        "drift": drift,
+        "ratios": len(ratios),
+        "wide": wide,
+        "too noisy to tell": lost,
+        "quiet": not reasons,
+        "verdict": verdict,
+    }
 
 
 def figure(value: float) -> str:

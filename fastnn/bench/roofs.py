@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
 
 from ..kernels.blocks import _Vectors
@@ -24,8 +24,10 @@ from ..kernels.jit import wide
 
 __all__ = ["caches", "measured"]
 
-_SECONDS = 0.02  # of a measurement
-_ROUNDS = 7
+cgutils: Any = numba_cgutils  # partly annotated
+
+_SECONDS = 0.004  # of a measurement: short, so that some are not disturbed
+_ROUNDS = 30
 _USUAL = {"L1": 32 << 10, "L2": 1 << 20, "L3": 16 << 20}  # where the system does not tell
 # Two units that take four cycles each need eight; so many still fit in any set of registers.
 _CHAINS = 12
@@ -34,7 +36,7 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def measured() -> dict[str, Any]:
-    """GB/s of every memory and GFLOP/s of both dtypes, each the best round: what noise cannot raise."""
+    """GB/s of every memory, GFLOP/s of both dtypes: of the best round, which no noise can raise."""
     sizes = caches()
     found: dict[str, Any] = {"caches": sizes, "bandwidth": {}, "peak": {}}
     # In memory the arrays are so large that the caches hold a small part of them.
@@ -154,6 +156,9 @@ def _chain(typingctx: Any, one: Any, turns: Any) -> Any:
     return sig, codegen
 
 
+_turn: Any = _chain  # numba gives it the context by itself
+
+
 @njit(nogil=True)
-def _chains(one: Any, turns: int) -> float:
-    return _chain(one, turns)
+def _chains(one: Any, turns: int) -> Any:
+    return _turn(one, turns)

@@ -132,8 +132,8 @@ def in_markdown(about: dict[str, Any], rows: Iterable[Row]) -> str:
     rows, machine = list(rows), about["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     lines = [
-        f"`{about['command']}`, {about['date']}, {machine['CPU']}, {machine['cores in use']} cores, "
-        f"{versions}. {about['noise']['verdict']}",
+        f"`{about['command']}`, {about['date']}, {machine['CPU']}, "
+        f"{machine['cores in use']} cores, {versions}. {about['noise']['verdict']}",
         "",
         "× NumPy: how many times as fast as NumPy, the median of each round's ratio, or its "
         "quartiles where they are more than 15 % apart. Times are medians in µs ± half the "

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba import types
+from numba import types as numba_types
 
 from ..activations import find
 from ..kernels import activations as formulas
@@ -27,6 +27,8 @@ from .networks.tasks import Task
 from .optimizers.cases import Case as Step
 
 __all__ = ["operations_of", "work_of"]
+
+types: Any = numba_types  # partly annotated
 
 _COST = {"fma": 2, "fmuladd": 2}
 _COUNTED = re.compile(
@@ -92,5 +94,6 @@ def operations_of(formula: Callable[..., Any], *arguments: Any) -> int:
 
 
 def _compiled(formula: Callable[..., Any], *arguments: Any) -> Any:
-    options = {"error_model": "numpy", "fastmath": {"contract"}, "no_cpython_wrapper": True}
-    return numba.njit(arguments, no_cfunc_wrapper=True, **options)(formula)
+    jit: Any = numba.njit  # annotated without these options
+    options = {"error_model": "numpy", "fastmath": {"contract"}}
+    return jit(arguments, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(formula)

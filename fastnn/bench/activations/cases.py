@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import fastnn
-from fastnn.activations import ACTIVATIONS, find
+from fastnn.activations import find
 from fastnn.reference import activations as reference
 from fastnn.reference.kinds import KINDS
 
@@ -93,7 +93,7 @@ class Data:
 
 @functools.lru_cache(maxsize=2)  # of GLU, and of all others with the same shape
 def _data(dtype: str, shape: tuple[int, ...], result_shape: tuple[int, ...]) -> Data:
-    rng = np.random.default_rng(0)
+    rng: Any = np.random.default_rng(0)
     x = 2 * rng.standard_normal(shape, dtype)
     g = rng.standard_normal(result_shape, dtype)
     return Data(x, g, np.zeros_like(g), np.zeros_like(x))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
 
 from fastnn.activations import ACTIVATIONS
@@ -15,7 +14,7 @@ from .cases import PARAMETERS, Case
 
 __all__ = ["FORMULAS", "calls"]
 
-Array = npt.NDArray[Any]
+Array = Any
 
 
 def _where(condition: Array, x: Any, y: Any, out: Array) -> Array:

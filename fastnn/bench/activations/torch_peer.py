@@ -12,7 +12,7 @@ from .cases import PARAMETERS, Case
 
 __all__ = ["calls", "inside", "prepare"]
 
-Tensor = torch.Tensor
+Tensor = Any
 inside = torch.inference_mode
 _aten = torch.ops.aten
 _AT, _ELSE = PARAMETERS["threshold"].values()

@@ -33,14 +33,14 @@ def wrong(task: Task, competitor: Competitor, expected: np.ndarray) -> str:
     """What is wrong with the result of the competitor's last run; empty if nothing is."""
     found = competitor.result().astype(float).reshape(expected.shape)
     if not isinstance(task, Training):
-        return _judged("outputs differ by", np.abs(found - expected).max(), _OUTPUT)
+        return _judged("outputs differ by", float(np.abs(found - expected).max()), _OUTPUT)
     x, t = data.samples(task).astype(float), data.targets(task).astype(float)
     costs = [
         numpy_peer.cost(task, data.from_flat(theta, task.sizes), x, t)
         for theta in (found, expected)
     ]
     way = expected - data.flat(data.weights(task)).astype(float)
-    away = np.linalg.norm(found - expected) / np.linalg.norm(way)
+    away = float(np.linalg.norm(found - expected) / np.linalg.norm(way))
     return _judged("cost differs by", abs(costs[0] / costs[1] - 1), _COST) or _judged(
         "parameters went astray by", away, _WAY[task.dtype]
     )

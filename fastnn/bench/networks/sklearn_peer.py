@@ -23,11 +23,10 @@ _SOLVERS = {"SGD": "sgd", "Adam": "adam"}
 
 def competitors(task: Task) -> list[Competitor]:
     """Cross entropies with its own two activations and solvers; it knows no Swish, no AdamW."""
+    if not isinstance(task, Training):
+        return []
     known = (
-        isinstance(task, Training)
-        and task.cost != "squares"
-        and task.activation in _ACTIVATIONS
-        and task.optimizer in _SOLVERS
+        task.cost != "squares" and task.activation in _ACTIVATIONS and task.optimizer in _SOLVERS
     )
     return [_Trainer(task)] if known else []
 

@@ -56,11 +56,11 @@ def _linear(model: torch.nn.Sequential) -> list[torch.nn.Linear]:
     return [module for module in model if isinstance(module, torch.nn.Linear)]
 
 
-@torch.no_grad()
 def _fill(model: torch.nn.Sequential, task: Task) -> None:
-    for layer, (w, b) in zip(_linear(model), data.weights(task), strict=True):
-        layer.weight.copy_(torch.from_numpy(w.T))
-        layer.bias.copy_(torch.from_numpy(b))
+    with torch.no_grad():
+        for layer, (w, b) in zip(_linear(model), data.weights(task), strict=True):
+            layer.weight.copy_(torch.from_numpy(w.T))
+            layer.bias.copy_(torch.from_numpy(b))
 
 
 class _Trainer:
