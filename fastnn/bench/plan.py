@@ -234,9 +234,9 @@ def _training(wishes: Wishes, more: bool) -> Any:
     tasks = [TASKS[name] for name in wishes.names or known("training")]
     for task in tasks:
         yield _network(task, "Training step", "", 0, quick_one=wishes.quick)
-    if not wishes.names:
+    if not wishes.names and not more:
         for axis, sweep in SWEEPS.items():
-            for value, task in sweep.items():
+            for value, task in list(sweep.items())[:: 2 if wishes.quick else 1]:
                 yield _network(task, f"Training step, {axis}", axis, value, quick_one=wishes.quick)
 
 
