@@ -450,3 +450,19 @@ def test_sizes_and_names_as_people_write_them():
     assert plan.named("activations", ["relu", "SiLU"]) == ["ReLU", "Swish"]
     assert plan.named("optimizers", ["adamw"]) == ["AdamW"]
     assert plan.named("all", []) == []
+
+
+def test_who_fails_is_left_out(monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setitem(numpy_peer.FORMULAS, "tanh", fails)
+    contest = activations.Contest(1, 1e-5, peers=False)
+    _, found = contest.field(vars(case_of("tanh", "forward", "float32", 640)))
+    assert found.left_out == {"NumPy": "fails: no memory"}
+    monkeypatch.setattr(networks.numpy_peer.Trainer, "start", fails)
+    monkeypatch.setattr(networks.agreement, "oracle", lambda task: None)
+    monkeypatch.setattr(networks.agreement, "wrong", lambda *given: "")
+    contest = networks.Contest(1, 1e-5, peers=False, quick=True)
+    _, found = contest.field({**vars(TASKS["xor"]), "epochs": 3})
+    assert found.left_out == {"NumPy": "fails: no memory"}
