@@ -347,8 +347,8 @@ class Optimizer:
         >>> from fastnn import get_opt
         >>> opt = get_opt("Adam")
         >>> dw, db = opt.update(np.array([1.0, -2.0]), 0.5)
-        >>> dw.round(6), round(db, 6)
-        (array([-0.001,  0.001]), -0.001)
+        >>> print(dw.round(6), db.round(6))
+        [-0.001  0.001] -0.001
 
         """
         if t is not None:
