@@ -457,7 +457,7 @@ class Optimizer:
         if rule.needs_loss:
             if f is None and step > 1:
                 raise TypeError(f"{rule.name} needs f, the loss, from its second step on")
-            numbers[kernels.LOSS] = 0.0 if f is None else number("f", f)
+            numbers[kernels.LOSS] = np.nan if f is None else number("f", f)
         if self.needs_python:
             self._ask(step)
         most = ready.sums.shape[0]
@@ -562,7 +562,10 @@ class Optimizer:
             positive = key in _NEVER_NEGATIVE
             if not np.isfinite(values).all() or (positive and (values < 0).any()):
                 raise ValueError(f"{key} must be finite{', and not negative' * positive}")
-        memory = [number(key, float(state[key])) for key in self.rule.memory]
+        memory = [
+            first if first != first and state[key] != state[key] else number(key, state[key])
+            for key, first in self.rule.memory.items()  # NaN: nothing is known so far
+        ]
         seed = count("seed", int(state["seed"]), least=0) if self.rule.noisy else 0
         stacked: Array = np.stack(found) if found else np.empty((0, 0))
         if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:

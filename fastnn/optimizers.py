@@ -138,7 +138,7 @@ _ROWS = (
         "Eve", "Adam with the rate divided by d, the mean of the relative change of the loss",
         kernels.adam, kernels.eve_constants, "alpha",
         {"alpha": 1e-3, **_BETAS, "beta3": 0.999, "c": 10, "eps": 1e-8, "fstar": 0},
-        {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": 0.0},
+        {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": np.nan},
         limits={"c": "at least 1", "fstar": "any number"}, needs_loss=True, peers="no peer has it",
         reference="Hayashi, Koushik and Neubig, Eve, 2016, arXiv:1611.01505 v3",
     ),

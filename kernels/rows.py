@@ -3,7 +3,7 @@
 from . import optimizers as rule
 from .jit import call, data, itemsize, kernel, pointer, scalar
 from .team import meet
-from .vectors import sum_of_squares
+from .vectors import sum_of_scaled_squares, sum_of_squares
 
 
 @kernel
@@ -36,8 +36,8 @@ def _share(total, part, parts):
 
 
 @scalar
-def _squares(places, like, low, high):
-    """Sum of squares of the gradients from `low` to `high`.
+def _squares(places, like, low, high, factor):
+    """Sum of squares of the gradients from `low` to `high`, times a factor each unless that is 0.
 
     From the last to the first, so that the first are still in the caches when the step begins.
     """
@@ -48,7 +48,10 @@ def _squares(places, like, low, high):
         g = data(places[k, 1], like)
         while stop > begin:
             start = max(begin, stop - _BLOCK)
-            total += sum_of_squares(pointer(g, start), stop - start)
+            if factor > 0.0:
+                total += sum_of_scaled_squares(pointer(g, start), stop - start, factor)
+            else:
+                total += sum_of_squares(pointer(g, start), stop - start)
             stop = start
     return total
 
@@ -97,13 +100,16 @@ def take_step(
     low, high = _share(total, thread, threads), _share(total, thread + 1, threads)
     own, meeting, turn = pointer(sums, thread * _LINE), pointer(counter, 0), 0
     if h[rule.SKIP] != rule.UNSEEN or h[rule.CLIP] > 0.0:
-        own[_SQUARES] = _squares(places, state, low, high)
+        own[_SQUARES] = _squares(places, state, low, high, 0.0)
     turn = meet(meeting, turn, threads, give_way)
     if thread == 0:
         squares = 0.0
         for k in range(threads):
             squares += sums[k, _SQUARES]
-        tries = rule.prepare(h, squares, rate, itemsize(state))
+        factor, scaled = rule.rescaling(h, squares, itemsize(state)), 0.0
+        if factor > 0.0:  # rare
+            scaled = _squares(places, state, 0, total, factor)
+        tries = rule.prepare(h, squares, factor, scaled, rate, itemsize(state))
         sums[0, _TRIES] = 1.0 if tries else 0.0
         call(target, state, state, state, h, 0, step, total, rule.BEGIN)
     turn = meet(meeting, turn, threads, give_way)
