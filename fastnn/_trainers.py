@@ -187,14 +187,14 @@ class CompiledTrainer:
         self.batches.rng[0] = samples.seed
         self.model.core[engine.at.SEED] = samples.seed % 2**31
         self.team.control[...] = self._before = 0
-        numbers = self.optimizer.numbers()
-        self.team.hyper[:, : numbers.size] = numbers
         for layer in self.network.layers:
             layer.input = layer.output = None
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
         control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
+        numbers = self.optimizer.numbers()  # which callbacks may have changed
+        self.team.hyper[:, : numbers.size] = numbers
         done = 0
         while done < epochs and not control[engine.STATUS]:
             piece = min(self._pace.epochs(), epochs - done)
