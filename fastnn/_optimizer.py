@@ -707,7 +707,8 @@ class Optimizer:
         self._write()
 
     def __repr__(self) -> str:
-        numbers = {self.rule.rate: self.learning_rate, **self.hyper}
+        known = {self.rule.rate: self.learning_rate, **self._settings}
+        numbers = {name: known[name] for name in self.rule.places}
         if self.weight_decay != self.rule.weight_decay or self.weight_decay:
             numbers["weight_decay"] = self.weight_decay
         for name in ("clip_norm", "clip_value"):
