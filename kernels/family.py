@@ -59,6 +59,18 @@ def _sum_plainly(x, top, others, low, g, dot):
 
 
 @scalar
+def _weigh(y, top, others, low, g, dot):
+    """Of a function that is known: Σ g y."""
+    return y, others, low, dot + g * y
+
+
+@scalar
+def _weigh_plainly(y, top, others, low, g, dot):
+    """Σ g."""
+    return y, others, low, dot + g
+
+
+@scalar
 def _finish_sums(others, low):
     """Σ - 1, Σ and log Σ from the pair of a sum."""
     found = others + low
@@ -136,28 +148,57 @@ def log_softmax_vjp(v, top, others, total, log, g, dot):
     return g - (v / total) * dot
 
 
+@scalar
+def softmax_vjp_from_output(y, top, others, total, log, g, dot):
+    """y (g - Σ g y), of y = softmax(x)."""
+    return y * (g - dot)
+
+
+@scalar
+def softmin_vjp_from_output(y, top, others, total, log, g, dot):
+    """-y (g - Σ g y), of y = softmin(x)."""
+    return y * (dot - g)
+
+
+@scalar
+def log_softmax_vjp_from_output(y, top, others, total, log, g, dot):
+    """g - exp(y) Σ g, of y = log softmax(x)."""
+    return g - vecmath.exp(y) * dot
+
+
 class Row(NamedTuple):
     """A function of the family: its last step, and what the steps before do."""
 
     finish: Callable[..., Any]
+    summing: Callable[..., Any] = _sum
     minus: bool = False  # works on -x
     keeps: bool = True  # v is exp(x - max)
-    weighs: bool = True  # of a product: Σ g exp(x - max), else Σ g
+    known: bool = False  # x is the activation: no maximum, no sum of exponentials
+
+    @property
+    def pulls(self):
+        """Whether it is a product, of g and x."""
+        return self.summing is not _sum
 
 
 TABLE = {
     "softmax": Row(softmax),
     "softmax_derivative": Row(softmax_derivative),
     "softmax_second_derivative": Row(softmax_second_derivative),
-    "softmax_vjp": Row(softmax_vjp),
+    "softmax_vjp": Row(softmax_vjp, _sum_pulling),
+    "softmax_vjp_from_output": Row(softmax_vjp_from_output, _weigh, keeps=False, known=True),
     "softmin": Row(softmax, minus=True),
     "softmin_derivative": Row(softmin_derivative, minus=True),
     "softmin_second_derivative": Row(softmax_second_derivative, minus=True),
-    "softmin_vjp": Row(softmin_vjp, minus=True),
+    "softmin_vjp": Row(softmin_vjp, _sum_pulling, minus=True),
+    "softmin_vjp_from_output": Row(softmin_vjp_from_output, _weigh, keeps=False, known=True),
     "log_softmax": Row(log_softmax, keeps=False),
     "log_softmax_derivative": Row(log_softmax_derivative),
     "log_softmax_second_derivative": Row(log_softmax_second_derivative),
-    "log_softmax_vjp": Row(log_softmax_vjp, weighs=False),
+    "log_softmax_vjp": Row(log_softmax_vjp, _sum_plainly),
+    "log_softmax_vjp_from_output": Row(
+        log_softmax_vjp_from_output, _weigh_plainly, keeps=False, known=True
+    ),
 }
 
 
@@ -175,44 +216,46 @@ def sample(name):
 
     Arrays of one dimension and as many elements; out may be x or g.
     """
-    row, pulls = TABLE[name], name.endswith("_vjp")
-    finish, minus, keeps, weighs = row.finish, row.minus, row.keeps, row.weighs
+    row = TABLE[name]
+    finish, summing, minus, keeps, known = row.finish, row.summing, row.minus, row.keeps, row.known
 
     @scalar
     def signed(x, out):
         return out.dtype.type(-x if minus else x)
 
     @scalar
-    def sums(x, out):
-        one = out.dtype.type(1)
+    def largest(x, out):
         top = out.dtype.type(-np.inf)
         for j in range(x.size):
             top = _maximum(signed(x[j], out), top)
-        others, low = -one, one - one
-        for j in range(x.size):
-            _, others, low = _sum(signed(x[j], out), top, others, low)
-        return (top, *_finish_sums(others, low))
+        return top
 
     @scalar
     def kept(x, top):
         return shifted_exp(x, top) if keeps else x
 
     def forward(x, out):
-        top, others, total, log = sums(x, out)
+        one, top = out.dtype.type(1), largest(x, out)
+        others, low = -one, one - one
+        for j in range(x.size):
+            _, others, low = _sum(signed(x[j], out), top, others, low)
+        others, total, log = _finish_sums(others, low)
         for j in range(x.size):
             out[j] = finish(kept(signed(x[j], out), top), top, others, total, log)
 
     def pull(g, x, out):
-        top, others, total, log = sums(x, out)
-        dot = out.dtype.type(0)
+        one = out.dtype.type(1)
+        top = one if known else largest(x, out)
+        others, low, dot = -one, one - one, one - one
         for j in range(x.size):
-            v = shifted_exp(signed(x[j], out), top)
-            dot += out.dtype.type(g[j]) * (v if weighs else out.dtype.type(1))
+            given = out.dtype.type(g[j])
+            _, others, low, dot = summing(signed(x[j], out), top, others, low, given, dot)
+        others, total, log = _finish_sums(others, low)
         for j in range(x.size):
-            v = shifted_exp(signed(x[j], out), top)
-            out[j] = finish(v, top, others, total, log, out.dtype.type(g[j]), dot)
+            given = out.dtype.type(g[j])
+            out[j] = finish(kept(signed(x[j], out), top), top, others, total, log, given, dot)
 
-    return scalar(pull if pulls else forward)
+    return scalar(pull if row.pulls else forward)
 
 
 @scalar
@@ -233,26 +276,25 @@ def _nothing(work):
 # places of a plan, and of what a loop keeps in memory: of registers the compiler would make a loop
 # for every combination
 _LARGEST, _SUMMING, _FINISH, _SUMS = range(4)
-_OPERANDS, _MINUS, _KEEPS, _PULLS = 4, 8, 9, 10
+_OPERANDS, _MINUS, _KEEPS, _PULLS, _KNOWN = 4, 8, 9, 10, 11
 _SHORT_ONES, _ACROSS, _PLAIN, _TURNED, _AT = range(5)
 
 
 @functools.cache
 def plan(name, dtype):
     """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
-    row, pulls = TABLE[name], name.endswith("_vjp")
-    summing = (_sum_pulling if row.weighs else _sum_plainly) if pulls else _sum
+    row = TABLE[name]
     steps = [
         (_maximum, 2, 1),
-        (summing, 6, 4) if pulls else (summing, 4, 3),
-        (row.finish, 7, 1) if pulls else (row.finish, 5, 1),
+        (row.summing, 6, 4) if row.pulls else (row.summing, 4, 3),
+        (row.finish, 7, 1) if row.pulls else (row.finish, 5, 1),
         (_finish_sums, 2, 3),
     ]
     if row.minus:
         steps[:2] = [(_negated(formula), *rest) for formula, *rest in steps[:2]]
     found = [address(blocks(*step), dtype, BLOCKS_ARGUMENTS) for step in steps]
     operands = [takes + gives for _, takes, gives in steps]
-    return np.array([*found, *operands, row.minus, row.keeps, pulls], np.int64)
+    return np.array([*found, *operands, row.minus, row.keeps, row.pulls, row.known], np.int64)
 
 
 @functools.cache
@@ -362,7 +404,7 @@ def loop(letter):
                 if plan[_PULLS]:
                     at = args[0] + first * steps[0]
                     turn(at, steps[0], features, samples, pulls, BLOCK, length, mode)
-            for stage in range(3):
+            for stage in range(plan[_KNOWN], 3):
                 done = 0
                 while done < features:
                     # as many blocks as stand side by side at once
@@ -376,10 +418,10 @@ def loop(letter):
                         mode[_AT + k] = args[k] + first * steps[k] + done * steps[out + 1 + k]
                     own = tile + done * BLOCK if mode[_SHORT_ONES] else work + _X
                     rest = 0.0
-                    if mode[_ACROSS]:
+                    if mode[_ACROSS] and not plan[_KNOWN]:
                         rest = np.inf if plan[_MINUS] else -np.inf
                     places[0] = own
-                    if not (mode[_TURNED] or (stage and mode[_SHORT_ONES])):
+                    if not (mode[_TURNED] or (stage > plan[_KNOWN] and mode[_SHORT_ONES])):
                         k = out if stage == 2 and plan[_KEEPS] else x
                         stays = size if mode[_SHORT_ONES] == 0 else 0  # or is copied in any case
                         places[0] = get(mode[_AT + k], steps[lane + k], lanes, own, stays, rest)
@@ -418,9 +460,9 @@ def loop(letter):
                     done += many * length if mode[_ACROSS] else many
                 if stage == 0 and mode[_ACROSS]:
                     join_maxima(work)
-                if stage == 1:
-                    if mode[_ACROSS]:
-                        join_sums(work)
+                if stage == 1 and mode[_ACROSS]:
+                    join_sums(work)
+                if stage == 1 and not plan[_KNOWN]:
                     places[0] = places[2] = work + _OTHERS
                     places[1], places[3], places[4] = work + _LOW, work + _TOTAL, work + _LOG
                     call(plan[_SUMS], places, 1, mode)

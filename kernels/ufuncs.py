@@ -122,7 +122,7 @@ def _made(name, doc, formula, nin, nout):
 
 def _made_along_axis(name):
     """A ufunc of the softmax family."""
-    nin = 2 if name.endswith("_vjp") else 1
+    nin = 2 if family.TABLE[name].pulls else 1
     plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
     loops = [
         (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)
