@@ -215,7 +215,12 @@ class Optimizer:
         if name == self.rule.rate:
             self.learning_rate = value
         else:
-            self._settings = self._checked({**self._settings, name: value})
+            checked = self._checked({**self._settings, name: value})
+            if callable(value) and self._models:
+                raise TypeError(
+                    f"{name} is a function of Python's, which compiled models cannot call"
+                )
+            self._settings = checked
             self._write()
 
     @property
@@ -462,7 +467,7 @@ class Optimizer:
         if self.rule.ahead:
             calls = dfw is not None or dfb is not None
             nargs = 2 if nargs is None and calls else nargs
-            if nargs is not None and (isinstance(nargs, bool) or nargs not in (0, 1, 2)):
+            if nargs is not None and (type(nargs) is not int or nargs not in (0, 1, 2)):
                 raise ValueError(f"nargs must be 0, 1 or 2, not {nargs!r}")
             ahead = calls or nargs == 0
             if calls and nargs:

@@ -105,7 +105,7 @@ def test_gradients_of_nag_that_the_caller_looked_up():
         for g in (np.array([1.0, 2.0]), np.array([-3.0, 0.5])):
             v = 0.8 * v - 0.2 * 0.5 * g
             np.testing.assert_allclose(opt.update(g, 0.0, nargs=0, **given)[0], v, rtol=1e-15)
-    for wrong in (3, -1, "2", 1.5, True):
+    for wrong in (3, -1, "2", 2.0, True):
         with pytest.raises(ValueError, match="nargs must be 0, 1 or 2"):
             get_opt("NAG").update(1.0, 1.0, nargs=wrong)
     np.testing.assert_allclose(get_opt("NAG").update(1.0, 1.0, nargs=2)[0], -1.9e-3, rtol=1e-15)
@@ -247,6 +247,16 @@ def test_settings_reach_every_way_of_training():
 @njit
 def train_once(model, x, t, work):
     return train_step(model, x, t, 1e-3, work)
+
+
+def test_compiled_models_get_no_function_of_python():
+    nn, opt = network((2, 3), ["tanh"], "SumSquaresError"), get_opt("SantaE", rng=0)
+    model = nn.compiled(opt)
+    with pytest.raises(TypeError, match="anne_func is a function of Python's"):
+        opt.anne_func = lambda t, n: t**n
+    assert opt.anne_func is None
+    del model
+    opt.anne_func = lambda t, n: t**n
 
 
 # --- states
