@@ -24,7 +24,8 @@ class MixtureDensityError(CostFunction):
     With K components and L targets a network has K + K L + K outputs: the logits of the mixing
     coefficients, the means, component by component, and the logarithms of the widths. `activate`
     makes mixing coefficients, means and widths of them, in the same columns, and `split` arrays.
-    The sum is shifted by its largest term, so the cost is finite for data far away from all means.
+    The sum is shifted by its largest term, so the cost is finite for data far away from all means
+    and for any width: what is in range is found, and what is not is infinite, never NaN.
 
     Parameters
     ----------

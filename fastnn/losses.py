@@ -124,7 +124,8 @@ _ROWS = (
         activation="mean, variance", per_target=2,
         notes="Negative log likelihood of normal targets whose mean and variance a network gives. "
         "Of L targets it has 2 L outputs: the means m, then the logarithms s of the variances. "
-        "`activate` makes means and variances of them.",
+        "`activate` makes means and variances of them. However small or large the variance, cost and "
+        "gradient are exact where they are in range, and infinite where they are not, never NaN.",
         peers="PyTorch's ``gaussian_nll_loss`` takes the variance itself and bounds it from below, "
         "and leaves out log 2π unless ``full=True``. Keras has none.",
         example=">>> cost = GaussianNLL()\n"

@@ -311,6 +311,105 @@ def test_mixture_of_far_data(dtype):
             assert abs(ours - theirs) <= 16 * eps * max(abs(theirs), mpmath.mpf("1e-30"))
 
 
+def assert_exact(found, exact, dtype, operations):
+    """Equal up to roundings, relative to each number; infinite exactly where it overflows."""
+    limit, eps = float(np.finfo(dtype).max), float(np.finfo(dtype).eps)
+    if abs(exact) > limit:
+        assert found == mpmath.sign(exact) * np.inf
+    else:
+        bound = operations * (eps * abs(exact) + float(np.finfo(dtype).smallest_subnormal))
+        assert abs(float(found) - exact) <= bound
+
+
+WIDTHS = [-1e4, -2000.0, -1500.0, -1420.0, -1300.0, -800.0, -700.0, -400.0, -180.0, -170.0,
+          -150.0, -100.0, -90.0, -60.0, -1.0, 60.0, 180.0, 800.0, 3000.0, 1e4]  # fmt: skip
+
+
+@dtypes
+@pytest.mark.parametrize("s", WIDTHS)
+def test_gaussian_of_any_width(s, dtype):
+    cost, info = fastnn.GaussianNLL("none"), np.finfo(dtype)
+    sizes = (0.0, info.tiny, float(info.tiny) ** 0.5, -1e-3, 1.0, -1e4)
+    with mpmath.workprec(200):
+        for apart in sizes:
+            a, t = np.array([[apart, s]], dtype), np.zeros((1, 1), dtype)
+            d, w = mpmath.mpf(float(a[0, 0])), mpmath.mpf(s)
+            square = d * d * mpmath.exp(-w)
+            slack = 4 + (abs(w) + square) / (abs(w + square) + 1)  # terms that cancel
+            value = (w + square + mpmath.log(2 * mpmath.pi)) / 2
+            assert_exact(cost(a, t)[0], value, dtype, 8 * slack)
+            slope = cost.delta(a, t)[0]
+            assert_exact(slope[0], d * mpmath.exp(-w), dtype, 16)
+            # 1 - square cancels
+            assert_exact(slope[1], (1 - square) / 2, dtype, 16 * (1 + square) / (abs(1 - square)))
+
+
+@dtypes
+@pytest.mark.parametrize("s", WIDTHS)
+def test_mixture_of_any_width(s, dtype):
+    cost, info = fastnn.MixtureDensityError("none", components=2, targets=1), np.finfo(dtype)
+    sizes = (0.0, info.tiny, float(info.tiny) ** 0.5, -1e-3, 1.0, -1e4)
+    with mpmath.workprec(60000):  # exp(-2e4)
+        for apart in sizes:
+            a = np.array([[0.5, 0.0, apart, 1.0, s, 1.0]], dtype)
+            t = np.zeros((1, 1), dtype)
+            x = [mpmath.mpf(float(v)) for v in a[0]]
+            logits, means, widths = x[:2], x[2:4], x[4:]
+            squares = [m * m * mpmath.exp(-2 * w) for m, w in zip(means, widths, strict=True)]
+            mixing = exact_softmax(logits)
+            terms = [
+                mpmath.log(p) - w - q / 2
+                for p, w, q in zip(mixing, widths, squares, strict=True)
+            ]  # fmt: skip
+            top = max(terms)
+            part = exact_softmax(terms)
+            log_sum = top + mpmath.log(mpmath.fsum(mpmath.exp(u - top) for u in terms))
+            value = mpmath.log(2 * mpmath.pi) / 2 - log_sum
+            # an exponential of u is off by |u| roundings
+            size = 1 + max((abs(w) + q for w, q, p in zip(widths, squares, part, strict=True)
+                            if p > mpmath.mpf(10) ** -600), default=0)  # fmt: skip
+            assert_exact(cost(a, t)[0], value, dtype, 16 * size / (abs(value) + 1))
+            found = cost.delta(a, t)[0]
+            assert not np.isnan(found).any()
+            for k in range(2):
+                slope = part[k] * means[k] * mpmath.exp(-2 * widths[k])
+                assert_exact(found[2 + k], slope, dtype, 16 * size)
+            expected = [mixing[k] - part[k] for k in range(2)]
+            expected += [part[k] * (1 - squares[k]) for k in range(2)]
+            for ours, exact in zip(found[[0, 1, 4, 5]], expected, strict=True):
+                bound = 16 * float(info.eps) * size * (1 + part[0] * squares[0])
+                assert abs(float(ours) - exact) <= bound
+
+
+@dtypes
+def test_very_narrow(dtype):
+    a, eps = np.array([[1.0, -1e4]], dtype), float(np.finfo(dtype).eps)
+    gaussian = fastnn.GaussianNLL()
+    assert gaussian(a, [[1.0]]) == pytest.approx(np.log(2 * np.pi) / 2 - 5000, rel=2 * eps)
+    assert np.array_equal(gaussian.delta(a, [[1.0]]), [[0.0, 0.5]])
+    assert np.array_equal(gaussian.delta(a, [[0.0]]), [[np.inf, -np.inf]])
+    assert np.array_equal(gaussian.delta(a, [[0.0]], [0.0]), [[0.0, 0.0]])
+    mixture = fastnn.MixtureDensityError(components=2)
+    a = np.array([[0.0, 0.0, 0.0, 1.0, -800.0, 1.0]], dtype)
+    exact = np.log(2 * np.pi) / 2 + np.log(2) - 800  # the other is 0 beside it
+    assert mixture(a, [[0.0]]) == pytest.approx(exact, rel=2 * eps)
+    assert np.array_equal(mixture.delta(a, [[0.0]]), [[-0.5, 0.5, 0.0, 0.0, 1.0, 0.0]])
+
+
+@dtypes
+def test_infinitely_narrow(dtype):
+    """Infinite costs where the likelihood is infinite or zero, and gradients without NaN."""
+    narrow = np.array([[0.0, 0.0, 1.0, 5.0, -np.inf, -np.inf]], dtype)
+    for cost, a in (
+        (fastnn.GaussianNLL(), np.array([[1.0, -np.inf]], dtype)),
+        (fastnn.MixtureDensityError(components=2), narrow),
+    ):
+        assert cost(a, [[1.0]]) == -np.inf
+        assert cost(a, [[2.0]]) == np.inf
+        for t in (1.0, 2.0):
+            assert not np.isnan(cost.delta(a, [[t]])).any()
+
+
 def test_mixture_of_one_component_is_the_gaussian():
     one, gaussian = fastnn.MixtureDensityError(components=1), fastnn.GaussianNLL()
     assert one([[7.0, 0.3, -0.2]], [[1.0]]) == pytest.approx(gaussian([[0.3, -0.4]], [[1.0]]))
