@@ -204,10 +204,11 @@ def _ascend(mixing: Array, means: Array, widths: Array) -> Array:
     for number in range(_ASCENT):
         here = t[left]
         parts = mixing[left, np.newaxis], means[left, np.newaxis], widths[left, np.newaxis]
-        step, reach = _step(*parts, here, number >= _SHIFTS)
+        step, shift, reach = _step(*parts, here, number >= _SHIFTS)
         t[left] = here + step
-        moved = np.abs(step) > 4 * _EPS * (np.abs(here) + reach)
-        left = left[moved.any(axis=(1, 2))]
+        # of the plain shift: Newton's step from where the density is flat is mostly rounding
+        moves = np.abs(shift) > 4 * _EPS * (np.abs(here) + reach)
+        left = left[moves.any(axis=(1, 2))]
         if not left.size:
             break
     return t
@@ -215,8 +216,8 @@ def _ascend(mixing: Array, means: Array, widths: Array) -> Array:
 
 def _step(
     mixing: Array, means: Array, widths: Array, t: Array, newton: bool
-) -> tuple[Array, Array]:
-    """A step up from t, and the mean distance of the means, both weighted, (samples, K, L)."""
+) -> tuple[Array, Array, Array]:
+    """A step up from t, distance to the weighted mean of the means, and their mean distance."""
     shares = _log_shares(mixing, means, widths, t, more=2)
     top = shares.max(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
@@ -226,7 +227,7 @@ def _step(
     weight = shares[..., np.newaxis]
     shift, reach = (weight * apart).sum(axis=-2), (weight * np.abs(apart)).sum(axis=-2)
     if not newton:
-        return shift, reach
+        return shift, shift, reach
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         root = np.sqrt(weight) * apart / widths[..., np.newaxis]
     root = np.where((weight > 0) & (apart != 0), root, 0.0)
@@ -240,4 +241,5 @@ def _step(
     far = np.abs(long) > reach / 4
     before, after = (_log_density(mixing, means, widths, x) for x in (t, t + long))
     worse = after < before - 4 * _EPS * (1 + np.abs(before))
-    return np.where(worse[..., np.newaxis] | far.any(axis=-1, keepdims=True), shift, long), reach
+    plain = worse[..., np.newaxis] | far.any(axis=-1, keepdims=True)
+    return np.where(plain, shift, long), shift, reach
