@@ -64,8 +64,10 @@ class CostFunction:
         if reduction is None:
             reduction = self.row.reduction  # type: ignore[assignment]
         if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-            known = "'sum', 'mean' or 'none'"
-            raise ValueError(f"reduction must be {known}, not {reduction!r}")
+            known, names = "'sum', 'mean' or 'none'", [f"{name}=" for name in self.row.parameters]
+            hint = f"; parameters are given by name: {', '.join(names)}"
+            hint = "" if isinstance(reduction, str) or not names else hint
+            raise ValueError(f"reduction must be {known}, not {reduction!r}{hint}")
         self._parameters: dict[str, Any] = self.row.checked(parameters)
         self.reduction = reduction
 

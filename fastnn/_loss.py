@@ -181,6 +181,8 @@ class Loss:
             if value is None:
                 return None
             vector = weights(name, value, np.dtype(np.float64))
+            if not vector.size:
+                raise ValueError(f"{name} is empty, expected one number a class, or None")
             if vector.ndim != 1:
                 raise ValueError(f"{name} has shape {vector.shape}, expected one number a class")
             return tuple(vector.tolist())

@@ -44,8 +44,8 @@ class MixtureDensityError(CostFunction):
     References
     ----------
     Bishop, *Pattern Recognition and Machine Learning* (2006), section 5.6, eqs 5.148 to 5.160;
-    Bishop, Mixture density networks, 1994. Neither PyTorch nor Keras has it; TensorFlow
-    Probability has it as a distribution.
+    Bishop, Mixture density networks, 1994. PyTorch, Keras and optax do not have it;
+    TensorFlow Probability has it as a distribution.
 
     Examples
     --------

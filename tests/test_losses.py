@@ -37,7 +37,9 @@ def test_classes_come_from_the_table(name):
     assert getattr(losses, name) is kind is getattr(fastnn, name)
     assert name in losses.__all__
     assert name in fastnn.__all__
-    assert kind.__doc__
+    for heading in ("Parameters", "Notes", "References", "Examples"):
+        assert f"\n{heading}\n{'-' * len(heading)}\n" in inspect.getdoc(kind)
+    assert all(peer in kind.__doc__ for peer in ("PyTorch", "Keras", "optax"))
     assert kind().reduction == row.reduction
     known = inspect.signature(kind).parameters
     assert list(known) == ["reduction", *row.parameters]
@@ -253,6 +255,41 @@ def test_divergence_of_probabilities_from_themselves_is_zero():
     assert abs(cost(logits, t)) <= 4e-16
     assert np.abs(cost.delta(logits, t)).max() <= 2e-16
     assert cost([[0.0, 0.0]], [[1.0, 0.0]]) == pytest.approx(np.log(2))
+
+
+@dtypes
+def test_divergence_is_never_negative(dtype):
+    """Of close distributions too, where it is e²/2 of relative differences e, with many digits."""
+    cost, rng = fastnn.KLDivergence("none"), np.random.default_rng(0)
+    logits = rng.normal(size=(1000, 10)).astype(dtype)
+    eps = float(np.finfo(dtype).eps)
+    y = np.exp(logits.astype(np.float64))
+    y /= y.sum(axis=1, keepdims=True)
+    found = cost(logits, y.astype(dtype))
+    assert (found >= 0).all()
+    assert found.max() <= 64 * eps**2
+    factor = 1 + eps**0.25 * rng.normal(size=y.shape)
+    t = (y * factor / (y * factor).sum(axis=1, keepdims=True)).astype(dtype)
+    with mpmath.workprec(200):
+        for a, b, ours in zip(logits[:50], t[:50], cost(logits[:50], t[:50]), strict=True):
+            exact = exact_softmax([mpmath.mpf(float(x)) for x in a])
+            p = [mpmath.mpf(float(x)) for x in b]
+            # without the rounding of the sum, which is not known from 1
+            exact = mpmath.fsum(
+                u * mpmath.log(u / v) + v - u for u, v in zip(p, exact, strict=True)
+            )
+            assert abs(float(ours) - exact) <= 16 * eps**0.75 * exact
+
+
+@dtypes
+def test_divergence_of_targets_that_do_not_sum_to_one(dtype):
+    cost, a = fastnn.KLDivergence(), np.array([[0.5, -1.0, 2.0]], dtype)
+    t = np.array([[0.2, 0.1, 0.05]], dtype)
+    y = cost.activate(a)
+    exact = (t * np.log(t / y)).sum()
+    assert exact < 0
+    assert cost(a, t) == pytest.approx(exact, rel=16 * float(np.finfo(dtype).eps))
+    assert cost.delta(a, t) == pytest.approx(y * t.sum() - t, rel=16 * float(np.finfo(dtype).eps))
 
 
 @dtypes
@@ -549,6 +586,7 @@ def test_targets_out_of_range(name, target, words):
         ("SigmoidCrossEntropy", {"label_smoothing": 1.1}, "label_smoothing must be from 0 to 1"),
         ("SoftmaxCrossEntropy", {"label_smoothing": -1}, "label_smoothing must be from 0 to 1"),
         ("SoftmaxCrossEntropy", {"class_weight": [1, -1]}, r"class_weight\[1\] is -1.0"),
+        ("SoftmaxCrossEntropy", {"class_weight": []}, "class_weight is empty, expected one number"),
         ("SoftmaxCrossEntropy", {"class_weight": 1.0}, r"class_weight has shape \(\)"),
         ("MixtureDensityError", {"components": 0}, "components must be at least 1, but is 0"),
         ("MixtureDensityError", {"targets": 0}, "targets must be at least 1, but is 0"),
@@ -557,6 +595,18 @@ def test_targets_out_of_range(name, target, words):
 def test_parameters_out_of_range(name, parameters, message):
     with pytest.raises(ValueError, match=message):
         COSTS[name](**parameters)
+
+
+def test_parameters_are_given_by_name():
+    message = r"reduction must be .*, not 0\.5; parameters are given by name: delta="
+    with pytest.raises(ValueError, match=message):
+        fastnn.Huber(0.5)
+    with pytest.raises(ValueError, match=r"not 3; .* by name: components=, targets=$"):
+        fastnn.MixtureDensityError(3)
+    with pytest.raises(ValueError, match=r"not 0\.5$"):
+        fastnn.LogCosh(0.5)
+    with pytest.raises(ValueError, match=r"not 'total'$"):
+        fastnn.Huber("total")
 
 
 def test_parameters_of_another_kind():

@@ -117,7 +117,9 @@ def test_modes_about_to_merge(apart, shift):
     assert (root > 0.05) == (apart > 1)
     found = (cost.modes(y)[:, 0] - shift) / sigma
     # flat to eps^(1/3) of the width where they merge
-    assert np.abs(np.sort(found) - [-root, root]).max() <= 4 * (np.finfo(float).eps * max(1, shift)) ** (1 / 3)
+    assert np.abs(np.sort(found) - [-root, root]).max() <= 4 * (
+        np.finfo(float).eps * max(1, shift)
+    ) ** (1 / 3)
 
 
 def test_modes_about_to_merge_in_a_plane():
