@@ -37,8 +37,9 @@ class Form:
         """Refuse targets out of their range; NaN passes."""
         if not t.size or self.least == -math.inf:
             return
-        # two passes without a temporary; comparisons with NaN are false
-        if not self.whole and not (t.min() < self.least or t.max() > self.most):
+        # passes that take no time beside those below; comparisons with NaN are false
+        within = not (t.min() < self.least or t.max() > self.most)
+        if within and (not self.whole or (t == np.floor(t)).all()):
             return
         bad = (t < self.least) | (t > self.most)
         if self.whole:

@@ -26,9 +26,9 @@ _OVER_SAMPLES = "PyTorch and Keras average over all elements by default."
 _ROWS = (
     Loss(
         "SumSquaresError", "squares", "Σ (a - t)² / 2",
-        peers="The sum of optax's ``l2_loss``, (a - t)² / 2 of each output. PyTorch's ``mse_loss``, "
-        "Keras' ``MeanSquaredError`` and scikit-learn's ``mean_squared_error`` are the mean of "
-        "(a - t)²: that is `MeanSquaredError`.",
+        peers="The sum of optax's ``l2_loss``, (a - t)² / 2 of each output. PyTorch's "
+        "``mse_loss``, Keras' ``MeanSquaredError`` and scikit-learn's ``mean_squared_error`` are "
+        "the mean of (a - t)²: that is `MeanSquaredError`.",
         example=">>> cost = SumSquaresError()\n"
         ">>> cost([[1.0, 2.0]], [[0.0, 4.0]])\n"
         "2.5\n"
@@ -139,8 +139,9 @@ _ROWS = (
         activation="mean, variance", per_target=2,
         notes="Negative log likelihood of normal targets whose mean and variance a network gives. "
         "Of L targets it has 2 L outputs: the means m, then the logarithms s of the variances. "
-        "`activate` makes means and variances of them. However small or large the variance, cost and "
-        "gradient are exact where they are in range, and infinite where they are not, never NaN.",
+        "`activate` makes means and variances of them. However small or large the variance, "
+        "cost and gradient are exact where they are in range, and infinite where they are not, "
+        "never NaN.",
         peers="PyTorch's ``gaussian_nll_loss`` takes the variance itself and bounds it from below, "
         "and leaves out log 2π unless ``full=True``. Keras and optax have "
         "none.",
