@@ -16,8 +16,6 @@ from .kernels.jit import address
 
 __all__ = ["REDUCTIONS", "CostFunction", "CostKernels", "Reduction", "check_total"]
 
-_SCRATCH = 4  # rows, see ``kernels/costs.py``
-
 Reduction: TypeAlias = Literal["sum", "mean", "none"]
 REDUCTIONS = "sum", "mean", "none"
 
@@ -208,12 +206,9 @@ class CostFunction:
         out = np.zeros(_samples(x))
         features, columns = _features(x), _features(t)
         if x.size:
-            target = address(self.row.cost.value, x.dtype)
-            a = x.reshape(-1, features).copy()
-            b = np.empty((out.size, columns + 1), x.dtype)
-            b[:, :-1], b[:, -1] = t.reshape(-1, columns), w.reshape(-1)
-            scratch, numbers = np.empty(_SCRATCH, x.dtype), self.numbers(features)
-            rows.run_each(target, a, b, scratch, numbers, columns, out)
+            target, numbers = address(self.row.cost.value, x.dtype), self.numbers(features)
+            given = (values.reshape(-1) for values in (x, t, w))
+            rows.run_each(target, *given, numbers, out, features, columns)
         return out.astype(x.dtype).reshape(x.shape[:-1])
 
     def _run(

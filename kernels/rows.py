@@ -73,12 +73,17 @@ def _scatter(columns, samples, rows, features):
 
 
 @kernel
-def run_each(target, a, b, c, parameters, k, out):
-    """Call it for the rows of a and b, one by one; sets what it returns for each."""
-    m, columns, p = a.shape[1], b.shape[1], pointer(parameters, 0)
+def run_each(target, x, t, w, parameters, out, features, columns):
+    """The same for each sample by itself; sets what the kernel returns for it."""
+    work = np.empty(features + columns + 1 + _SCRATCH, x.dtype)
+    a, b = pointer(work, 0), pointer(work, features)
+    weight = pointer(b, columns)
+    c, p = pointer(weight, 1), pointer(parameters, 0)
     for r in range(out.size):
-        x, t = pointer(a, r * m), pointer(b, r * columns)
-        out[r] = call(target, x, t, pointer(c, 0), p, m, 1, k, 0)
+        _gather(pointer(x, r * features), a, 1, features)
+        _gather(pointer(t, r * columns), b, 1, columns)
+        weight[0] = w[0] if w.size == 1 else w[r]
+        out[r] = call(target, a, b, c, p, features, 1, columns, 0)
 
 
 TAKEN, REFUSED = 0, 1

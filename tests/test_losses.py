@@ -103,6 +103,31 @@ def test_equals_reference(case, shape, dtype):
     assert np.array_equal(logits, kept)
 
 
+@dtypes
+@cases
+def test_many_samples_are_their_parts(case, dtype):
+    """More than kernels take at once; with weights, and in parts that end elsewhere."""
+    logits, t = sample(made(case)[0], 2500, 3, dtype)
+    kept, weights = (logits.copy(), t.copy()), np.random.default_rng(1).uniform(0, 2, 2500)
+    weights = weights.astype(dtype)
+    for w in (None, weights):
+        parts = [
+            (logits[k : k + 700], t[k : k + 700], None if w is None else w[k : k + 700])
+            for k in range(0, 2500, 700)
+        ]
+        total, each = made(case, reduction="sum")[0], made(case, reduction="none")[0]
+        found, expected = total(logits, t, w), [total(*part) for part in parts]
+        single = np.concatenate([each(*part) for part in parts])
+        assert_close(each(logits, t, w), single, operations=4)
+        assert abs(found - sum(expected)) <= np.finfo(dtype).eps * np.abs(single).sum()
+        delta = np.concatenate([total.delta(*part) for part in parts])
+        assert_close(total.delta(logits, t, w), delta, operations=4)
+    rows = np.concatenate([total.activate(logits[k : k + 700]) for k in range(0, 2500, 700)])
+    assert_close(total.activate(logits), rows, operations=4)
+    assert np.array_equal(logits, kept[0])
+    assert np.array_equal(t, kept[1])
+
+
 @cases
 def test_delta_is_the_derivative_of_the_cost(case):
     cost, _ = made(case)
