@@ -19,6 +19,7 @@ import numpy.typing as npt
 from tables import filled
 
 import fastnn
+from fastnn.optimizers import LBFGS
 from fastnn.reference import ReferenceOptimizer
 from fastnn.reference.optimizers import DEFAULTS, RULES
 
@@ -171,6 +172,24 @@ def converged(task: Task, step: Step) -> tuple[int | None, float]:
     return None, cost
 
 
+def by_curvature(task: Task) -> tuple[int | None, float]:
+    """The same of L-BFGS as `fit` runs it, whose steps are iterations."""
+    from scipy.optimize import minimize
+
+    costs = [task.function(task.start)[0]]
+    least = 10 * float(np.finfo(np.float64).eps)
+    minimize(
+        task.function, task.start, jac=True, method="L-BFGS-B",
+        callback=lambda intermediate_result: costs.append(float(intermediate_result.fun)),
+        options={"maxiter": task.limit, "ftol": least, "gtol": 1e-8},
+    )  # fmt: skip
+    high = [t for t, cost in enumerate(costs) if not cost <= task.enough]
+    count = high[-1] + 1 if high else 0
+    return (count, costs[min(count + STAY, len(costs) - 1)]) if count < len(costs) else (
+        None, costs[-1]
+    )  # fmt: skip
+
+
 def tuned(name: str) -> tuple[float, ...]:
     """The learning rates of fewest steps."""
     tried = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5)]
@@ -196,7 +215,16 @@ def table() -> list[str]:
             count, cost = converged(task, step)
             cells += [f"{rate:g}", "–" if count is None else str(count), f"{cost:.1e}"]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    return [*lines, line_of_lbfgs()]
+
+
+def line_of_lbfgs() -> str:
+    """Its line, which has no rates."""
+    cells = [f"`{LBFGS}`"]
+    for task in tasks().values():
+        count, cost = by_curvature(task)
+        cells += ["", "–" if count is None else str(count), f"{cost:.1e}"]
+    return f"| {' | '.join(cells)} |"
 
 
 PANELS = {
