@@ -6,7 +6,9 @@ settings, by its reference in `fastnn/reference/optimizers`. ``--tune`` looks fo
 
 from __future__ import annotations
 
+import datetime
 import functools
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ import numpy.typing as npt
 from tables import filled
 
 import fastnn
+from fastnn import info
 from fastnn.reference import ReferenceOptimizer
 from fastnn.reference.optimizers import DEFAULTS, RULES
 
@@ -196,7 +199,10 @@ def table() -> list[str]:
             count, cost = converged(task, step)
             cells += [f"{rate:g}", "–" if count is None else str(count), f"{cost:.1e}"]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    today = datetime.datetime.now(datetime.UTC).date()
+    made = f"`python docs/convergence.py`, {today}, fastnn {fastnn.__version__}"
+    machine = f"{info.cpu_name()}, Python {platform.python_version()}, NumPy {np.__version__}"
+    return [*lines, "", f"{made}, {machine}."]
 
 
 PANELS = {

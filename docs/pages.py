@@ -27,7 +27,6 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 FLOAT32 = ROOT / "tests" / "accuracy" / "float32.md"
 RESULTS = ROOT / "docs" / "performance.json"  # results.json of `fastnn bench`
-INCLUDED = README, FLOAT32, RESULTS
 
 # Modules whose pages say everything about their names, in the order of the reference.
 MODULES = (
@@ -166,7 +165,8 @@ def fill(app: Any, page: str, source: list[str]) -> None:
     An event of Sphinx, called with each page as it is read.
     """
     if page in MARKS:
-        for path in (*ROOT.glob("docs/*.py"), *ROOT.glob("fastnn/*.py"), *INCLUDED):
+        made_of = [*ROOT.glob("docs/*.py"), *ROOT.glob("fastnn/*.py"), README, FLOAT32, RESULTS]
+        for path in filter(Path.exists, made_of):
             app.env.note_dependency(str(path))
     text = filled(source[0], MARKS.get(page, {}))
     for there, here in ELSEWHERE.items():
