@@ -22,7 +22,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "bench"]
 source_suffix = {".md": "markdown"}
 
 # As a code host reads them: links to headings, and pages that are also read there.
@@ -42,6 +42,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True, "no-value"
 html_theme = "furo"
 html_title = f"fastnn {version}"
 html_static_path = ["theme"]
+html_extra_path = ["bench"] if (HERE / "bench").exists() else []
 html_favicon = "theme/favicon.svg"
 html_css_files = ["fastnn.css"]
 html_copy_source = False

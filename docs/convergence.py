@@ -22,6 +22,7 @@ from tables import filled
 
 import fastnn
 from fastnn import info
+from fastnn.optimizers import LBFGS
 from fastnn.reference import ReferenceOptimizer
 from fastnn.reference.optimizers import DEFAULTS, RULES
 
@@ -174,6 +175,24 @@ def converged(task: Task, step: Step) -> tuple[int | None, float]:
     return None, cost
 
 
+def by_curvature(task: Task) -> tuple[int | None, float]:
+    """The same of L-BFGS as `fit` runs it, whose steps are iterations."""
+    from scipy.optimize import minimize
+
+    costs = [task.function(task.start)[0]]
+    least = 10 * float(np.finfo(np.float64).eps)
+    minimize(
+        task.function, task.start, jac=True, method="L-BFGS-B",
+        callback=lambda intermediate_result: costs.append(float(intermediate_result.fun)),
+        options={"maxiter": task.limit, "ftol": least, "gtol": 1e-8},
+    )  # fmt: skip
+    high = [t for t, cost in enumerate(costs) if not cost <= task.enough]
+    count = high[-1] + 1 if high else 0
+    return (count, costs[min(count + STAY, len(costs) - 1)]) if count < len(costs) else (
+        None, costs[-1]
+    )  # fmt: skip
+
+
 def tuned(name: str) -> tuple[float, ...]:
     """The learning rates of fewest steps."""
     tried = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5)]
@@ -202,7 +221,16 @@ def table() -> list[str]:
     today = datetime.datetime.now(datetime.UTC).date()
     made = f"`python docs/convergence.py`, {today}, fastnn {fastnn.__version__}"
     machine = f"{info.cpu_name()}, Python {platform.python_version()}, NumPy {np.__version__}"
-    return [*lines, "", f"{made}, {machine}."]
+    return [*lines, line_of_lbfgs(), "", f"{made}, {machine}."]
+
+
+def line_of_lbfgs() -> str:
+    """Its line, which has no rates."""
+    cells = [f"`{LBFGS}`"]
+    for task in tasks().values():
+        count, cost = by_curvature(task)
+        cells += ["", "–" if count is None else str(count), f"{cost:.1e}"]
+    return f"| {' | '.join(cells)} |"
 
 
 PANELS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,9 @@ def _save(figure: Any, axes: Any, name: str) -> None:
     path = FOLDER / f"{name}.svg"
     if not path.exists() or path.read_text(encoding="utf-8") != drawn.getvalue():
         FOLDER.mkdir(exist_ok=True)
-        path.write_text(drawn.getvalue(), encoding="utf-8")
+        new = path.with_suffix(f".{os.getpid()}")  # another build may be reading the old one
+        new.write_text(drawn.getvalue(), encoding="utf-8")
+        new.replace(path)
 
 
 def shown(kind: str, names: list[str], draw: Callable[[str], str], words: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 README = ROOT / "README.md"
 FLOAT32 = ROOT / "tests" / "accuracy" / "float32.md"
-RESULTS = ROOT / "docs" / "performance.json"  # results.json of `fastnn bench`
+REPORT = ROOT / "docs" / "bench" / "report.md"  # `fastnn bench --peers --out docs/bench`
 
 # Modules whose pages say everything about their names, in the order of the reference.
 MODULES = (
@@ -137,14 +136,11 @@ def measured() -> list[str]:
     """README's figures; and those of ``fastnn bench``, where its results were kept."""
     section = README.read_text(encoding="utf-8").split("\n## Measured\n")[1].split("\n## ")[0]
     lines = re.sub(r"\]\((?=[\w.])(?!https?:)", "](../", section).split("\n")
-    if not RESULTS.exists():
+    if not REPORT.exists():
         return lines
-    from fastnn.bench.results import Row
-    from fastnn.bench.tables import in_markdown
-
-    found = json.loads(RESULTS.read_text(encoding="utf-8"))
-    rows = [Row.from_json(row) for row in found["rows"]]
-    return ["", *in_markdown(found, rows).split("\n"), "", "## The demo and the task table", *lines]
+    more = '<a href="report.html">The same with pictures.</a>'
+    report = REPORT.read_text(encoding="utf-8").split("\n")
+    return [*report, more, "", "## The demo and the task table", *lines]
 
 
 MARKS = {
@@ -165,7 +161,7 @@ def fill(app: Any, page: str, source: list[str]) -> None:
     An event of Sphinx, called with each page as it is read.
     """
     if page in MARKS:
-        made_of = [*ROOT.glob("docs/*.py"), *ROOT.glob("fastnn/*.py"), README, FLOAT32, RESULTS]
+        made_of = [*ROOT.glob("docs/*.py"), *ROOT.glob("fastnn/*.py"), README, FLOAT32, REPORT]
         for path in filter(Path.exists, made_of):
             app.env.note_dependency(str(path))
     text = filled(source[0], MARKS.get(page, {}))
@@ -183,6 +179,8 @@ class SourceLinks(SphinxTransform):
         """Replace the links of a page."""
         for node in list(self.document.findall(addnodes.download_reference)):
             path = (Path(self.env.srcdir) / self.env.docname).parent / node["reftarget"]
+            if path.suffix != ".py":
+                continue
             found = path.resolve().relative_to(ROOT)
             self.env.metadata[self.env.docname].setdefault("sources", set()).add(str(found))
             up = "../" * self.env.docname.count("/")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browser import chromium, need, served
+from browser import BUILT, chromium, need, served
 
 import fastnn
 from fastnn.activations import ACTIVATIONS
@@ -37,11 +37,13 @@ SEEN = """({
 
 
 @pytest.fixture(scope="module")
-def site():
+def site(tmp_path_factory):
     """The folder of the pages."""
+    if BUILT:
+        return ROOT / BUILT
     for name in ("sphinx", "myst_parser", "furo"):
         need(importlib.util.find_spec(name), name)
-    folder = ROOT / "docs" / "_build"
+    folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "-q", ROOT / "docs", folder]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr

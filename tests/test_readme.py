@@ -29,4 +29,4 @@ def test_program_runs(program, capsys):
 
 def test_there_are_programs_and_commands():
     assert len(PROGRAMS) == 31
-    assert re.search(r"python3 -m venv \.venv .*pytest\n", README)
+    assert re.search(r"python3 -m venv \.venv .*pytest -n 2\n", README)
