@@ -198,6 +198,7 @@ _ROWS = (
 )  # fmt: skip
 
 LOSSES: dict[str, Loss] = {row.name: row for row in _ROWS}
+"""All rows, by name."""
 
 _TARGETS = {
     "numbers": "Numbers.",
@@ -256,6 +257,7 @@ def _documentation(row: Loss) -> str:
 
 
 COSTS: dict[str, type[CostFunction]] = {row.name: _class(row) for row in _ROWS}
+"""Their classes, by name."""
 globals().update(COSTS)
 __all__ += [name for name in COSTS if name != "MixtureDensityError"]
 

@@ -274,6 +274,7 @@ _ROWS = (
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {row.name: row for row in _ROWS}
+"""All rows, by name."""
 _ALIASES = {**RULES, "SDG": RULES["SGD"], "momentum": RULES["MSGD"], "Nesterov": RULES["NAG"]}
 
 
