@@ -466,3 +466,10 @@ def test_who_fails_is_left_out(monkeypatch):
     contest = networks.Contest(1, 1e-5, peers=False, quick=True)
     _, found = contest.field({**vars(TASKS["xor"]), "epochs": 3})
     assert found.left_out == {"NumPy": "fails: no memory"}
+
+
+def test_tasks_say_what_they_are():
+    case = {"sizes": [2, 4, 1], "activation": "tanh", "batch": 9, "optimizer": "SGD"}
+    one = Row(**{**vars(row("xor", "training", fastnn=[1, 1])), "axis": "", "case": case})
+    (table,) = tables.tables([one])
+    assert table.body[0][0].text == "xor: 2-4-1 tanh, batch 9, SGD"
