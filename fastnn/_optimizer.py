@@ -673,6 +673,10 @@ class Optimizer:
         """Go on from what `state_dict` gave."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be what state_dict() gave, not {state!r}")
+        state = {  # NumPy's archives have arrays only
+            key: value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+            for key, value in state.items()
+        }
         if state.get("name") != self.rule.name:
             raise ValueError(f"state is that of {state.get('name')!r}, expected {self.rule.name!r}")
         rest = [*self.rule.memory, *(["seed"] if self.rule.noisy else [])]

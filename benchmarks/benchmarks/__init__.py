@@ -13,12 +13,6 @@ process that has imported everything, not a new interpreter.
 Times are those of one process on an idle machine. ``bench_startup`` is about the first second of a
 process, ``bench_training`` about whole trainings and their memory, ``bench_inference`` about
 predictions, ``bench_vecmath`` about elementary functions, ``bench_activations`` and
-``bench_losses`` about those of the tables. Trainings and predictions are the tasks of ``peers``,
-the folder beside this one, where they are compared with other libraries; activations are, in
-``activations``.
+``bench_losses`` about those of the tables. What they measure is that of ``fastnn.bench``, where it
+is compared with other libraries.
 """
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parent.parent))  # of ``peers`` and ``activations``

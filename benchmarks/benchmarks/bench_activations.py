@@ -1,8 +1,7 @@
 """Every activation of the table: its values, derivatives and products, and NumPy's reference."""
 
-from activations.cases import case_of, oracle, ours
-
 from fastnn.activations import ACTIVATIONS
+from fastnn.bench.activations.cases import case_of, oracle, ours
 
 # Every combination runs in a process of its own, so there are few: short calls in one dtype, long
 # ones in the other.
@@ -10,7 +9,7 @@ NUMBERS = {"1000 float32": (1_000, "float32"), "100000 float64": (100_000, "floa
 
 
 class Activations:
-    """A call with its result in an array that is there; ``benchmarks/activations`` has the peers.
+    """A call with its result in an array that is there; ``fastnn.bench`` has the peers.
 
     Those along an axis work on rows of 10 numbers, maxout on rows of 32, always in float64.
     """

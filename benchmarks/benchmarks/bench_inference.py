@@ -1,11 +1,11 @@
 """Predictions of a trained network, from Python and in a user's compiled function."""
 
-from peers import ours
-from peers.tasks import TASKS
+from fastnn.bench.networks import ours
+from fastnn.bench.networks.tasks import TASKS
 
 
 class Predictions:
-    """1000 calls from Python, or 100 000 predictions in one compiled call; see ``peers/tasks.py``.
+    """1000 calls from Python, or 100 000 predictions in one compiled call.
 
     So a millisecond reads as a microsecond a call, or as 10 ns a prediction.
     """

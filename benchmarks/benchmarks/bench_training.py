@@ -1,14 +1,14 @@
 """Trainings: whole runs of the tasks, what a call of `fit` costs, and the memory of a process."""
 
 import numpy as np
-from peers import ours
-from peers.tasks import TASKS, quick
 
 import fastnn
+from fastnn.bench.networks import ours
+from fastnn.bench.networks.tasks import TASKS, quick
 
 
 class Training:
-    """A run of some hundred steps, see ``peers/tasks.py``, always from the same weights."""
+    """A run of some hundred steps of ``fastnn.bench.networks.tasks``, from the same weights."""
 
     params = (["xor", "digits", "digits-wide", "mnist", "surrogate"], [1, 2])
     param_names = ("task", "n_threads")

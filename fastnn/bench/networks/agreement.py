@@ -1,0 +1,52 @@
+"""Competitors are timed only if they do the same thing: what plain NumPy does in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..timing import Competitor
+from . import data, numpy_peer
+from .tasks import Task, Training
+
+__all__ = ["oracle", "wrong"]
+
+_COST = 1e-3  # largest relative difference of the cost after a run
+# Largest difference of the way that the parameters went, relative to its length. A single step of
+# Adam is nearly lr·sign(gradient): where a gradient is close to zero, rounding decides its sign,
+# and the place of epsilon the size. A forgotten weight decay moves the float64 task by 0.003.
+_WAY = {"float32": 0.02, "float64": 0.001}
+_OUTPUT = 1e-4  # of predictions, which are of the order of one
+
+
+def oracle(task: Task) -> np.ndarray:
+    """What a run has to arrive at."""
+    if isinstance(task, Training):
+        trainer = numpy_peer.Trainer(task, "float64")
+        trainer.start()
+        trainer.run()
+        return trainer.result()
+    weights = [(w.astype(float), b.astype(float)) for w, b in data.weights(task)]
+    return numpy_peer.outputs(task, weights, data.samples(task).astype(float))
+
+
+def wrong(task: Task, competitor: Competitor, expected: np.ndarray) -> str:
+    """What is wrong with the result of the competitor's last run; empty if nothing is."""
+    found = competitor.result().astype(float).reshape(expected.shape)
+    if not isinstance(task, Training):
+        return _judged("outputs differ by", float(np.abs(found - expected).max()), _OUTPUT)
+    x, t = data.samples(task).astype(float), data.targets(task).astype(float)
+    costs = [
+        numpy_peer.cost(task, data.from_flat(theta, task.sizes), x, t)
+        for theta in (found, expected)
+    ]
+    way = expected - data.flat(data.weights(task)).astype(float)
+    away = float(np.linalg.norm(found - expected) / np.linalg.norm(way))
+    return _judged("cost differs by", abs(costs[0] / costs[1] - 1), _COST) or _judged(
+        "parameters went astray by", away, _WAY[task.dtype]
+    )
+
+
+def _judged(what: str, value: float, limit: float) -> str:
+    if value <= limit:
+        return ""
+    return f"{what} {value:.2g}, allowed {limit:g}"  # NaN comes here too
