@@ -6,11 +6,12 @@ import argparse
 import importlib.util
 import io
 import os
+import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 __all__ = ["main"]
 
@@ -18,8 +19,23 @@ _DTYPES = ("float32", "float64")
 _DEMOS = ("xor", "regression", "digits", "ode", "mdn")
 _MOST_STEPS = 10**9  # a billion steps take hours; more is a slip of the finger
 
-# Module -> name of its distribution, in the extra "demo".
-_NEEDED = {"matplotlib": "matplotlib", "PIL": "pillow", "tqdm": "tqdm", "sklearn": "scikit-learn"}
+_PARTS = ("activations", "optimizers", "training", "inference")
+
+# Command -> module -> name of its distribution, in the extra of the command's name.
+_NEEDED = {
+    "demo": {
+        "matplotlib": "matplotlib",
+        "PIL": "pillow",
+        "tqdm": "tqdm",
+        "sklearn": "scikit-learn",
+    },
+    "bench": {
+        "matplotlib": "matplotlib",
+        "adjustText": "adjustText",
+        "jinja2": "jinja2",
+        "rich": "rich",
+    },
+}
 
 _DESCRIPTION = """\
 Train the demo networks in compiled code, print what is measured, draw pictures.
@@ -31,6 +47,17 @@ Train the demo networks in compiled code, print what is measured, draw pictures.
               compiled loop of its own, timed against NumPy and, where installed, PyTorch
   mdn         which t has a given x = t + 0.3 sin(2 pi t)? up to three: least squares takes
               their mean, a mixture density network, 1-12-9, gives all of them
+"""
+
+_BENCH = """\
+Measure fastnn beside NumPy, and with --peers beside PyTorch, JAX, scikit-learn and ONNX Runtime
+where they are installed, all in one run, in turn. Print how many times as fast it is, and write
+report.html with pictures, report.md with the tables, and results.json with every measurement.
+
+  activations  every activation and its vector-Jacobian product
+  optimizers   a step of every update rule
+  training     steps of whole trainings; how they grow with width, batch and threads
+  inference    predictions from Python and inside compiled code
 """
 
 
@@ -61,9 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # "µs" on a terminal that knows ASCII only
     parser = _parser()
     given = parser.parse_args(arguments)
+    given.arguments = list(sys.argv[1:] if arguments is None else arguments)[1:]
     try:
         if given.command == "demo":
             _demo(given)
+        elif given.command == "bench":
+            _bench(given)
         elif given.command == "info":
             from .info import report
 
@@ -135,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of the network; the NumPy reference of the training computes in float64, what ode "
         "is timed against in the same (default: %(default)s)",
     )
+    _add_bench(commands)
     commands.add_parser(
         "info",
         help="versions, CPU, threads, BLAS and the kernel cache",
@@ -158,6 +189,81 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_bench(commands: Any) -> None:
+    bench = commands.add_parser(
+        "bench",
+        help="measure fastnn beside NumPy and other libraries, and write a report with pictures",
+        description=_BENCH,
+        epilog="The other libraries come with the extra peers: pip install 'fastnn-numba[peers]'; "
+        "wheels for the CPU are enough.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    bench.add_argument(
+        "part", nargs="?", choices=(*_PARTS, "all"), default="all", help="default: all"
+    )
+    bench.add_argument("names", nargs="*", help="only these activations, update rules or tasks")
+    bench.add_argument(
+        "--peers", action="store_true", help="take in the other libraries that are installed"
+    )
+    bench.add_argument(
+        "--quick", action="store_true", help="few sizes and short measurements: one or two minutes"
+    )
+    bench.add_argument(
+        "--out",
+        type=Path,
+        default=Path("fastnn-bench"),
+        metavar="DIR",
+        help="folder for the report, made if missing (default: %(default)s)",
+    )
+    bench.add_argument(
+        "--rounds",
+        type=_whole_number("rounds", 2, 1000),
+        metavar="N",
+        help="measurements of each competitor (default: 9, quick: 5)",
+    )
+    bench.add_argument(
+        "--threads",
+        type=_listed(_whole_number("threads", 1)),
+        metavar="N,…",
+        help="numbers of threads, each in processes of its own (default: 1, 2, 4 … and all cores; "
+        "quick: 1 and all cores)",
+    )
+    bench.add_argument(
+        "--sizes",
+        type=_listed(_size),
+        metavar="N,…",
+        help="of activations, as in 16k,1M; of optimizers one or more of 1k,7.5k,100k,1M,10M",
+    )
+    bench.add_argument(
+        "--dtypes",
+        type=_listed(str),
+        metavar="NAME,…",
+        help="of activations (default: float32,float64, quick: float32)",
+    )
+
+
+class _listed:  # noqa: N801
+    """An argparse type: values of another type, separated by commas."""
+
+    def __init__(self, kind: Callable[[str], Any]) -> None:
+        self.kind = kind
+
+    def __call__(self, text: str) -> list[Any]:
+        return list(dict.fromkeys(self.kind(item.strip()) for item in text.split(",")))
+
+
+def _size(text: str) -> str:
+    """A number of which k and M are a thousand and a million."""
+    digits = text[:-1] if text[-1:] in ("k", "M") else text
+    try:
+        if float(digits) > 0:
+            return text
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"sizes must be numbers like 1000, 16k or 1M, not {text!r}")
+
+
 class _whole_number:  # noqa: N801  (a converter, named as `int` is)
     """An argparse type: an integer within bounds, with a message that says which."""
 
@@ -179,21 +285,29 @@ class _whole_number:  # noqa: N801  (a converter, named as `int` is)
         return value
 
 
-def _demo(given: argparse.Namespace) -> None:
-    names = _DEMOS if given.name == "all" else (given.name,)
+def _check_installed(command: str, *unneeded: str) -> None:
     missing = [
         distribution
-        for module, distribution in _NEEDED.items()
-        if (module != "sklearn" or "digits" in names) and importlib.util.find_spec(module) is None
+        for module, distribution in _NEEDED[command].items()
+        if module not in unneeded and importlib.util.find_spec(module) is None
     ]
     if missing:
-        _fail(f"the demo needs {', '.join(missing)}: pip install 'fastnn-numba[demo]'")
+        _fail(f"the {command} needs {', '.join(missing)}: pip install 'fastnn-numba[{command}]'")
+
+
+def _make_folder(out: Path) -> None:
     try:
-        given.out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=given.out).close()
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = error.strerror if isinstance(error, OSError) else error
-        _fail(f"argument --out: cannot write to {str(given.out)!r}: {reason}")
+        _fail(f"argument --out: cannot write to {str(out)!r}: {reason}")
+
+
+def _demo(given: argparse.Namespace) -> None:
+    names = _DEMOS if given.name == "all" else (given.name,)
+    _check_installed("demo", *(() if "digits" in names else ("sklearn",)))
+    _make_folder(given.out)
     from . import demos
 
     try:
@@ -203,6 +317,59 @@ def _demo(given: argparse.Namespace) -> None:
         raise
     except OSError as error:  # full disk, a folder where a picture should go
         _fail(f"cannot write to {str(given.out)!r}: {error}")
+
+
+def _bench(given: argparse.Namespace) -> None:
+    _check_installed("bench")
+    wishes = _wishes(given)
+    _make_folder(given.out)
+    from .bench.report import bench
+    from .bench.run import ChildError
+
+    command = shlex.join(["fastnn", "bench", *given.arguments])
+    try:
+        bench(wishes, given.out, command)
+    except ChildError as error:
+        _fail(str(error), code=1)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _fail(f"cannot write to {str(given.out)!r}: {error}")
+
+
+def _wishes(given: argparse.Namespace) -> Any:
+    """What `given` asks of a run, checked."""
+    from ._threads import usable_cores
+    from .bench import plan
+    from .bench.optimizers.cases import SHAPES
+
+    cores = usable_cores()
+    threads = sorted(given.threads or plan.threads_for(cores, quick=given.quick))
+    if threads[-1] > cores:
+        _fail(f"argument --threads: {threads[-1]} is more than the {cores} cores of this process")
+    if given.part == "all" and (given.sizes or given.dtypes):
+        _fail("--sizes and --dtypes need a part: fastnn bench activations --sizes 16k")
+    if unknown := [one for one in given.dtypes or () if one not in _DTYPES]:
+        _fail(f"argument --dtypes: {unknown[0]!r} is none of {', '.join(_DTYPES)}")
+    if given.dtypes and given.part != "activations":
+        _fail("--dtypes are for activations")
+    if given.sizes and given.part not in ("activations", "optimizers"):
+        _fail("--sizes are for activations and optimizers")
+    sizes: list[Any] = given.sizes or []
+    if given.part == "optimizers":
+        if unknown := [size for size in sizes if size not in SHAPES]:
+            _fail(f"argument --sizes: {unknown[0]!r} is none of {', '.join(SHAPES)}")
+    else:
+        sizes = [plan.number(size) for size in sizes]
+        if sizes and min(sizes) < 64:
+            _fail("argument --sizes: must be at least 64")
+    names = plan.named(given.part, given.names)
+    if isinstance(names, str):
+        _fail(names)
+    return plan.Wishes(
+        part=given.part, names=names, sizes=sizes, dtypes=given.dtypes or (), threads=threads,
+        rounds=given.rounds or (5 if given.quick else 9), peers=given.peers, quick=given.quick,
+    )  # fmt: skip
 
 
 def _warm_up(given: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from llvmlite import binding  # type: ignore[import-untyped]
+from llvmlite import binding
 from numba import config
 from threadpoolctl import threadpool_info
 
@@ -16,7 +16,7 @@ from . import __version__
 from ._threads import get_num_threads
 from .kernels.cache import folder
 
-__all__ = ["cpu_name", "report"]
+__all__ = ["cpu_name", "report", "vectors"]
 
 _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "threadpoolctl")
 
@@ -36,7 +36,7 @@ def report() -> str:
         *((name, _version(name)) for name in _LIBRARIES),
         ("platform", f"{platform.system()} {platform.machine()}"),
         ("CPU", f"{cpu_name()} (LLVM: {_target()[0]})"),
-        ("vectors", _vectors()),
+        ("vectors", vectors()),
         ("threads", _threads()),
         *(("BLAS", text) for text in _blas()),
         ("kernel cache", _cache()),
@@ -78,7 +78,8 @@ def _target() -> tuple[str, set[str]]:
     return name, {feature for feature, there in features.items() if there}
 
 
-def _vectors() -> str:
+def vectors() -> str:
+    """Width of the vector registers that numba compiles for."""
     features = _target()[1]
     for feature, width in (("avx512f", 512), ("avx2", 256), ("avx", 256)):
         if feature in features:

@@ -5,7 +5,7 @@ from fastnn.bench.networks.tasks import TASKS
 
 
 class Predictions:
-    """1000 calls from Python, or 100 000 predictions in one compiled call; see ``fastnn/bench/networks/tasks.py``.
+    """1000 calls from Python, or 100 000 predictions in one compiled call.
 
     So a millisecond reads as a microsecond a call, or as 10 ns a prediction.
     """

@@ -8,7 +8,7 @@ from fastnn.bench.networks.tasks import TASKS, quick
 
 
 class Training:
-    """A run of some hundred steps, see ``fastnn/bench/networks/tasks.py``, always from the same weights."""
+    """A run of some hundred steps of ``fastnn.bench.networks.tasks``, from the same weights."""
 
     params = (["xor", "digits", "digits-wide", "mnist", "surrogate"], [1, 2])
     param_names = ("task", "n_threads")

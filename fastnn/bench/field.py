@@ -1,31 +1,62 @@
-"""What contests of single calls share: the peers that are there, and runs of a fitting length."""
+"""What contests share: the peers that are there, runs of a fitting length, and rounds."""
 
 from __future__ import annotations
 
 import importlib
 import random
-import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from .timing import Calls, in_turn
+from .timing import Calls, Competitor, in_turn
 
-__all__ = ["installed", "rounds_of", "warm"]
+__all__ = ["LIBRARIES", "Field", "Peers", "installed", "rounds_of", "warm"]
+
+LIBRARIES = {
+    "torch_peer": "PyTorch",
+    "jax_peer": "JAX",
+    "sklearn_peer": "scikit-learn",
+    "onnx_peer": "ONNX Runtime",
+}
 
 
-def installed(package: str, names: Iterable[str], *settings: Any) -> list[Any]:
-    """The modules of peers, prepared with the settings; one that is missing is left out."""
-    found = []
-    for name in names:
+@dataclass
+class Field:
+    """The competitors of a case, ours first, all checked and warm.
+
+    Attributes
+    ----------
+    competitors : list
+    left_out : dict
+        Of those that are not among them, why.
+
+    """
+
+    competitors: list[Any] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Peers:
+    """Modules by the names of their libraries, and why others are missing."""
+
+    found: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def installed(package: str, modules: Sequence[str]) -> Peers:
+    """The modules of peers in a package, as far as their libraries can be imported."""
+    peers = Peers()
+    for module in modules:
+        name = LIBRARIES[module]
         try:
-            peer = importlib.import_module(f".{name}", package)
+            peers.found[name] = importlib.import_module(f".{module}", package)
+        except ModuleNotFoundError as error:
+            peers.missing[name] = f"{error.name} is not installed"
         except ImportError as error:
-            print(f"left out: {name}: {error}", file=sys.stderr)
-            continue
-        peer.prepare(*settings)
-        found.append(peer)
-    return found
+            peers.missing[name] = str(error)
+    return peers
 
 
 def warm(one: Calls, seconds: float) -> Calls:
@@ -39,11 +70,15 @@ def warm(one: Calls, seconds: float) -> Calls:
 
 
 def rounds_of(
-    field: Sequence[Calls], order: random.Random, rounds: int, seconds: float, rest: float = 0.0
+    competitors: Sequence[Competitor],
+    order: random.Random,
+    rounds: int,
+    seconds: float,
+    rest: float = 0.0,
 ) -> dict[str, list[float]]:
     """µs a step of every competitor, one a round."""
-    times: dict[str, list[float]] = {one.name: [] for one in field}
+    times: dict[str, list[float]] = {one.name: [] for one in competitors}
     for _ in range(rounds):
-        for name, spent in in_turn(field, order, seconds, rest).items():
+        for name, spent in in_turn(competitors, order, seconds, rest).items():
             times[name].append(spent)
     return times

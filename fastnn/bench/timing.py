@@ -73,12 +73,14 @@ class Calls:
         """Nothing changes from call to call."""
 
     def run(self) -> None:
+        """Call as many times as there are steps."""
         call = self._call
         with self._inside():
             for _ in repeat(None, self.steps):
                 call()
 
     def result(self) -> np.ndarray:
+        """What a call gives."""
         with self._inside():
             return np.asarray(self._result())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 import fastnn
-from fastnn.activations import ACTIVATIONS, find
+from fastnn.activations import find
 from fastnn.reference import activations as reference
 from fastnn.reference.kinds import KINDS
 
-__all__ = ["PARAMETERS", "Case", "Data", "case_of", "choose", "oracle", "ours"]
+__all__ = ["PARAMETERS", "Case", "Data", "case_of", "oracle", "ours"]
 
 Array = npt.NDArray[Any]
 
@@ -26,9 +27,6 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "maxout": {"n_prev": 32, "n": 16, "k": 2, "rng": 0},
 }
 _ALONG_AXIS = ("softmax", "softmin", "log-softmax")
-_SHAPES = (1000, 10), (10_000, 32), (1000, 1000), (8, 1_000_000)
-_CALLED = ("tanh", "ReLU", "leaky-ReLU")
-_CALL_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,18 @@ class Case:
         return replace(self, shape=(min(rows, 10_000), *rest))
 
     @property
+    def elements(self) -> int:
+        """Numbers in x."""
+        return math.prod(self.shape)
+
+    @property
     def along_axis(self) -> bool:
+        """Whether all numbers of a row belong together."""
         return self.name in _ALONG_AXIS
 
     @property
     def result_shape(self) -> tuple[int, ...]:
+        """Of the activation."""
         if self.name == "GLU":
             return (*self.shape[:-1], self.shape[-1] // 2)
         if self.name == "maxout":
@@ -72,6 +77,7 @@ class Case:
 
     @property
     def data(self) -> Data:
+        """Shared by all cases of this dtype and shape."""
         return _data(self.dtype, self.shape, self.result_shape)
 
 
@@ -80,14 +86,14 @@ class Data:
     """The numbers of a case; all competitors write to the same arrays."""
 
     x: Array
-    g: Array
+    g: Array  # by the activation
     out: Array  # of the activation
     grad: Array  # by x
 
 
 @functools.lru_cache(maxsize=2)  # of GLU, and of all others with the same shape
 def _data(dtype: str, shape: tuple[int, ...], result_shape: tuple[int, ...]) -> Data:
-    rng = np.random.default_rng(0)
+    rng: Any = np.random.default_rng(0)
     x = 2 * rng.standard_normal(shape, dtype)
     g = rng.standard_normal(result_shape, dtype)
     return Data(x, g, np.zeros_like(g), np.zeros_like(x))
@@ -101,46 +107,6 @@ def case_of(name: str, part: str, dtype: str, size: int) -> Case:
     if name in _ALONG_AXIS:
         return Case(name, part, dtype, (size // 10, 10))
     return Case(name, part, dtype, (size - size % 2,))
-
-
-def choose(
-    names: list[str], parts: list[str], dtypes: list[str], sizes: list[int], *, short: bool
-) -> list[Case]:
-    """The cases of activations, all if none are named; what shares its numbers stands together.
-
-    Raises
-    ------
-    ValueError
-        For an unknown activation.
-
-    """
-    wanted = {find(name).name for name in names} or ACTIVATIONS.keys()
-    chosen = [name for name in ACTIVATIONS if name in wanted]
-    plain = [name for name in chosen if name not in (*_ALONG_AXIS, "maxout")]
-    alone = [name for name in plain if name not in ("PReLU", "GLU")]  # have no `both`
-    cases = []
-    for dtype in dtypes:
-        for part in ("forward", "vjp", "both"):
-            for size in sizes if part in parts else ():
-                cases += [
-                    Case(name, part, dtype, (size - size % 2,))
-                    for name in (alone if part == "both" else plain)
-                ]
-        for shape in _SHAPES[: 2 if short else None] if "axis" in parts else ():
-            cases += [
-                Case(name, part, dtype, shape)
-                for part in ("forward", "vjp")
-                for name in chosen
-                if name in _ALONG_AXIS
-            ]
-        if "axis" in parts and "maxout" in chosen and dtype == "float64":
-            n = PARAMETERS["maxout"]["n_prev"]
-            cases += [Case("maxout", "forward", dtype, (rows, n)) for rows in (32, 10_000)]
-        if "call" in parts:
-            cases += [
-                Case(name, "call", dtype, (_CALL_SIZE,)) for name in _CALLED if name in chosen
-            ]
-    return cases
 
 
 def _activation(case: Case) -> Any:

@@ -1,67 +1,103 @@
-"""Build all competitors of a case, check them, and measure them in turn."""
+"""Build all competitors of a case and check them."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import fastnn
 
-from ..field import installed, rounds_of, warm
+from ..field import Field, Peers, installed, warm
 from ..timing import Calls
 from . import numpy_peer
 from .cases import Case, oracle, ours
-from .report import Row
 
-__all__ = ["hold"]
+__all__ = ["Contest"]
 
 # A peer's own idea of accuracy is not judged here, only whether it is the same function.
 _TOLERANCE = {"float32": 1e-4, "float64": 1e-7}
+_MOST_OF_REFERENCE = 1_000_000  # numbers; beyond, the textbook takes half a second a call
+
+Entry = tuple[str, Callable[[], Any], Any]  # name, call, and what to call it inside
 
 
-def hold(cases: list[Case], rounds: int, seconds: float) -> Iterator[Row]:
-    """Measure every competitor of every case in as many rounds, for so many seconds each time."""
-    fastnn.set_num_threads(1)
-    peers, order = installed(__package__, ("torch_peer", "jax_peer")), random.Random(0)
-    checked: set[tuple[str, str, str]] = set()
-    # disable=None: a bar on a terminal, nothing elsewhere.
-    with tqdm(cases, disable=None, leave=False) as bar:
-        for case in bar:
-            bar.set_description(f"{case.part} {case.name} {case.dtype} {case.shape}")
-            if (key := (case.name, case.part, case.dtype)) not in checked:
-                _check(case.small, peers)
-                checked.add(key)
-            field = [
-                warm(Calls(name, call, inside=inside), seconds)
-                for name, call, inside in _entries(case, peers)
-            ]
-            yield Row(case, rounds_of(field, order, rounds, seconds))
+class Contest:
+    """Activations on so many threads.
+
+    Parameters
+    ----------
+    threads : int
+    seconds : float
+        Of a measurement.
+    peers : bool
+        Whether the other libraries take part.
+
+    """
+
+    rest = 0.0  # nobody's threads are still spinning: arrays are cut by calls, not by a team
+
+    def __init__(self, threads: int, seconds: float, *, peers: bool) -> None:
+        fastnn.set_num_threads(threads)
+        self._seconds = seconds
+        self._peers = installed(__package__, ("torch_peer", "jax_peer")) if peers else Peers()
+        self.missing = self._peers.missing
+        for peer in self._peers.found.values():
+            peer.prepare(threads)
+        self._wrong: dict[tuple[str, str, str], dict[str, str]] = {}
+
+    def field(self, given: dict[str, Any]) -> tuple[Case, Field]:
+        """The case, and who takes part in it."""
+        case = Case(**{**given, "shape": tuple(given["shape"])})
+        key = case.name, case.part, case.dtype
+        if key not in self._wrong:
+            self._wrong[key] = self._check(case.small)
+        wrong = self._wrong[key]
+        entries = [entry for entry in self._entries(case) if entry[0] not in wrong]
+        runs = [warm(Calls(name, call, inside=inside), self._seconds)
+                for name, call, inside in entries]  # fmt: skip
+        there = {name for name, *_ in entries}
+        absent = {
+            name: "has no such function"
+            for name in ("NumPy", *self._peers.found)
+            if name not in there and name not in wrong
+        }
+        return case, Field(runs, {**wrong, **absent})
+
+    def _entries(self, case: Case) -> list[Entry]:
+        found: list[Entry] = [(*item, nullcontext) for item in ours(case).items()]
+        found += [(*item, nullcontext) for item in numpy_peer.calls(case).items()]
+        # The textbook's identity has nothing to do.
+        if case.elements <= _MOST_OF_REFERENCE and (case.name, case.part) != (
+            "identity",
+            "forward",
+        ):
+            found.append(("reference", oracle(case), nullcontext))
+        for peer in self._peers.found.values():
+            found += [(*item, peer.inside) for item in peer.calls(case).items()]
+        return found
+
+    def _check(self, case: Case) -> dict[str, str]:
+        """Find all to compute the same; a peer that does not is left out."""
+        known, wrong = oracle(case)(), {}
+        for name, call, inside in self._entries(case):
+            if name in ("copy", "reference"):
+                continue
+            with inside():
+                found = call()
+            if not _same(found, known, case.dtype):
+                if name == "fastnn":
+                    raise ValueError(f"{case}: {name} computes something else")
+                wrong[name] = "computes something else"
+        return wrong
 
 
-def _entries(case: Case, peers: list[Any]) -> list[tuple[str, Callable[[], Any], Any]]:
-    """Names, calls, and what to call them inside."""
-    found = [(*item, nullcontext) for item in (ours(case) | numpy_peer.calls(case)).items()]
-    return found + [(*item, peer.inside) for peer in peers for item in peer.calls(case).items()]
-
-
-def _check(case: Case, peers: list[Any]) -> None:
-    """Find all to compute the same."""
-    known = oracle(case)()
-    tolerance = _TOLERANCE[case.dtype]
-    for name, call, inside in _entries(case, peers):
-        if name == "copy":
-            continue
-        with inside():
-            found = call()
-        pair = isinstance(known, tuple)
-        for result, right in zip(*((found, known) if pair else ([found], [known])), strict=True):
-            array = np.asarray(result)
-            if str(array.dtype) != case.dtype or not np.allclose(
-                array, right, rtol=tolerance, atol=tolerance
-            ):
-                raise ValueError(f"{case}: {name} computes something else")
+def _same(found: Any, known: Any, dtype: str) -> bool:
+    pairs = zip(found, known, strict=True) if isinstance(known, tuple) else [(found, known)]
+    tolerance = _TOLERANCE[dtype]
+    return all(
+        str(array.dtype) == dtype and np.allclose(array, right, rtol=tolerance, atol=tolerance)
+        for array, right in ((np.asarray(result), right) for result, right in pairs)
+    )

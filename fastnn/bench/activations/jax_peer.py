@@ -46,8 +46,8 @@ _FORWARD: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def prepare() -> None:
-    """float64 too, on the CPU."""
+def prepare(threads: int) -> None:
+    """float64 too, on the CPU; the threads are as many as the cores of the process."""
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_enable_x64", True)
 

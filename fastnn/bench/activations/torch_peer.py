@@ -12,7 +12,7 @@ from .cases import PARAMETERS, Case
 
 __all__ = ["calls", "inside", "prepare"]
 
-Tensor = torch.Tensor
+Tensor = Any
 inside = torch.inference_mode
 _aten = torch.ops.aten
 _AT, _ELSE = PARAMETERS["threshold"].values()
@@ -115,9 +115,9 @@ def _buffer(x: Tensor) -> Tensor:
     return _buffers[key]
 
 
-def prepare() -> None:
-    """One thread."""
-    torch.set_num_threads(1)
+def prepare(threads: int) -> None:
+    """So many threads."""
+    torch.set_num_threads(threads)
 
 
 def calls(case: Case) -> dict[str, Callable[[], Any]]:

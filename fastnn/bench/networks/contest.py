@@ -1,55 +1,75 @@
-"""Build all competitors of a task, check them, and measure them in turn."""
+"""Build all competitors of a task and check them."""
 
 from __future__ import annotations
 
-import random
+import time
+from typing import Any
 
-from tqdm import tqdm
+import fastnn
 
-from ..timing import Competitor, in_turn
-from . import (
-    agreement,
-    jax_peer,
-    numba_peer,
-    numpy_peer,
-    onnx_peer,
-    ours,
-    sklearn_peer,
-    torch_peer,
-)
-from .report import Result
-from .tasks import Task
+from ..field import LIBRARIES, Field, Peers, installed
+from ..timing import Competitor
+from . import agreement, numba_peer, numpy_peer, ours
+from .tasks import Task, task_from
 
-__all__ = ["hold"]
+__all__ = ["Contest"]
 
-_PEERS = (jax_peer, torch_peer, sklearn_peer, onnx_peer, numpy_peer, numba_peer)
+_SLOW = 1.0  # seconds of a run; a quick look has no time for slower ones
 
 
-def hold(tasks: list[Task], rounds: int, seconds: float) -> list[Result]:
-    """Measure every competitor of every task in as many rounds, for so many seconds each time."""
-    results, order = [], random.Random(0)
-    # disable=None: a bar on a terminal, nothing elsewhere.
-    with tqdm(total=len(tasks) * rounds, disable=None, leave=False) as bar:
-        for task in tasks:
-            bar.set_description(f"{task.name}, building")
-            field = _field(task)
-            times: dict[str, list[float]] = {one.name: [] for one in field}
-            bar.set_description(task.name)
-            for _ in range(rounds):
-                for name, spent in in_turn(field, order, seconds).items():
-                    times[name].append(spent)
-                bar.update()
-            results.append(Result(task, times))
-    return results
+class Contest:
+    """Trainings and predictions on at most so many threads, each library as many as it likes.
+
+    Parameters
+    ----------
+    threads : int
+    seconds : float
+        Of a measurement; a run that takes longer is measured once a round.
+    peers : bool
+        Whether the other libraries take part.
+    quick : bool
+        Whether to leave out forms of peers that are slower than others of theirs, or slow.
+
+    """
+
+    rest = 0.02  # seconds, in which the spinning threads of the one before fall asleep
+
+    def __init__(self, threads: int, seconds: float, *, peers: bool, quick: bool) -> None:
+        fastnn.set_num_threads(threads)
+        self._quick = quick
+        self._peers = installed(__package__, tuple(LIBRARIES)) if peers else Peers()
+        self.missing = self._peers.missing
+
+    def field(self, given: dict[str, Any]) -> tuple[Task, Field]:
+        """The task, and who takes part in it, warmed up by a whole run."""
+        task = task_from(given)
+        field, expected = Field(), agreement.oracle(task)
+        for one in self._competitors(task, field):
+            one.start()
+            begin = time.perf_counter()
+            one.run()
+            spent = time.perf_counter() - begin
+            if wrong := agreement.wrong(task, one, expected):
+                if not field.competitors:
+                    raise ValueError(f"{task.name}: {one.name}: {wrong}")
+                field.left_out[one.name] = wrong
+            elif self._quick and spent > _SLOW and field.competitors and not _compiles(one):
+                field.left_out[one.name] = f"too slow for a quick look: {spent:.1f} s a run"
+            else:
+                field.competitors.append(one)
+        return task, field
+
+    def _competitors(self, task: Task, field: Field) -> list[Competitor]:
+        found = [ours.competitor(task), *numpy_peer.competitors(task)]
+        found += numba_peer.competitors(task)
+        for library, peer in self._peers.found.items():
+            forms = peer.competitors(task)
+            found += [one for one in forms if not self._quick or one.name not in peer.MORE]
+            if not forms:
+                field.left_out[library] = "cannot do this"
+        return found
 
 
-def _field(task: Task) -> list[Competitor]:
-    """Ours and the peers, compiled, warmed up by a whole run, and found to agree."""
-    field = [ours.competitor(task)]
-    field += [one for peer in _PEERS for one in peer.competitors(task)]
-    expected = agreement.oracle(task)
-    for one in field:
-        one.start()
-        one.run()
-        agreement.check(task, one, expected)
-    return field
+def _compiles(one: Competitor) -> bool:
+    """Whether the first run was mostly compilation."""
+    return one.name.startswith(("JAX", "Numba"))

@@ -15,7 +15,10 @@ from ..timing import Calls, Competitor
 from . import data
 from .tasks import Inference, Task, Training
 
-__all__ = ["competitors"]
+__all__ = ["MORE", "competitors"]
+
+MORE = "JAX fori, rows", "JAX scan, flat"
+"""Forms that a quick look leaves out: others are as fast or faster."""
 
 # For the float64 tasks; arrays bring their dtypes, and Python numbers follow them.
 jax.config.update("jax_enable_x64", True)
@@ -81,6 +84,7 @@ class _Columns(_Rows):
 
 
 def competitors(task: Task) -> list[Competitor]:
+    """Four forms of a training, one of a prediction."""
     if isinstance(task, Training):
         return [
             _Trainer(task, _Rows(task), "fori"),

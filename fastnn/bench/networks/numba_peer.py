@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -15,13 +16,16 @@ __all__ = ["FedBack", "competitors"]
 
 
 def competitors(task: Task) -> list[Competitor]:
+    """Loops and products, for predictions inside compiled code."""
     if not isinstance(task, Inference) or not task.inside_njit:
         return []
     weights = tuple(part for pair in data.weights(task) for part in pair)
     hidden = tuple(np.empty(m, task.dtype) for m in task.sizes[1:-1])
+    loops: Any = _loops
+    products: Any = _products
     return [
-        FedBack("Numba loops", task, lambda x, y, n: _loops(x, y, *hidden, *weights, n)),
-        FedBack("Numba np.dot", task, lambda x, y, n: _products(x, y, *weights, n)),
+        FedBack("Numba loops", task, lambda x, y, n: loops(x, y, *hidden, *weights, n)),
+        FedBack("Numba np.dot", task, lambda x, y, n: products(x, y, *weights, n)),
     ]
 
 
@@ -48,12 +52,15 @@ class FedBack:
         self._y = np.empty(task.sizes[-1], task.dtype)
 
     def start(self) -> None:
+        """Begin again."""
         self._x = data.one_sample(self._task)
 
     def run(self) -> None:
+        """All steps."""
         self._predict(self._x, self._y, self.steps)
 
     def result(self) -> np.ndarray:
+        """What they arrived at."""
         self._predict(data.one_sample(self._task), self._y, 1)
         return self._y
 

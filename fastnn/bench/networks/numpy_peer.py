@@ -13,6 +13,7 @@ __all__ = ["Trainer", "competitors", "cost", "outputs"]
 
 
 def competitors(task: Task) -> list[Competitor]:
+    """Of all but predictions inside compiled code."""
     if isinstance(task, Training):
         return [Trainer(task)]
     return [] if task.inside_njit else _predictions(task)
@@ -91,10 +92,12 @@ class Trainer:
         self._initial = data.flat(data.weights(task)).astype(dtype)
 
     def start(self) -> None:
+        """Begin again."""
         self._theta = self._initial.copy()
         self._weights = data.from_flat(self._theta, self._task.sizes)
 
     def run(self) -> None:
+        """All steps."""
         update = self._sgd if self._task.optimizer == "SGD" else self._adam
         self._m, self._v = np.zeros_like(self._theta), np.zeros_like(self._theta)
         for step in range(self.steps):
@@ -114,6 +117,7 @@ class Trainer:
         self._theta -= task.learning_rate / (1 - 0.9**step) * m / root
 
     def result(self) -> np.ndarray:
+        """What they arrived at."""
         return self._theta
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -60,7 +61,7 @@ class _Trainer:
             self._fit = partial(network.fit, self._x, self._t, task.learning_rate)
             return
         # The peers' form of Adam; the article's has eps inside the root.
-        more = {"eps_placement": "outside"}
+        more: dict[str, Any] = {"eps_placement": "outside"}
         more |= {"weight_decay": task.weight_decay} if task.weight_decay else {}
         # A new one every time: it would remember the moments of the run before.
         optimizer = fastnn.get_opt(task.optimizer, alpha=task.learning_rate, **more)

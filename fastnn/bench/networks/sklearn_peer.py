@@ -12,7 +12,10 @@ from ..timing import Competitor
 from . import data
 from .tasks import Task, Training
 
-__all__ = ["competitors"]
+__all__ = ["MORE", "competitors"]
+
+MORE = ()
+"""Forms that a quick look leaves out."""
 
 _ACTIVATIONS = {"tanh": "tanh", "ReLU": "relu"}
 _SOLVERS = {"SGD": "sgd", "Adam": "adam"}
@@ -20,11 +23,10 @@ _SOLVERS = {"SGD": "sgd", "Adam": "adam"}
 
 def competitors(task: Task) -> list[Competitor]:
     """Cross entropies with its own two activations and solvers; it knows no Swish, no AdamW."""
+    if not isinstance(task, Training):
+        return []
     known = (
-        isinstance(task, Training)
-        and task.cost != "squares"
-        and task.activation in _ACTIVATIONS
-        and task.optimizer in _SOLVERS
+        task.cost != "squares" and task.activation in _ACTIVATIONS and task.optimizer in _SOLVERS
     )
     return [_Trainer(task)] if known else []
 

@@ -1,15 +1,17 @@
-"""What is compared, and the goals. Imports no library, so that threads can be set before one is."""
+"""What is compared: trainings, predictions, and sweeps of trainings over width and batch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
-__all__ = ["TASKS", "Inference", "Task", "Training", "quick"]
+__all__ = ["SWEEPS", "TASKS", "Inference", "Task", "Training", "quick", "task_from"]
 
 
 @dataclass(frozen=True)
 class Training:
-    """A run of `epochs` over `batches` batches; the goal is ours / best peer."""
+    """A run of `epochs` over `batches` batches."""
 
     name: str
     sizes: tuple[int, ...]
@@ -19,7 +21,6 @@ class Training:
     batches: int
     epochs: int
     optimizer: str
-    goal: float
     dtype: str = "float32"
     # So small that nothing diverges or dies out, and no side runs into slow subnormal numbers.
     learning_rate: float = 1e-4
@@ -36,6 +37,22 @@ class Training:
         return self.batch * self.batches
 
     @property
+    def operations(self) -> int:
+        """Additions and multiplications of the products in a step.
+
+        Forward, gradient by weights and, but for the first layer, gradient by inputs.
+        """
+        products = [n * m for n, m in pairwise(self.sizes)]
+        return 2 * self.batch * (3 * sum(products) - products[0])
+
+    @property
+    def moved(self) -> int:
+        """Bytes, if each number were read once a step and what changes written once."""
+        states = 0 if self.optimizer == "SGD" else 2
+        numbers = _parameters(self.sizes) * (4 + 2 * states)  # p and its gradient, both ways
+        return _item(self.dtype) * (numbers + self.batch * (self.sizes[0] + self.sizes[-1]))
+
+    @property
     def summed(self) -> bool:
         """Whether the cost is the sum over the batch, not its mean."""
         return self.cost == "sigmoid"
@@ -43,32 +60,50 @@ class Training:
 
 @dataclass(frozen=True)
 class Inference:
-    """A prediction for `batch` samples; the goal is ours in µs."""
+    """A prediction for `batch` samples."""
 
     name: str
     sizes: tuple[int, ...]
     batch: int
     inside_njit: bool
-    goal: float
     activation: str = "tanh"
     dtype: str = "float32"
+
+    @property
+    def operations(self) -> int:
+        """Additions and multiplications of the products."""
+        return 2 * self.batch * sum(n * m for n, m in pairwise(self.sizes))
+
+    @property
+    def moved(self) -> int:
+        """Bytes: parameters and inputs read, outputs written."""
+        ends = self.batch * (self.sizes[0] + self.sizes[-1])
+        return _item(self.dtype) * (_parameters(self.sizes) + ends)
+
+
+def _parameters(sizes: tuple[int, ...]) -> int:
+    return sum((n + 1) * m for n, m in pairwise(sizes))
+
+
+def _item(dtype: str) -> int:
+    return 4 if dtype == "float32" else 8
 
 
 Task = Training | Inference
 
 _TASKS: tuple[Task, ...] = (
-    Training("xor", (2, 4, 1), "tanh", "sigmoid", 1000, 1, 2000, "SGD", 0.20),
-    Training("digits", (64, 32, 10), "ReLU", "softmax", 32, 16, 100, "Adam", 0.35),
-    Training("digits-wide", (64, 100, 10), "ReLU", "softmax", 200, 16, 50, "Adam", 0.6),
-    Training("mnist", (784, 256, 10), "ReLU", "softmax", 128, 16, 10, "Adam", 0.75),
-    Training("mnist-wide", (784, 1024, 1024, 10), "ReLU", "softmax", 256, 16, 2, "Adam", 0.95),
+    Training("xor", (2, 4, 1), "tanh", "sigmoid", 1000, 1, 2000, "SGD"),
+    Training("digits", (64, 32, 10), "ReLU", "softmax", 32, 16, 100, "Adam"),
+    Training("digits-wide", (64, 100, 10), "ReLU", "softmax", 200, 16, 50, "Adam"),
+    Training("mnist", (784, 256, 10), "ReLU", "softmax", 128, 16, 10, "Adam"),
+    Training("mnist-wide", (784, 1024, 1024, 10), "ReLU", "softmax", 256, 16, 2, "Adam"),
     Training(
-        "surrogate", (8, 32, 32, 1), "Swish", "squares", 256, 16, 50, "AdamW", 0.5,
+        "surrogate", (8, 32, 32, 1), "Swish", "squares", 256, 16, 50, "AdamW",
         dtype="float64", weight_decay=0.01,
     ),
-    Inference("predict-njit", (4, 64, 64, 2), 1, True, 0.35),
-    Inference("predict-one", (4, 64, 64, 2), 1, False, 1.5),
-    Inference("predict-batch", (4, 64, 64, 2), 32, False, 5.0),
+    Inference("predict-njit", (4, 64, 64, 2), 1, True),
+    Inference("predict-one", (4, 64, 64, 2), 1, False),
+    Inference("predict-batch", (4, 64, 64, 2), 32, False),
 )  # fmt: skip
 
 TASKS = {task.name: task for task in _TASKS}
@@ -77,3 +112,26 @@ TASKS = {task.name: task for task in _TASKS}
 def quick(task: Task) -> Task:
     """The same with shorter runs, so that the slowest competitor does not hold up a round."""
     return replace(task, epochs=max(1, task.epochs // 5)) if isinstance(task, Training) else task
+
+
+def task_from(given: dict[str, Any]) -> Task:
+    """A task from its fields as JSON gives them back."""
+    fields = {**given, "sizes": tuple(given["sizes"])}
+    return Inference(**fields) if "inside_njit" in fields else Training(**fields)
+
+
+def _step(name: str, sizes: tuple[int, ...], batch: int) -> Training:
+    """A training for a sweep, as long as the clock needs."""
+    one = Training(name, sizes, "ReLU", "softmax", batch, 16, 1, "Adam")
+    return replace(one, epochs=min(50, max(1, 10**9 // (one.operations * one.batches))))
+
+
+# title of the axis: the value there, and the task
+SWEEPS: dict[str, dict[int, Training]] = {
+    "hidden width w of 64-w-10, batch 128": {
+        w: _step(f"64-{w}-10, batch 128", (64, w, 10), 128) for w in (8, 32, 128, 512, 2048)
+    },
+    "batch, 64-64-10": {
+        n: _step(f"64-64-10, batch {n}", (64, 64, 10), n) for n in (1, 8, 64, 512, 4096)
+    },
+}

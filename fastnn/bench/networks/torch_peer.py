@@ -17,7 +17,7 @@ from ..timing import Calls, Competitor
 from . import data
 from .tasks import Inference, Task, Training
 
-__all__ = ["competitors"]
+__all__ = ["MORE", "competitors"]
 
 _ACTIVATIONS = {"tanh": torch.nn.Tanh, "ReLU": torch.nn.ReLU, "Swish": torch.nn.SiLU}
 _KINDS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "default": {}}
@@ -25,8 +25,15 @@ _KINDS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "default": {}}
 _MOST = torch.get_num_threads()
 _THREADS = sorted({1, _MOST})
 
+MORE = {
+    *(f"PyTorch {kind}, {_MOST} thread{'s' * (_MOST > 1)}" for kind in ("foreach", "default")),
+    *(f"PyTorch{kind}, {n} thread{'s' * (n > 1)}" for kind in ("", " addmm") for n in _THREADS),
+}
+"""Forms that a quick look leaves out: others are as fast or faster."""
+
 
 def competitors(task: Task) -> list[Competitor]:
+    """Trainings with three kinds of optimizers, predictions in three forms."""
     if isinstance(task, Training):
         kinds = [(kind, _MOST) for kind in _KINDS] + [("fused", n) for n in _THREADS if n < _MOST]
         return [_Trainer(task, *one) for one in kinds]
@@ -49,11 +56,11 @@ def _linear(model: torch.nn.Sequential) -> list[torch.nn.Linear]:
     return [module for module in model if isinstance(module, torch.nn.Linear)]
 
 
-@torch.no_grad()
 def _fill(model: torch.nn.Sequential, task: Task) -> None:
-    for layer, (w, b) in zip(_linear(model), data.weights(task), strict=True):
-        layer.weight.copy_(torch.from_numpy(w.T))
-        layer.bias.copy_(torch.from_numpy(b))
+    with torch.no_grad():
+        for layer, (w, b) in zip(_linear(model), data.weights(task), strict=True):
+            layer.weight.copy_(torch.from_numpy(w.T))
+            layer.bias.copy_(torch.from_numpy(b))
 
 
 class _Trainer:

@@ -12,9 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 import fastnn
+from fastnn.optimizers import RULES, Rule
 from fastnn.reference import ReferenceOptimizer
 
-__all__ = ["RATE", "SHAPES", "TASKS", "Case", "Task", "choose", "copy", "oracle", "ours"]
+__all__ = [
+    "NAMES", "RATE", "SHAPES", "TASKS", "Case", "Task", "copy", "oracle", "ours",
+    "reference",
+]  # fmt: skip
 
 Arrays = list[npt.NDArray[np.float32]]
 
@@ -32,7 +36,7 @@ SHAPES: dict[str, list[tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Task:
-    """A rule under the name by which it is known.
+    """A rule under the name by which peers know it.
 
     Attributes
     ----------
@@ -40,27 +44,28 @@ class Task:
         Of ours.
     settings : dict
         Ours for what the peers do at the learning rate `RATE`.
-    moved : int
-        Numbers that a step must read and write for each parameter, the states among them.
 
     """
 
     rule: str
     settings: dict[str, Any]
-    moved: int
 
 
 _OUT = {"eps_placement": "outside"}
 TASKS = {
-    "SGD": Task("SGD", {"eta": RATE}, 3),
+    "SGD": Task("SGD", {"eta": RATE}),
     # the peers' momentum adds gradients up, ours takes their mean
-    "momentum": Task("MSGD", {"eta": RATE / (1 - 0.9), "mu": 0.9}, 5),
-    "AdaGrad": Task("AdaGrad", {"eta": RATE}, 5),
-    "RMSprop": Task("RMSprop", {"eta": RATE, **_OUT}, 5),
-    "Adam": Task("Adam", {"alpha": RATE, **_OUT}, 7),
-    "AdamW": Task("AdamW", {"alpha": RATE}, 7),
-    "AMSGrad": Task("AMSGrad", {"alpha": RATE, **_OUT}, 9),
+    "momentum": Task("MSGD", {"eta": RATE / (1 - 0.9), "mu": 0.9}),
+    "AdaGrad": Task("AdaGrad", {"eta": RATE}),
+    "RMSprop": Task("RMSprop", {"eta": RATE, **_OUT}),
+    "Adam": Task("Adam", {"alpha": RATE, **_OUT}),
+    "AdamW": Task("AdamW", {"alpha": RATE}),
+    "AMSGrad": Task("AMSGrad", {"alpha": RATE, **_OUT}),
 }
+_SETTINGS = {name: {"burnin": 0} for name in ("SantaE", "SantaSSS")}  # descent, without its noise
+_SHARED = {task.rule for task in TASKS.values()}
+NAMES = [*TASKS, *(rule for rule in RULES if rule not in _SHARED)]
+"""Tasks that peers share, then the other rules of the table with their own defaults."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,22 @@ class Case:
 
     @property
     def task(self) -> Task:
-        return TASKS[self.name]
+        """What is known by the name."""
+        return TASKS.get(self.name) or Task(self.name, _SETTINGS.get(self.name, {}))
+
+    @property
+    def rule(self) -> Rule:
+        """The row of the table."""
+        return RULES[self.task.rule]
+
+    @property
+    def moved(self) -> int:
+        """Numbers that a step reads and writes for each parameter: p twice, g, and the states."""
+        return 3 + 2 * len(self.rule.states)
 
     @property
     def elements(self) -> int:
+        """Parameters in all."""
         return sum(math.prod(shape) for shape in SHAPES[self.size])
 
     def params(self) -> Arrays:
@@ -92,19 +109,41 @@ def _normal(size: str, seed: int) -> Arrays:
     return [np.float32(1e-2) * rng.standard_normal(shape, np.float32) for shape in SHAPES[size]]
 
 
-def choose(names: list[str], sizes: list[str]) -> list[Case]:
-    """What shares its arrays stands together."""
-    return [Case(name, size) for size in sizes for name in TASKS if name in names]
-
-
-Entry = tuple[str, Callable[[], Any], Callable[[], Arrays]]
+Entry = tuple[str, Callable[[], Any], Callable[[], Any]]
 
 
 def ours(case: Case) -> Entry:
     """The step, and the parameters as they are."""
     optimizer = fastnn.get_opt(case.task.rule, **case.task.settings)
     params, grads = case.params(), case.grads()
+    if case.rule.needs_loss:
+        return "fastnn", lambda: optimizer.step(params, grads, f=1.0), lambda: params
     return "fastnn", lambda: optimizer.step(params, grads), lambda: params
+
+
+def reference(case: Case) -> Entry:
+    """The step of the textbook, on one vector in float64."""
+    theta, g = _vector(case.params()), _vector(case.grads())
+    step = _twin(case, theta.size)
+    now = [theta]
+
+    def take() -> None:
+        now[0] = step(now[0], g)
+
+    return "reference", take, lambda: now
+
+
+def _vector(arrays: Arrays) -> npt.NDArray[np.float64]:
+    return np.concatenate([a.ravel() for a in arrays]).astype(np.float64)
+
+
+def _twin(case: Case, size: int) -> Callable[..., npt.NDArray[np.float64]]:
+    """A step from parameters and gradient to parameters."""
+    optimizer = ReferenceOptimizer.named(case.task.rule, **case.task.settings)
+    if case.rule.noisy:  # at first; the steps are those without noise
+        optimizer.state["u"] = np.random.default_rng(0).standard_normal(size)
+    extra = {"f": 1.0} if case.rule.needs_loss else {}
+    return lambda p, g: optimizer.step(p, g, **extra)
 
 
 def copy(case: Case, threads: int) -> list[Entry]:
@@ -120,12 +159,8 @@ def copy(case: Case, threads: int) -> list[Entry]:
 
 def oracle(case: Case, steps: int) -> npt.NDArray[np.float64]:
     """What these steps add to the parameters, as one vector."""
-    optimizer = ReferenceOptimizer.named(case.task.rule, **case.task.settings)
-    first, g = (
-        np.concatenate([a.ravel() for a in arrays]).astype(np.float64)
-        for arrays in (case.params(), case.grads())
-    )
-    p = first
+    first, g = _vector(case.params()), _vector(case.grads())
+    step, p = _twin(case, first.size), first
     for _ in range(steps):
-        p = optimizer.step(p, g)
+        p = step(p, g)
     return np.asarray(p - first)

@@ -1,56 +1,84 @@
-"""Build all competitors of a case, check them, and measure them in turn."""
+"""Build all competitors of a case and check them."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 import fastnn
 
-from ..field import installed, rounds_of, warm
+from ..field import Field, Peers, installed, warm
 from ..timing import Calls
-from . import cases
-from .cases import Case, Entry
-from .report import Row
+from . import cases, numpy_peer
+from .cases import TASKS, Case, Entry
 
-__all__ = ["hold"]
+__all__ = ["Contest"]
 
 _STEPS = 3  # that all are checked for
 _TOLERANCE = 1e-3  # of the way gone, in float32 beside parameters ten times as large
-_REST = 0.02  # seconds, in which the spinning threads of the one before fall asleep
+_MOST_OF_REFERENCE = 1_000_000  # parameters
 
 
-def hold(chosen: list[Case], rounds: int, seconds: float, threads: int) -> Iterator[Row]:
-    """Measure every competitor of every case in as many rounds, for so many seconds each time."""
-    fastnn.set_num_threads(threads)
-    peers = installed(__package__, ("torch_peer", "jax_peer"), threads)
-    order = random.Random(0)
-    # disable=None: a bar on a terminal, nothing elsewhere.
-    with tqdm(chosen, disable=None, leave=False) as bar:
-        for case in bar:
-            bar.set_description(f"{case.name} {case.size}, {threads} threads")
-            entries = [cases.ours(case)] + [one for peer in peers for one in peer.entries(case)]
-            _check(case, entries)
-            entries += cases.copy(case, threads)
-            field = [warm(Calls(name, call), seconds) for name, call, _ in entries]
-            rest = _REST if threads > 1 else 0.0
-            yield Row(case, rounds_of(field, order, rounds, seconds, rest))
+class Contest:
+    """Steps of update rules on so many threads.
+
+    Parameters
+    ----------
+    threads : int
+    seconds : float
+        Of a measurement.
+    peers : bool
+        Whether the other libraries take part.
+
+    """
+
+    def __init__(self, threads: int, seconds: float, *, peers: bool) -> None:
+        fastnn.set_num_threads(threads)
+        self._threads, self._seconds = threads, seconds
+        # in which the spinning threads of the one before fall asleep
+        self.rest = 0.02 if threads > 1 else 0.0
+        self._peers = installed(__package__, ("torch_peer", "jax_peer")) if peers else Peers()
+        self.missing = self._peers.missing
+        for peer in self._peers.found.values():
+            peer.prepare(threads)
+
+    def field(self, given: dict[str, Any]) -> tuple[Case, Field]:
+        """The case, and who takes part in it."""
+        case = Case(**given)
+        entries = [cases.ours(case), *numpy_peer.entries(case)]
+        if case.elements <= _MOST_OF_REFERENCE:
+            entries.append(cases.reference(case))
+        left_out = {}
+        for library, peer in self._peers.found.items():
+            if case.name in TASKS:
+                entries += peer.entries(case)
+            else:
+                left_out[library] = "has no such rule, or is not asked for it"
+        wrong = _check(case, entries)
+        entries = [one for one in entries if one[0] not in wrong]
+        entries += cases.copy(case, self._threads)
+        runs = [warm(Calls(name, call), self._seconds) for name, call, _ in entries]
+        return case, Field(runs, {**left_out, **wrong})
 
 
-def _check(case: Case, entries: list[Entry]) -> None:
-    """Find all to go the same way."""
-    known, first = cases.oracle(case, _STEPS), _flat(case.params())
+def _check(case: Case, entries: list[Entry]) -> dict[str, str]:
+    """Find all to go the same way; a peer that does not is left out."""
+    if case.rule.noisy:  # each draws another beginning
+        return {}
+    known, first, wrong = cases.oracle(case, _STEPS), _flat(case.params()), {}
     for name, step, parameters in entries:
+        if name == "reference":
+            continue
         for _ in range(_STEPS):
             step()
         found: Any = _flat(parameters()) - first
         error = np.abs(found - known).max() / np.abs(known).max()
         if not error <= _TOLERANCE:
-            raise ValueError(f"{case}: {name} computes something else, off by {error:.1e}")
+            if name == "fastnn":
+                raise ValueError(f"{case}: {name} computes something else, off by {error:.1e}")
+            wrong[name] = f"computes something else, off by {error:.1e}"
+    return wrong
 
 
 def _flat(arrays: cases.Arrays) -> Any:

@@ -73,6 +73,7 @@ def prepare(threads: int) -> None:
 
 
 def entries(case: Case) -> list[Entry]:
+    """The compiled update."""
     update, states = _UPDATES[case.name]
     grads = [jnp.array(g) for g in case.grads()]
     held = [(jnp.array(p), *(jnp.zeros_like(p) for _ in range(states))) for p in case.params()]

@@ -24,10 +24,12 @@ _FUSED = _MADE.keys() - {"RMSprop"}  # which PyTorch 2.13 fuses on the CPU
 
 
 def prepare(threads: int) -> None:
+    """So many threads."""
     torch.set_num_threads(threads)
 
 
 def entries(case: Case) -> list[Entry]:
+    """Its forms, fused only where it has that for the CPU."""
     found = [("PyTorch foreach", {"foreach": True})]
     found += [("PyTorch fused", {"fused": True})] if case.name in _FUSED else []
     return [_entry(case, *form) for form in found]

@@ -1,0 +1,151 @@
+"""Tables of results: made once, shown on the terminal, in the page and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from .results import LIBRARIES, OURS, Ratio, Row, figure
+
+__all__ = ["Cell", "Table", "glance", "in_markdown", "show", "tables"]
+
+_NONE = "–"
+_STYLES = {"faster": "green", "slower": "red", "too noisy to tell": "yellow"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text, what it says for ours (a verdict, or nothing), and more of it for those who ask."""
+
+    text: str
+    verdict: str = ""
+    more: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, how many columns of ratios there are after the first, and cells."""
+
+    title: str
+    part: str
+    ratios: int
+    head: list[str]
+    body: list[list[Cell]]
+
+
+def tables(rows: Iterable[Row]) -> list[Table]:
+    """One for every kind of case and number of threads, in their order."""
+    return [_table(*kind, list(group)) for kind, group in groupby(rows, _kind)]
+
+
+def _kind(row: Row) -> tuple[str, str, int]:
+    return row.part, row.table, row.threads
+
+
+def _table(part: str, title: str, threads: int, rows: list[Row]) -> Table:
+    used = [name for name in LIBRARIES if any(row.form(name) for row in rows)]
+    extra = [name for name in ("copy", "two calls") if any(name in row.times for row in rows)]
+    head = ["", *(f"× {name}" for name in used)]
+    head += [f"{name}, µs" for name in (OURS, *used, *extra)]
+    body = []
+    for row in rows:
+        cells = [Cell(row.name)]
+        cells += [_ratio(row, name) for name in used]
+        cells += [_time(row, OURS, OURS)]
+        cells += [_time(row, row.form(name), name) for name in used]
+        cells += [_time(row, name, name) for name in extra]
+        body.append(cells)
+    counted = f"{threads} thread{'s' * (threads > 1)}"
+    return Table(f"{title}, {counted}", part, len(used), head, body)
+
+
+def _ratio(row: Row, library: str) -> Cell:
+    """No figure that was not measured, and none that the noise would make up."""
+    ratio = row.ratio(library)
+    if ratio is None:
+        why = next((text for name, text in row.left_out.items() if name.startswith(library)), "")
+        return Cell(_NONE, more=f"{library}: {why}" if why else "")
+    return Cell(_said(ratio), ratio.verdict, f"{ratio.verdict}; beside {row.form(library)}")
+
+
+def _said(ratio: Ratio) -> str:
+    return f"too noisy ({ratio})" if ratio.verdict == "too noisy to tell" else str(ratio)
+
+
+def _time(row: Row, form: str, name: str) -> Cell:
+    if form not in row.times:
+        return Cell(_NONE)
+    text = f"{figure(row.median(form))} ±{50 * row.spread(form):.0f} %"
+    return Cell(text, more=form if form != name else "")
+
+
+def glance(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
+    """For every part and library: how often ours is faster, and by how much in the middle."""
+    found: dict[tuple[str, str], list[Ratio]] = {}
+    for row in rows:
+        for library in row.libraries:
+            if (ratio := row.ratio(library)) is not None:
+                found.setdefault((row.part, library), []).append(ratio)
+    return [(part, library, _sentence(ratios)) for (part, library), ratios in found.items()]
+
+
+def _sentence(ratios: list[Ratio]) -> str:
+    known = [ratio for ratio in ratios if ratio.verdict != "too noisy to tell"]
+    counts = {
+        verdict: sum(ratio.verdict == verdict for ratio in ratios)
+        for verdict in ("faster", "as fast", "slower", "too noisy to tell")
+    }
+    text = f"faster in {counts.pop('faster')} of {len(ratios)}"
+    text += "".join(f", {verdict} in {count}" for verdict, count in counts.items() if count)
+    if not known:
+        return text
+    middle = sorted(ratio.median for ratio in known)[len(known) // 2]
+    return f"{text}; {figure(middle)} times as fast in the middle"
+
+
+def show(console: Console, found: Iterable[Table]) -> None:
+    """Names, ratios, and the time of ours: the rest is in the page."""
+    for table in found:
+        shown = RichTable(title=table.title, title_justify="left", title_style="bold")
+        for k, name in enumerate(table.head[: table.ratios + 2]):
+            shown.add_column(name, justify="right" if k else "left", no_wrap=True)
+        for cells in table.body:
+            shown.add_row(
+                *(
+                    f"[{_STYLES[cell.verdict]}]{cell.text}[/]"
+                    if cell.verdict in _STYLES
+                    else cell.text
+                    for cell in cells[: table.ratios + 2]
+                )
+            )
+        console.print(shown)
+        console.print()
+
+
+def in_markdown(about: dict[str, Any], rows: Iterable[Row]) -> str:
+    """All tables, under a heading with date, machine and versions."""
+    rows, machine = list(rows), about["machine"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    lines = [
+        f"`{about['command']}`, {about['date']}, {machine['CPU']}, "
+        f"{machine['cores in use']} cores, {versions}. {about['noise']['verdict']}",
+        "",
+        "× NumPy: how many times as fast as NumPy, the median of each round's ratio, or its "
+        "quartiles where they are more than 15 % apart. Times are medians in µs ± half the "
+        "distance of the quartiles.",
+    ]
+    lines += ["", *(f"- {part}, {name}: {text}" for part, name, text in glance(rows))]
+    for table in tables(rows):
+        lines += ["", f"### {table.title}", "", _line(table.head)]
+        lines.append(_line([":--"] + ["--:"] * (len(table.head) - 1)))
+        lines += [_line([cell.text for cell in cells]) for cells in table.body]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
