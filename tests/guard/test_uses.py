@@ -6,11 +6,11 @@ from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
-SMALL = 4096  # bytes: what Python takes to make a call; the arrays have 80 000
+SMALL = 4096  # bytes: what Python takes to make a call; the arrays have 40 000
 
 KERNELS = {
     "the import": 0,
-    "a first training": 13,
+    "a first training": 12,
     "another depth and width": 0,
     "another batch size, rate and length": 0,
     "another rule": 1,
@@ -22,7 +22,7 @@ KERNELS = {
     "gradient of every cost": len(COSTS) + 1,
     "a step of every rule": len({rule.kernel() for rule in RULES.values()}) - 2,
 }
-"""How many are needed that were not before."""
+"""How many are needed that were not before, where all that the guard compiles is in the cache."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_kernels_needed(kernels, use):
 
 def test_arrays_are_worked_on_where_they_are(memory):
     calls = {name: taken for name, (taken, _) in memory.items() if "training" not in name}
-    assert len(calls) > 3 * len(RULES)
+    assert len(calls) >= 3 * len(RULES)
     assert {name: taken for name, taken in calls.items() if taken > SMALL} == {}
 
 
