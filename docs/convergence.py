@@ -6,7 +6,9 @@ settings, by its reference in `fastnn/reference/optimizers`. ``--tune`` looks fo
 
 from __future__ import annotations
 
+import datetime
 import functools
+import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ import numpy.typing as npt
 from tables import filled
 
 import fastnn
+from fastnn import info
+from fastnn.optimizers import LBFGS
 from fastnn.reference import ReferenceOptimizer
 from fastnn.reference.optimizers import DEFAULTS, RULES
 
@@ -171,6 +175,24 @@ def converged(task: Task, step: Step) -> tuple[int | None, float]:
     return None, cost
 
 
+def by_curvature(task: Task) -> tuple[int | None, float]:
+    """The same of L-BFGS as `fit` runs it, whose steps are iterations."""
+    from scipy.optimize import minimize
+
+    costs = [task.function(task.start)[0]]
+    least = 10 * float(np.finfo(np.float64).eps)
+    minimize(
+        task.function, task.start, jac=True, method="L-BFGS-B",
+        callback=lambda intermediate_result: costs.append(float(intermediate_result.fun)),
+        options={"maxiter": task.limit, "ftol": least, "gtol": 1e-8},
+    )  # fmt: skip
+    high = [t for t, cost in enumerate(costs) if not cost <= task.enough]
+    count = high[-1] + 1 if high else 0
+    return (count, costs[min(count + STAY, len(costs) - 1)]) if count < len(costs) else (
+        None, costs[-1]
+    )  # fmt: skip
+
+
 def tuned(name: str) -> tuple[float, ...]:
     """The learning rates of fewest steps."""
     tried = [digit * 10.0**power for power in range(-4, 3) for digit in (1, 2, 5)]
@@ -196,7 +218,19 @@ def table() -> list[str]:
             count, cost = converged(task, step)
             cells += [f"{rate:g}", "–" if count is None else str(count), f"{cost:.1e}"]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    today = datetime.datetime.now(datetime.UTC).date()
+    made = f"`python docs/convergence.py`, {today}, fastnn {fastnn.__version__}"
+    machine = f"{info.cpu_name()}, Python {platform.python_version()}, NumPy {np.__version__}"
+    return [*lines, line_of_lbfgs(), "", f"{made}, {machine}."]
+
+
+def line_of_lbfgs() -> str:
+    """Its line, which has no rates."""
+    cells = [f"`{LBFGS}`"]
+    for task in tasks().values():
+        count, cost = by_curvature(task)
+        cells += ["", "–" if count is None else str(count), f"{cost:.1e}"]
+    return f"| {' | '.join(cells)} |"
 
 
 PANELS = {
@@ -207,6 +241,26 @@ PANELS = {
 }
 
 
+def way(name: str) -> tuple[Array, int | None]:
+    """A rule's way down Rosenbrock's valley, and the steps until it has converged; None: never."""
+    task, rate = tasks()["Rosenbrock"], RATES[name][list(MAKERS).index("Rosenbrock")]
+    count, _ = converged(task, reference(name, settings_of(name, rate), 2))
+    step = reference(name, settings_of(name, rate), 2)
+    points = [p for _, p in islice(walk(task, step), (count or task.limit) + 1)]
+    return np.array(_thinned(points)), count
+
+
+def valley(panel: Any) -> None:
+    """Rosenbrock's valley, where ways down it begin, and the minimum."""
+    x, y = np.meshgrid(np.linspace(-1.8, 1.6, 171), np.linspace(-0.7, 1.9, 131))
+    heights = np.log10(1e-2 + (1 - x) ** 2 + 100 * (y - x * x) ** 2)
+    panel.contour(x, y, heights, levels=12, colors="#cccccc", linewidths=0.4, zorder=0)
+    panel.plot(*tasks()["Rosenbrock"].start, "o", color="#333333", markersize=3, zorder=3)
+    panel.plot(1, 1, "*", color="#333333", markersize=6, zorder=3)
+    panel.set(xlim=(-1.8, 1.6), ylim=(-0.7, 1.9))
+    panel.tick_params(length=0)
+
+
 def draw() -> None:
     """The ways down Rosenbrock's valley, until they are converged."""
     import matplotlib as mpl
@@ -215,27 +269,18 @@ def draw() -> None:
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fastnn", "font.size": 7})
     from matplotlib import pyplot as plt
 
-    task = tasks()["Rosenbrock"]
     figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), sharex=True, sharey=True)
-    x, y = np.meshgrid(np.linspace(-1.8, 1.6, 171), np.linspace(-0.7, 1.9, 131))
-    heights = np.log10(1e-2 + (1 - x) ** 2 + 100 * (y - x * x) ** 2)
     for panel, (title, names) in zip(axes.flat, PANELS.items(), strict=True):
-        panel.contour(x, y, heights, levels=12, colors="#cccccc", linewidths=0.4)
         for k, name in enumerate(names):
+            points, count = way(name)
             rate = RATES[name][list(MAKERS).index("Rosenbrock")]
-            step = reference(name, settings_of(name, rate), 2)
-            count, _ = converged(task, reference(name, settings_of(name, rate), 2))
-            ways = [p for _, p in islice(walk(task, step), (count or task.limit) + 1)]
-            way = np.array(_thinned(ways))
             label = f"{name}, {rate:g}: {'not yet' if count is None else count}"
             # thin ones over thick ones: in the valley all go the same way
-            panel.plot(*way.T, linewidth=3.2 - 0.5 * k, label=label, marker="o", markevery=[-1],
+            panel.plot(*points.T, linewidth=3.2 - 0.5 * k, label=label, marker="o", markevery=[-1],
                        markersize=4)  # fmt: skip
-        panel.plot(*task.start, "o", color="#333333", markersize=3)
-        panel.plot(1, 1, "*", color="#333333", markersize=6)
-        panel.set(title=title, xlim=(-1.8, 1.6), ylim=(-0.7, 1.9))
+        valley(panel)
+        panel.set(title=title)
         panel.legend(loc="upper center", frameon=False, title="rule, rate: steps")
-        panel.tick_params(length=0)
     figure.tight_layout(pad=0.4)
     figure.savefig(PICTURE, metadata={"Date": None})
 

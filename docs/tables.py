@@ -156,7 +156,7 @@ def rules() -> list[str]:
     """A line for each update rule."""
     lines = ["| `get_opt` | step on p with the gradient g | numbers | from |", "|---|---|---|---|"]
     for row in RULES.values():
-        numbers = {**row.defaults}
+        numbers = {name: row.defaults[name] for name in row.places}
         if row.weight_decay:
             numbers["weight_decay"] = row.weight_decay
         shown = ", ".join(f"`{name}={value!r}`" for name, value in numbers.items())

@@ -28,6 +28,7 @@ __all__ = [
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
+_FLOATS = np.dtype(np.float32), np.dtype(np.float64)
 _LINE = 64  # bytes of a cache line
 
 
@@ -61,8 +62,10 @@ def convert(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None)
 
     An array that already fits is returned itself, so it must not be written to.
     """
-    if type(value) is np.ndarray and value.dtype == dtype:
-        return plain(value)
+    if type(value) is np.ndarray:
+        given = value.dtype
+        if given == dtype or (dtype is None and given in _FLOATS and given.isnative):
+            return plain(value)
     try:
         found = np.asarray(value)
     except ValueError as error:  # ragged lists

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
@@ -15,10 +16,13 @@ from .kernels.jit import address
 
 __all__ = ["REDUCTIONS", "CostFunction", "CostKernels", "Reduction", "check_total"]
 
-_SCRATCH = 4  # rows, see ``kernels/costs.py``
-
 Reduction: TypeAlias = Literal["sum", "mean", "none"]
 REDUCTIONS = "sum", "mean", "none"
+
+
+_DTYPES = np.dtype(np.float32), np.dtype(np.float64)
+_ONE = {dtype: np.ones(1, dtype) for dtype in _DTYPES}  # a weight for all samples
+_NOTHING = {dtype: np.empty(0, dtype) for dtype in _DTYPES}  # targets of an activation
 
 
 class CostKernels(NamedTuple):
@@ -64,8 +68,10 @@ class CostFunction:
         if reduction is None:
             reduction = self.row.reduction  # type: ignore[assignment]
         if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-            known = "'sum', 'mean' or 'none'"
-            raise ValueError(f"reduction must be {known}, not {reduction!r}")
+            known, names = "'sum', 'mean' or 'none'", [f"{name}=" for name in self.row.parameters]
+            hint = f"; parameters are given by name: {', '.join(names)}"
+            hint = "" if isinstance(reduction, str) or not names else hint
+            raise ValueError(f"reduction must be {known}, not {reduction!r}{hint}")
         self._parameters: dict[str, Any] = self.row.checked(parameters)
         self.reduction = reduction
 
@@ -121,9 +127,9 @@ class CostFunction:
         kernel = costs.ACTIVATIONS[self.row.activation].activate
         if kernel is None or not x.size:
             return x.copy() if x is logits or not x.size else x
-        features, samples, columns = _as_columns(x)
-        self._run(kernel, columns, columns, features, samples, 0)
-        return _as_rows(columns, x.shape)
+        out = np.empty_like(x)
+        self._run(kernel, x, _NOTHING[x.dtype], _ONE[x.dtype], out)
+        return out
 
     def __call__(
         self,
@@ -147,8 +153,8 @@ class CostFunction:
             return self._each(x, t, w)
         if not x.size:
             return 0.0
-        found = self._run(self.row.cost.value, *self._columns(x, t, w))
-        return found / w.size if self.reduction == "mean" else found
+        found = self._run(self.row.cost.value, x, t, self._shares(w, x))
+        return found / _samples(x) if self.reduction == "mean" else found
 
     def delta(
         self,
@@ -161,24 +167,14 @@ class CostFunction:
         if not x.size:
             return x.copy()
         if self.reduction == "mean":
-            w = w / np.array(w.size, w.dtype)
-        given = self._columns(x, t, w)
-        self._run(self.row.cost.step, *given)
-        found = given[0]
-        return found.reshape(x.shape) if self.row.is_elementwise else _as_rows(found, x.shape)
+            w = w / np.array(_samples(x), x.dtype)
+        out = np.empty_like(x)
+        self._run(self.row.cost.step, x, t, self._shares(w, x), out)
+        return out
 
-    def _columns(self, x: Array, t: Array, w: Array) -> tuple[Array, Array, int, int, int]:
-        """What kernels take: activities, targets and weights, features, samples, columns of t."""
-        features, columns = _features(x), _features(t)
-        if not self.row.is_elementwise:
-            activities = _as_columns(x)[2]
-            return activities, _weighted(t, w), features, w.size, columns
-        # In any order, as one output of more samples: nothing need be turned around.
-        b = np.empty((2, *x.shape), x.dtype)
-        b[0], b[1] = t, w[..., np.newaxis] if x.ndim else w
-        if self.row.averaged:
-            b[1] /= features
-        return x.flatten(), b.reshape(-1), 1, x.size, 1
+    def _shares(self, w: Array, x: Array) -> Array:
+        """Weights of samples as weights of their outputs, which are averaged or summed."""
+        return w / np.array(_features(x), w.dtype) if self.row.averaged else w
 
     def _arguments(
         self, logits: npt.ArrayLike, targets: npt.ArrayLike, sample_weight: npt.ArrayLike | None
@@ -195,7 +191,7 @@ class CostFunction:
         if t.shape != expected:
             of = "that of logits, " if expected == x.shape else ""
             raise ValueError(f"targets have shape {t.shape}, expected {of}{expected}")
-        w: Array = np.ones(x.shape[:-1], x.dtype)
+        w: Array = _ONE[x.dtype]
         if sample_weight is not None:
             w = weights("sample_weight", sample_weight, x.dtype)
             if w.shape != x.shape[:-1]:
@@ -207,22 +203,30 @@ class CostFunction:
 
     def _each(self, x: Array, t: Array, w: Array) -> Array:
         """The cost of each sample."""
-        out = np.zeros(w.size)
+        out = np.zeros(_samples(x))
         features, columns = _features(x), _features(t)
         if x.size:
-            target = address(self.row.cost.value, x.dtype)
-            a = x.reshape(-1, features).copy()
-            b = np.concatenate([t.reshape(-1, columns), w.reshape(-1, 1)], axis=1)
-            scratch, numbers = np.empty(_SCRATCH, x.dtype), self.numbers(features)
-            rows.run_each(target, a, b, scratch, numbers, columns, out)
-        return out.astype(x.dtype).reshape(w.shape)
+            target, numbers = address(self.row.cost.value, x.dtype), self.numbers(features)
+            given = (values.reshape(-1) for values in (x, t, w))
+            rows.run_each(target, *given, numbers, out, features, columns)
+        return out.astype(x.dtype).reshape(x.shape[:-1])
 
     def _run(
-        self, kernel: Callable[..., Any], a: Array, b: Array, features: int, samples: int, k: int
+        self, kernel: Callable[..., Any], x: Array, t: Array, w: Array, out: Array | None = None
     ) -> float:
-        scratch = np.empty(_SCRATCH * samples, a.dtype)
-        target, numbers = address(kernel, a.dtype), self.numbers(features)
-        return float(rows.run(target, a, b, scratch, numbers, features, samples, k))
+        """The kernel's sum over all samples; `out` gets what it makes of x."""
+        target, features = address(kernel, x.dtype), _features(x)
+        columns, repeated, numbers = _features(t), 1, self.numbers(features)
+        if self.row.is_elementwise:  # as one output of more samples: nothing to be turned around
+            features, columns, repeated = 1, min(columns, 1), features
+        x, t, w = x.reshape(-1), t.reshape(-1), w.reshape(-1)
+        written, writes = (x, False) if out is None else (out.reshape(-1), True)
+        return float(
+            rows.run_samples(
+                target, x, t, w, numbers, written, writes, x.size // features, features, columns,
+                repeated,
+            )
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         known = self.row.parameters
@@ -245,18 +249,5 @@ def _features(x: Array) -> int:
     return int(x.shape[-1]) if x.ndim else 1
 
 
-def _weighted(targets: Array, weight: Array) -> Array:
-    """Targets as columns, then the weight of each sample."""
-    return np.concatenate([_as_columns(targets)[2], weight.reshape(-1)])
-
-
-def _as_rows(columns: Array, shape: tuple[int, ...]) -> Array:
-    features = shape[-1] if shape else 1
-    return np.ascontiguousarray(columns.reshape(features, -1).T).reshape(shape)
-
-
-def _as_columns(x: Array) -> tuple[int, int, Array]:
-    """Features, samples and a flat features-major copy, as the kernels read it."""
-    features = _features(x)
-    columns = x.reshape(-1, features).T
-    return features, columns.shape[1], columns.flatten()
+def _samples(x: Array) -> int:
+    return math.prod(x.shape[:-1])

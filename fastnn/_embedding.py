@@ -126,6 +126,7 @@ def compiled(
     grad = None if opt is None else np.zeros_like(theta)
     made = model(network.layers, network.cost_function, theta, Use(embedded=True), opt, grad)
     if opt is not None:
+        opt.bind(made.core.base)
         network.optimizer = opt
         if any(layer.dropout for layer in network.layers):
             made.core[at.SEED] = int(uniform_source(rng).uniform() * 2**31)

@@ -14,13 +14,14 @@ from ._names import same_name
 from ._program import Use, is_compiled, model
 from ._trainers import check_parameters
 from .kernels import engine
+from .optimizers import LBFGS
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
 
 __all__ = ["NAME", "Minimum", "NotFiniteError", "Objective", "descend", "is_meant", "minimize"]
 
-NAME = "L-BFGS"
+NAME = LBFGS
 _LIMIT = 1  # SciPy's status where the iterations are over
 _TRIALS = 20  # evaluations that the search along a direction may take
 

@@ -37,8 +37,9 @@ class Form:
         """Refuse targets out of their range; NaN passes."""
         if not t.size or self.least == -math.inf:
             return
-        # two passes without a temporary; comparisons with NaN are false
-        if not self.whole and not (t.min() < self.least or t.max() > self.most):
+        # passes that take no time beside those below; comparisons with NaN are false
+        within = not (t.min() < self.least or t.max() > self.most)
+        if within and (not self.whole or (t == np.floor(t)).all()):
             return
         bad = (t < self.least) | (t > self.most)
         if self.whole:
@@ -181,6 +182,8 @@ class Loss:
             if value is None:
                 return None
             vector = weights(name, value, np.dtype(np.float64))
+            if not vector.size:
+                raise ValueError(f"{name} is empty, expected one number a class, or None")
             if vector.ndim != 1:
                 raise ValueError(f"{name} has shape {vector.shape}, expected one number a class")
             return tuple(vector.tolist())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import operator
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
@@ -11,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, aligned, convert, count, number
+from ._arrays import Array, aligned, convert, count, float_dtype, number
 from ._random import RNG, uniform_source
 from ._rule import CHOICES, Rule
 from ._threads import get_num_threads, together
@@ -43,6 +45,34 @@ class _Ready(NamedTuple):
     target: int
     sums: npt.NDArray[np.float64]
     counter: npt.NDArray[np.int64]
+
+
+def _optional(name: str) -> Callable[[Any], float | None]:
+    return lambda value: None if value is None else _positive(name, value)
+
+
+def _on_nonfinite(value: Any) -> NonFinite:
+    for known in get_args(NonFinite):
+        if known == value:
+            return known  # type: ignore[no-any-return]
+    known = ", ".join(map(repr, get_args(NonFinite)))
+    raise ValueError(f"on_nonfinite must be one of {known}, not {value!r}")
+
+
+# What every rule has, and how it is checked; a weight decay of None is the rule's own.
+_COMMON: dict[str, Callable[[Any], Any]] = {
+    "weight_decay": lambda value: None if value is None else number("weight_decay", value, least=0),
+    "clip_norm": _optional("clip_norm"),
+    "clip_value": _optional("clip_value"),
+    "on_nonfinite": _on_nonfinite,
+}
+
+
+def _setting(name: str, doc: str) -> Any:
+    """An attribute that is checked wherever it is set."""
+    return property(
+        lambda opt: opt._settings[name], lambda opt, value: opt.set(name, value), doc=doc
+    )
 
 
 class Optimizer:
@@ -77,9 +107,16 @@ class Optimizer:
     steps : int
         Steps taken so far, in compiled code of yours too.
     learning_rate : number or schedule
-        May be changed at any time.
+    weight_decay, clip_norm, clip_value, on_nonfinite
+        As above. These, the learning rate and the rule's own numbers (``opt.beta1`` …) may be
+        changed at any time, with the checks that they have here.
     hyper : mapping
         The rule's own numbers.
+
+    Notes
+    -----
+    A parameter that is infinite or NaN before a step is not looked for: it stays so, and the others
+    go on. (`fit` refuses such parameters.)
 
     Examples
     --------
@@ -90,8 +127,21 @@ class Optimizer:
     True
     >>> p
     array([0.5, 2.5])
+    >>> opt.eta = 0.25
 
     """
+
+    __slots__ = (
+        "__weakref__", "_learning_rate", "_models", "_needs_python", "_numbers", "_ready",
+        "_schedule", "_seed", "_settings", "_shapes", "_state", "counter", "rule",
+    )  # fmt: skip
+
+    weight_decay = _setting(
+        "weight_decay", "What every step shrinks parameters by, times the rate."
+    )
+    clip_norm = _setting("clip_norm", "Largest norm of a gradient, or None.")
+    clip_value = _setting("clip_value", "Largest size of a gradient's numbers, or None.")
+    on_nonfinite = _setting("on_nonfinite", "What becomes of steps that are not finite.")
 
     def __init__(
         self,
@@ -111,48 +161,72 @@ class Optimizer:
             hyper[rule.rate] = hyper.pop("learning_rate")
         unknown = sorted(set(hyper) - set(rule.defaults))
         if unknown:
-            more = ["weight_decay", "clip_norm", "clip_value", "on_nonfinite"]
-            known = ", ".join([*rule.defaults, *more])
+            known = ", ".join([*rule.defaults, *_COMMON])
             raise TypeError(f"{rule.name} has no {', '.join(unknown)}; it has {known}")
         if rng is not None and not rule.noisy:
             raise TypeError(f"{rule.name} has no rng: it draws no random numbers")
-        if on_nonfinite not in get_args(NonFinite):
-            known = ", ".join(map(repr, get_args(NonFinite)))
-            raise ValueError(f"on_nonfinite must be one of {known}, not {on_nonfinite!r}")
         given = {**rule.defaults, **hyper}
         self.learning_rate = given.pop(rule.rate)
-        self.hyper: Mapping[str, Any] = MappingProxyType(
-            {name: rule.checked(name, value) for name, value in given.items()}
-        )
-        if self.hyper.get("step_min", 0.0) > self.hyper.get("step_max", np.inf):
-            raise ValueError(
-                f"step_min must be at most step_max, {self.hyper['step_max']!r}, but is "
-                f"{self.hyper['step_min']!r}"
-            )
-        self.on_nonfinite: NonFinite = on_nonfinite
-        decay = rule.weight_decay if weight_decay is None else weight_decay
-        self.weight_decay = number("weight_decay", decay, least=0.0)
-        self.clip_norm = None if clip_norm is None else _positive("clip_norm", clip_norm)
-        self.clip_value = None if clip_value is None else _positive("clip_value", clip_value)
+        common = weight_decay, clip_norm, clip_value, on_nonfinite
+        self._settings = self._checked({**given, **dict(zip(_COMMON, common, strict=True))})
         self._seed = int(uniform_source(rng).uniform() * 2**53) if rule.noisy else 0
         # Compiled code has the addresses of these.
         self.counter = np.zeros(1, np.int64)
-        size = rule.memory_place + 2 * len(rule.memory) + 1
-        self._numbers = np.zeros(size)
-        self._written: tuple[Any, ...] = ()  # what of it stands there
+        self._numbers = np.zeros(rule.memory_place + 2 * len(rule.memory) + 1)
         self._state: Array = np.empty((0, 0))
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._ready: _Ready | None = None
+        self._models: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._write()
         self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles do not keep the caller's arrays."""
-        return {**vars(self), "_ready": None, "hyper": dict(self.hyper)}
+        """Copies and pickles keep neither the caller's arrays nor compiled models."""
+        names = [name for name in Optimizer.__slots__ if name not in ("__weakref__", "_models")]
+        return {**{name: getattr(self, name) for name in names}, "_ready": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """See `__getstate__`."""
-        vars(self).update(state)
-        self.hyper = MappingProxyType(state["hyper"])
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._models = weakref.WeakSet()
+
+    def __copy__(self) -> Optimizer:
+        """Its state is its own."""
+        return copy.deepcopy(self)
+
+    def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """All settings as they should be, or an error."""
+        found = {
+            name: _COMMON[name](value) if name in _COMMON else self.rule.checked(name, value)
+            for name, value in settings.items()
+        }
+        if found["weight_decay"] is None:
+            found["weight_decay"] = self.rule.weight_decay
+        if found.get("step_min", 0.0) > found.get("step_max", np.inf):
+            raise ValueError(
+                f"step_min must be at most step_max, {found['step_max']!r}, but is "
+                f"{found['step_min']!r}"
+            )
+        return found
+
+    def set(self, name: str, value: Any) -> None:
+        """Change a setting; compiled models of this optimizer go on with it."""
+        if name == self.rule.rate:
+            self.learning_rate = value
+        else:
+            checked = self._checked({**self._settings, name: value})
+            if callable(value) and self._models:
+                raise TypeError(
+                    f"{name} is a function of Python's, which compiled models cannot call"
+                )
+            self._settings = checked
+            self._write()
+
+    @property
+    def hyper(self) -> Mapping[str, Any]:
+        """The rule's own numbers, without the learning rate."""
+        return MappingProxyType({name: self._settings[name] for name in self.rule.own})
 
     @property
     def learning_rate(self) -> Any:
@@ -161,18 +235,18 @@ class Optimizer:
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        self.schedule: Schedule = as_schedule(value, self.rule.rate)
+        self._schedule: Schedule = as_schedule(value, self.rule.rate)
         self._learning_rate = value
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate of each step, 0 for the first."""
+        return self._schedule
 
     @property
     def steps(self) -> int:
         """Steps taken so far."""
         return int(self.counter[0])
-
-    @property
-    def needs_python(self) -> bool:
-        """Whether a step must call a function of the caller's."""
-        return any(callable(value) for value in self.hyper.values())
 
     def check_compiled(self) -> None:
         """Refuse trainings in compiled code where a step needs Python."""
@@ -222,39 +296,47 @@ class Optimizer:
         if not names:  # there is nothing to remember
             return np.empty(shape, dtype)
         fits = self._state.shape == shape and self._state.dtype == dtype
-        if not self.steps and not fits:
+        free = not self.steps and not self._models
+        if free and not fits:
             self._state = aligned(shape[0] * shape[1], dtype).reshape(shape)
             self._forget()
-        elif not fits or (self._shapes and self.steps and self._shapes != shapes):
+        elif not fits or (self._shapes and not free and self._shapes != shapes):
             before = self._shapes or ((self._state.shape[1],),)
+            used, reset = "has been used", ", or its reset()"
+            if self._models:
+                used, reset = "belongs to a compiled model", ""
             raise ValueError(
-                f"this {self.rule.name} has been used with {self._state.shape[1]} parameters of "
+                f"this {self.rule.name} {used} with {self._state.shape[1]} parameters of "
                 f"{self._state.dtype}{_listed(before)}, but there are {size} of {dtype}"
-                f"{_listed(shapes)}: use another optimizer, or its reset()"
+                f"{_listed(shapes)}: use another optimizer{reset}"
             )
         self._shapes = shapes
         return self._state
 
+    def bind(self, owner: Any) -> None:
+        """As long as this lives, which compiled code runs with the state, the state stays."""
+        self._models.add(owner)
+
     def numbers(self) -> npt.NDArray[np.float64]:
         """What the kernel reads, see the places in ``kernels/optimizers.py``; always one array."""
-        own = [
-            CHOICES[name].index(value) if isinstance(value, str) else
-            (0.0 if value is None or callable(value) else value)
-            for name, value in self.hyper.items()
-        ]  # fmt: skip
-        n, rule = self._numbers, self.rule
-        self._written = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite
+        return self._numbers
+
+    def _write(self) -> None:
+        """Put the settings where kernels read them."""
+        n, rule, hyper = self._numbers, self.rule, self.hyper
         n[kernels.LIMIT] = np.inf if self.clip_value is None else self.clip_value
         n[kernels.SCALE], n[kernels.DECAY] = 1.0, self.weight_decay
         n[kernels.CLIP] = self.clip_norm or 0.0
         # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
-        eps = min((v for k, v in self.hyper.items() if k in ("eps", "lambda_")), default=1.0)
+        eps = min((v for k, v in hyper.items() if k in ("eps", "lambda_")), default=1.0)
         n[kernels.LOOK] = rule.tries or eps < _SAFE_EPS
         n[kernels.SKIP] = get_args(NonFinite).index(self.on_nonfinite)
-        n[kernels.OWN : kernels.OWN + len(own)] = own
+        for place, (name, value) in enumerate(hyper.items(), int(kernels.OWN)):
+            known = CHOICES[name].index(value) if isinstance(value, str) else value
+            n[place] = 0.0 if known is None or callable(known) else known
         if rule.noisy:
             n[rule.memory_place - 1] = self._seed
-        return n
+        self._needs_python = any(map(callable, hyper.values()))
 
     def remember(self, numbers: npt.NDArray[np.float64]) -> None:
         """Take over what a training's own numbers remember."""
@@ -296,30 +378,36 @@ class Optimizer:
         ready = self._ready
         if ready is None or not _same(ready, params, grads):
             ready = self._prepare(params, grads)
-        if not self._take(ready, self._rate(), self.steps + 1, f):
+        before = self.steps
+        if not self._take(ready, self._rate(before), before + 1, f):
             if self.on_nonfinite == "skip":
                 return False
-            raise self._refusal(ready.grads, "grads")
+            raise self._refusal(before + 1, ready.grads, "grads")
         return True
 
     def update(
         self,
         grad_w: npt.ArrayLike,
         grad_b: npt.ArrayLike,
+        *more: Any,
         t: int | None = None,
-        *,
         f: float | None = None,
         w: npt.ArrayLike | None = None,
         b: npt.ArrayLike | None = None,
         dfw: Callable[..., Any] | None = None,
         dfb: Callable[..., Any] | None = None,
-        nargs: int = 2,
+        nargs: int | None = None,
     ) -> tuple[Any, Any]:
         """What to add to weights and biases, as in the article.
+
+        All rules take all of these, and look at what they need.
 
         Parameters
         ----------
         grad_w, grad_b : arrays of any shapes, or numbers
+            Python's own numbers take the dtype of the other, as in NumPy.
+        *more
+            By place, as in the article: t and f, but of NAG w, b, dfw, dfb and nargs.
         t : int, optional
             Number of the step, from 1 on; default: one more than at the last.
         f : float, optional
@@ -327,9 +415,13 @@ class Optimizer:
         w, b : arrays, optional
             The parameters, which NAG with callables and a weight decay need.
         dfw, dfb : callables, optional
-            For NAG: gradients by w and b at ``(w, b)``, or with ``nargs=1`` the one gradient at
-            ``w``; `grad_w` and `grad_b` are not looked at then. Without them gradients are taken to
-            be those of the place where NAG looks ahead to, and so are w and b.
+            For NAG: gradients by w and b at ``(w, b)``; they get arrays of their own.
+        nargs : 0, 1 or 2, optional
+            For NAG: how many arguments `dfw` takes. With 1 it is called at ``w`` alone, and biases
+            stay. With 0 nothing is called: `grad_w` and `grad_b` are the gradients at the place
+            looked ahead to, ``w + mu dw``, and what is returned is the step of w itself, as with
+            callables. Default: 2 with callables; without any, w and b are taken to stand where NAG
+            looks ahead to.
 
         Returns
         -------
@@ -347,19 +439,40 @@ class Optimizer:
         >>> from fastnn import get_opt
         >>> opt = get_opt("Adam")
         >>> dw, db = opt.update(np.array([1.0, -2.0]), 0.5)
-        >>> dw.round(6), round(db, 6)
-        (array([-0.001,  0.001]), -0.001)
+        >>> print(dw.round(6), db.round(6))
+        [-0.001  0.001] -0.001
 
         """
+        if more:
+            places = self.rule.places_of_update
+            if len(more) > len(places):
+                raise TypeError(
+                    f"update of {self.rule.name} takes grad_w, grad_b, {', '.join(places)} by "
+                    f"place, not {2 + len(more)} arguments"
+                )
+            named: dict[str, Any] = {
+                "t": t,
+                "f": f,
+                "w": w,
+                "b": b,
+                "dfw": dfw,
+                "dfb": dfb,
+                "nargs": nargs,
+            }
+            named = {name: value for name, value in named.items() if value is not None}
+            return self.update(grad_w, grad_b, **dict(zip(places, more, strict=False)), **named)
         if t is not None:
             count("t", t, least=1)
-        ahead = dfw is not None
-        if ahead:
-            grad_w, grad_b = self._looked_ahead(w, b, dfw, dfb, nargs)
-        names = ("grad_w", "grad_b")
-        grads = [convert(n, g) for n, g in zip(names, (grad_w, grad_b), strict=True)]
-        dtype = np.result_type(*grads)
-        grads = [np.asarray(g, dtype) for g in grads]
+        names, ahead = ("grad_w", "grad_b"), False
+        if self.rule.ahead:
+            calls = dfw is not None or dfb is not None
+            nargs = 2 if nargs is None and calls else nargs
+            if nargs is not None and (type(nargs) is not int or nargs not in (0, 1, 2)):
+                raise ValueError(f"nargs must be 0, 1 or 2, not {nargs!r}")
+            ahead = calls or nargs == 0
+            if calls and nargs:
+                grad_w, grad_b = self._looked_ahead(w, b, dfw, dfb, nargs)
+        grads = _alike(names, (grad_w, grad_b))
         decayed = self._decayed(w, b, grads) if self.weight_decay else None
         flat = np.concatenate([g.reshape(-1) for g in grads])
         moves = np.zeros_like(flat)
@@ -367,10 +480,11 @@ class Optimizer:
         state = self._state_of(flat.size, flat.dtype, shapes)
         target = self.rule.address(flat.dtype, ahead)
         ready = _made([moves], [flat], state.reshape(-1), target, 1)
-        rate, step = self._rate(), self.steps + 1 if t is None else t
+        step = self.steps + 1 if t is None else t
+        rate = self._rate(step - 1)
         if not self._take(ready, rate, step, f):
             if self.on_nonfinite == "raise":
-                raise self._refusal(grads, *names)
+                raise self._refusal(step, grads, *names)
             moves[...] = 0
         elif decayed is not None:
             moves -= rate * self.weight_decay * decayed
@@ -379,24 +493,26 @@ class Optimizer:
         dw, db = (m.copy() if m.ndim else m.dtype.type(m) for m in found)
         return dw, db
 
-    def _looked_ahead(self, w: Any, b: Any, dfw: Any, dfb: Any, nargs: int) -> tuple[Any, Any]:
+    def _looked_ahead(self, w: Any, b: Any, dfw: Any, dfb: Any, nargs: int) -> list[Array]:
         """Gradients at the place that NAG looks ahead to."""
-        if self.rule.ahead is None:
-            raise TypeError(f"dfw and dfb are for NAG, not for {self.rule.name}")
-        if nargs not in (1, 2):
-            raise ValueError(f"nargs must be 1 or 2, not {nargs!r}")
-        if w is None or (nargs == 2 and (b is None or dfb is None)):
-            raise TypeError(f"NAG with nargs={nargs} needs {'w' if nargs == 1 else 'w, b and dfb'}")
-        places = [convert("w", w), convert("b", 0.0 if b is None else b)]
-        mu = self.hyper["mu"]
-        if self.steps and self._state.size:
-            size = places[0].size
-            for k, part in enumerate((self._state[0, :size], self._state[0, size:])):
-                if places[k].size == part.size:
-                    places[k] = places[k] + mu * part.reshape(places[k].shape)
-        if nargs == 1:
-            return dfw(places[0]), np.zeros_like(places[1])
-        return dfw(*places), dfb(*places)
+        needed = {"w": w, "dfw": dfw, **({"b": b, "dfb": dfb} if nargs == 2 else {})}
+        missing = [name for name, value in needed.items() if value is None]
+        if missing:
+            raise TypeError(f"NAG with nargs={nargs} and callables needs {', '.join(missing)} too")
+        here = _alike(("w", "b"), (w, 0.0 if b is None else b))
+        size, shapes = sum(p.size for p in here), tuple(p.shape for p in here)
+        velocity = self._state_of(size, here[0].dtype, shapes)[0]
+        parts = velocity[: here[0].size], velocity[here[0].size :]
+        mu = self._settings["mu"]
+        there = [p + mu * v.reshape(p.shape) for p, v in zip(here, parts, strict=True)][:nargs]
+        found = []
+        for name, function, p in zip(("dfw", "dfb"), (dfw, dfb)[:nargs], here, strict=False):
+            called = f"{name}({', '.join('wb'[:nargs])})"
+            g = convert(called, function(*(place.copy() for place in there)), p.dtype)
+            if g.shape != p.shape:
+                raise ValueError(f"{called} has shape {g.shape}, expected {p.shape}")
+            found.append(g)
+        return found if nargs == 2 else [*found, np.zeros_like(here[1])]
 
     def _decayed(self, w: Any, b: Any, grads: list[Array]) -> Array:
         """The parameters that a weight decay shrinks, as a vector."""
@@ -408,13 +524,19 @@ class Optimizer:
                 raise ValueError(f"{name} has shape {given.shape}, expected {g.shape}")
         return np.concatenate([p.reshape(-1) for p in found])
 
-    def _rate(self) -> float:
-        schedule = self.schedule
-        return schedule.rate if type(schedule) is Constant else float(schedule(self.steps))
+    def _rate(self, step: int) -> float:
+        schedule = self._schedule
+        return schedule.rate if type(schedule) is Constant else float(schedule(step))
 
     def _prepare(self, params: Any, grads: Any) -> _Ready:
         """Check arrays; what a step needs of them is kept for the next with the same ones."""
         single = isinstance(params, np.ndarray)
+        for name, value in (("params", params), ("grads", grads)):
+            if not (single or isinstance(value, (list, tuple))):
+                expected = (
+                    "an array or a list of arrays" if name == "params" else "a list, as params"
+                )
+                raise TypeError(f"{name} must be {expected}, not {value!r}")
         given = [params] if single else list(params)
         theirs = [grads] if single else list(grads)
         names = ["params" if single else f"params[{k}]" for k in range(len(given))]
@@ -451,14 +573,11 @@ class Optimizer:
     def _take(self, ready: _Ready, rate: float, step: int, f: float | None) -> bool:
         """Run the kernel; whether the step was taken."""
         rule, numbers = self.rule, self._numbers
-        given = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite
-        if given != self._written:
-            self.numbers()
         if rule.needs_loss:
             if f is None and step > 1:
                 raise TypeError(f"{rule.name} needs f, the loss, from its second step on")
-            numbers[kernels.LOSS] = 0.0 if f is None else number("f", f)
-        if self.needs_python:
+            numbers[kernels.LOSS] = np.nan if f is None else number("f", f)
+        if self._needs_python:
             self._ask(step)
         most = ready.sums.shape[0]
         threads = 1 if most == 1 else min(most, get_num_threads())
@@ -494,7 +613,7 @@ class Optimizer:
         """Call what is the caller's own, the annealing of Santa."""
         for place, (name, value) in enumerate(self.hyper.items()):
             if callable(value):
-                found = number(f"{name}({step})", value(step, self.hyper["anne_rate"]))
+                found = number(f"{name}({step})", value(step, self._settings["anne_rate"]))
                 if found <= 0.0:
                     raise ValueError(f"{name}({step}) must be above 0, but is {found!r}")
                 self._numbers[kernels.OWN + place] = found
@@ -506,7 +625,7 @@ class Optimizer:
         rows.noise(address(kernels.normals, out.dtype), out, seed, self.steps + 1)
         return out
 
-    def _refusal(self, grads: list[Array], *names: str) -> ValueError:
+    def _refusal(self, step: int, grads: list[Array], *names: str) -> ValueError:
         """Why a step was refused."""
         shown = (
             names if len(names) == len(grads) else [f"{names[0]}[{k}]" for k in range(len(grads))]
@@ -521,9 +640,11 @@ class Optimizer:
                 return ValueError(
                     f"{name}{where} is {g[place]}, expected a finite number; nothing was changed"
                 )
+        states = f" or a state ({', '.join(self.rule.states)})" if self.rule.states else ""
         return ValueError(
-            f"{self!r} would make a parameter infinite or NaN in step {self.steps}, expected "
-            "finite; nothing was changed"
+            f"step {step} of {self!r} would make a parameter{states} infinite or NaN, from finite "
+            f"gradients up to {max(np.abs(g).max(initial=0.0) for g in grads):.3g}; nothing was "
+            "changed"
         )
 
     def _remembered(self) -> list[float]:
@@ -534,11 +655,15 @@ class Optimizer:
         return [float(x) for x in (known[:size] if refused else known[size:])]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a training goes on from, as copies."""
+        """Everything that a training goes on from, as copies.
+
+        Arrays may be written down as lists, for JSON: `load_state_dict` takes these too.
+        """
         named = dict(zip(self.rule.states, self._state, strict=False))
         return {
             "name": self.rule.name,
             "steps": self.steps,
+            **({"dtype": self._state.dtype.name} if named else {}),
             **{key: value.copy() for key, value in named.items()},
             **dict(zip(self.rule.memory, self._remembered(), strict=True)),
             **({"seed": self._seed} if self.rule.noisy else {}),
@@ -548,33 +673,51 @@ class Optimizer:
         """Go on from what `state_dict` gave."""
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be what state_dict() gave, not {state!r}")
+        state = {  # NumPy's archives have arrays only
+            key: value.item() if isinstance(value, np.ndarray) and not value.ndim else value
+            for key, value in state.items()
+        }
         if state.get("name") != self.rule.name:
             raise ValueError(f"state is that of {state.get('name')!r}, expected {self.rule.name!r}")
         rest = [*self.rule.memory, *(["seed"] if self.rule.noisy else [])]
         missing = [key for key in ("steps", *self.rule.states, *rest) if key not in state]
         if missing and (missing != list(self.rule.states) or state["steps"]):
             raise ValueError(f"state lacks {', '.join(missing)}")
-        steps = count("steps", int(state["steps"]), least=0)
-        found = [convert(key, state[key]) for key in self.rule.states if key in state]
-        for key, values in zip(self.rule.states, found, strict=False):
-            if values.ndim != 1 or values.shape != found[0].shape:
-                raise ValueError(f"{key} has shape {values.shape}, expected {found[0].shape[:1]}")
+        steps = count("steps", state["steps"], least=0)
+        dtype = float_dtype(state["dtype"]) if "dtype" in state else None
+        found = {key: convert(key, state[key], dtype) for key in self.rule.states if key in state}
+        lengths = {values.shape for values in found.values()}
+        if len(lengths) > 1 or any(len(shape) != 1 for shape in lengths):
+            shapes = ", ".join(f"{key} has {values.shape}" for key, values in found.items())
+            raise ValueError(f"states must be vectors of one length, but of the shapes {shapes}")
+        for key, values in found.items():
             positive = key in _NEVER_NEGATIVE
             if not np.isfinite(values).all() or (positive and (values < 0).any()):
                 raise ValueError(f"{key} must be finite{', and not negative' * positive}")
-        memory = [number(key, float(state[key])) for key in self.rule.memory]
-        seed = count("seed", int(state["seed"]), least=0) if self.rule.noisy else 0
-        stacked: Array = np.stack(found) if found else np.empty((0, 0))
+        memory = [
+            first if first != first and state[key] != state[key] else number(key, state[key])
+            for key, first in self.rule.memory.items()  # NaN: nothing is known so far
+        ]
+        seed = count("seed", state["seed"], least=0) if self.rule.noisy else 0
+        stacked: Array = np.stack(list(found.values())) if found else np.empty((0, 0))
         if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
             self._state[...] = stacked
+        elif self._models and self.rule.states:
+            raise ValueError(
+                f"this {self.rule.name} belongs to a compiled model with {self._state.shape[1]} "
+                f"parameters of {self._state.dtype}, but the state is that of "
+                f"{stacked.shape[1]} of {stacked.dtype}"
+            )
         else:
             self._state = stacked
         self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
         self._seed, self.counter[0] = seed, steps
-        self._shapes, self._ready, self._written = (), None, ()
+        self._shapes, self._ready = (), None
+        self._write()
 
     def __repr__(self) -> str:
-        numbers = {self.rule.rate: self.learning_rate, **self.hyper}
+        known = {self.rule.rate: self.learning_rate, **self._settings}
+        numbers = {name: known[name] for name in self.rule.places}
         if self.weight_decay != self.rule.weight_decay or self.weight_decay:
             numbers["weight_decay"] = self.weight_decay
         for name in ("clip_norm", "clip_value"):
@@ -584,6 +727,15 @@ class Optimizer:
             numbers["on_nonfinite"] = self.on_nonfinite
         inside = ", ".join(f"{key}={value!r}" for key, value in numbers.items())
         return f"{self.rule.name}({inside})"
+
+
+def _alike(names: tuple[str, ...], values: tuple[Any, ...]) -> list[Array]:
+    """Arrays of one dtype, where Python's own numbers have no say, as in NumPy."""
+    found = [convert(name, value) for name, value in zip(names, values, strict=True)]
+    own = (bool, int, float)
+    said = [a.dtype for a, value in zip(found, values, strict=True) if type(value) not in own]
+    dtype = np.result_type(*said) if said else np.dtype(np.float64)
+    return [convert(name, a, dtype) for name, a in zip(names, found, strict=True)]
 
 
 def _same(ready: _Ready, params: Any, grads: Any) -> bool:

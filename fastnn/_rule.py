@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,43 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "variant": ("paper", "authors"),
 }
 """Numbers of rules that have names, which kernels know by their places."""
+
+_MEANINGS = {
+    "mu": "Weight of the past in the velocity.",
+    "nu": "Weight of the past in the mean of g².",
+    "rho": "Weight of the past in the means.",
+    "sigma": "Weight of the past in the mean of g².",
+    "beta1": "Weight of the past in the mean of g.",
+    "beta2": "Weight of the past in the mean of g².",
+    "beta3": "Weight of the past in the mean of the loss's changes.",
+    "momentum": "Part of the last step that is taken again; 0.9 in the paper, 0 in the article.",
+    "eps": "Keeps the divisor from 0; also bounds the step where all gradients are tiny.",
+    "eps_placement": (
+        "'inside' the root, as in the article and as its formula here; 'outside' adds eps to the "
+        "root of the corrected mean, sqrt(v') + eps, as in the papers."
+    ),
+    "variant": (
+        "'paper' is the formula here; 'authors' that of the authors' package, with corrected means "
+        "and without 1 / sqrt(t)."
+    ),
+    "eta": "The rate that both bounds close in on: that of gradient descent in the end.",
+    "c": "Most that one change of the loss counts, and its inverse the least.",
+    "fstar": "The least loss that is to be expected, below which none falls.",
+    "lambda_": "Keeps the divisor from 0, as eps elsewhere.",
+    "anne_func": (
+        "The inverse temperature of step t as anne_func(t, anne_rate), which should grow without "
+        "bound. A function of Python's is for `step` and `update` only."
+    ),
+    "anne_rate": "The power of t that the inverse temperature is, without anne_func.",
+    "burnin": "Steps that explore, with noise, before the rule only descends.",
+    "C": "The friction of the first step is C sqrt(eta).",
+    "N": "Mini-batches that the samples are cut into.",
+    "eta_minus": "What a step size is multiplied by where the sign of g changes.",
+    "eta_plus": "What it is multiplied by while the sign stays.",
+    "step_min": "Least step size.",
+    "step_max": "Largest step size.",
+}
+"""What numbers mean where their rule does not say otherwise."""
 
 
 def _row_of(name: str) -> Rule:
@@ -60,6 +98,8 @@ class Rule:
         The kernel's function for `memory`.
     memory : mapping
         What is kept of a step for all parameters together, and what that begins as.
+    meanings : mapping
+        What its numbers mean, where the name does not tell.
     limits : mapping
         What numbers must be; default: at least 0, and below 1 where the name is that of a mean.
     weight_decay : float
@@ -88,6 +128,7 @@ class Rule:
     states: Mapping[str, Any] = field(default_factory=dict)
     advance: Callable[..., Any] | None = None
     memory: Mapping[str, float] = field(default_factory=dict)
+    meanings: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, str] = field(default_factory=dict)
     weight_decay: float = 0.0
     needs_loss: bool = False
@@ -104,30 +145,60 @@ class Rule:
     @property
     def documentation(self) -> str:
         """A docstring: the step, its numbers, where others differ, where it comes from."""
-        numbers = [
-            f"{name} : {'float' if isinstance(value, (int, float)) else 'str'}, default {value!r}"
-            + (f", {self.limit(name)}" if isinstance(value, (int, float)) else "")
-            for name, value in self.defaults.items()
-            if value is not None
+        numbers = []
+        for name in self.places:
+            told = textwrap.wrap(self.meaning(name), 95)
+            numbers += [self._described(name), *(f"    {line}" for line in told)]
+        numbers += [
+            f"weight_decay : float, default {self.weight_decay!r}, at least 0",
+            "    Every step shrinks parameters by this times the learning rate, beside the rule.",
         ]
+        if self.noisy:
+            numbers += ["rng : int or numpy Generator, optional", "    Of the noise."]
         states = ", ".join(self.states) or "none"
-        source = ["References", "----------", self.reference, ""] if self.reference else []
+        source = textwrap.wrap(self.reference, 99)
+        source = ["References", "----------", *source, ""] if source else []
         lines = [
-            f"{self.formula}.",
+            *textwrap.wrap(f"{self.formula}.", 99),
             "",
-            f"States of each parameter: {states}.",
+            f"p are the parameters, g is the gradient, t counts steps from 1. States: {states}.",
             "",
-            f"Beside others: {self.peers}.",
+            *textwrap.wrap(f"Beside others: {self.peers}.", 99),
             "",
             "Parameters",
             "----------",
             *numbers,
             "**more",
-            "    See `Optimizer`.",
+            "    clip_norm, clip_value and on_nonfinite, see `Optimizer`.",
             "",
             *source,
         ]
         return "\n".join(lines)
+
+    def _described(self, name: str) -> str:
+        """Name, type, default and range of a number."""
+        default = self.defaults[name]
+        if default is None:
+            return f"{name} : callable, optional"
+        if isinstance(default, str):
+            return f"{name} : {' or '.join(map(repr, CHOICES[name]))}, default {default!r}"
+        kind = "float, schedule or function of the step" if name == self.rate else "float"
+        return f"{name} : {kind}, default {default!r}, {self.limit(name)}"
+
+    def meaning(self, name: str) -> str:
+        """What a number means, for people."""
+        usual = "The learning rate." if name == self.rate else _MEANINGS.get(name, "")
+        return self.meanings.get(name, usual)
+
+    @property
+    def places(self) -> list[str]:
+        """Names of its numbers as the article orders them; one that it does not have is last."""
+        return [*self.own, self.rate] if self.rate == "learning_rate" else list(self.defaults)
+
+    @property
+    def places_of_update(self) -> tuple[str, ...]:
+        """What `update` takes by place, after the gradients, as in the article."""
+        return ("w", "b", "dfw", "dfb", "nargs") if self.ahead else ("t", "f")
 
     @property
     def own(self) -> list[str]:
@@ -168,7 +239,7 @@ class Rule:
         if not _LIMITS[limit](found):
             what = "below 1" if "below 1" in limit else limit
             raise ValueError(f"{name} must be {what}, but is {found!r}")
-        return found
+        return int(found) if isinstance(default, int) and found.is_integer() else found
 
     def kernel(self, ahead: bool = False) -> Callable[..., Any]:
         """The row kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""

@@ -69,36 +69,11 @@ class AlongAxis(_WithAxis):
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """The product of g with the Jacobian at x; y, the activation of x, saves work."""
-        if type(y) is type(g) is type(x) is np.ndarray and y.dtype is g.dtype is x.dtype:
-            return self._pulled(g, x, y, out)
-        return self._apply("_vjp", (g, x), ("g", "x"), out)
-
-    def _pulled(
-        self, g: npt.NDArray[Any], x: npt.NDArray[Any], y: npt.NDArray[Any], out: Any
-    ) -> Any:
-        """The same from y: y (g - Σ g y), its negative, or g - exp(y) Σ g."""
-        as_floats("g", g)
-        same_shapes(("g", "x", "y"), [g, x, y])
-        if out is not None:
-            check_out(out, g.shape, g.dtype)
-        overlaps = out is not None and (np.may_share_memory(out, g) or np.may_share_memory(out, y))
-        found = np.empty_like(g) if out is None or overlaps else out
-        with np.errstate(all="ignore"):
-            if self.row.kernel == "log_softmax":
-                total = g.sum(axis=self.axis, keepdims=True)
-                kernels.exponential(y, found)
-                np.multiply(found, total, out=found)
-                np.subtract(g, found, out=found)
-            else:
-                across = np.moveaxis(g, self.axis, -1), np.moveaxis(y, self.axis, -1)
-                total = np.expand_dims(np.einsum("...i,...i->...", *across), self.axis)
-                first, second = (g, total) if self.row.kernel == "softmax" else (total, g)
-                np.subtract(first, second, out=found)
-                np.multiply(found, y, out=found)
-        if out is None or not overlaps:
-            return found
-        out[...] = found
-        return out
+        if y is None:
+            return self._apply("_vjp", (g, x), ("g", "x"), out)
+        if np.shape(y) != np.shape(x):
+            raise ValueError(f"y has shape {np.shape(y)}, expected that of x, {np.shape(x)}")
+        return self._apply("_vjp_from_output", (g, y), ("g", "y"), out)
 
     def d2y(self, x: Any, out: Any = None) -> Any:
         """The second derivative of each result by the number in its place."""

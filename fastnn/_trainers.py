@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -186,14 +187,14 @@ class CompiledTrainer:
         self.batches.rng[0] = samples.seed
         self.model.core[engine.at.SEED] = samples.seed % 2**31
         self.team.control[...] = self._before = 0
-        numbers = self.optimizer.numbers()
-        self.team.hyper[:, : numbers.size] = numbers
         for layer in self.network.layers:
             layer.input = layer.output = None
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
         control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
+        numbers = self.optimizer.numbers()  # which callbacks may have changed
+        self.team.hyper[:, : numbers.size] = numbers
         done = 0
         while done < epochs and not control[engine.STATUS]:
             piece = min(self._pace.epochs(), epochs - done)
@@ -346,11 +347,12 @@ class LayerTrainer:
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
         samples, control = self.samples, self.control
+        mean = getattr(self.network.cost_function, "reduction", "sum") == "mean"
         costs: list[float] = []
         seconds: list[float] = []
         done = 0
         for _ in range(epochs):
-            started, total = time.perf_counter(), 0.0
+            started, total, seen = time.perf_counter(), 0.0, 0
             if self.order is not None:
                 engine.shuffle(self.order, self.rng)
             for start in range(0, samples.rows, samples.batch):
@@ -359,23 +361,24 @@ class LayerTrainer:
                 chosen = place if self.order is None else self.order[place]
                 rate = float(rates[min(done, rates.size - 1)])
                 cost = self._step(chosen, rate)
-                if cost is None and self.optimizer.on_nonfinite == "skip":
-                    cost = 0.0
-                if cost is None:
+                if cost is None and self.optimizer.on_nonfinite != "skip":
                     error = diverged(self.optimizer, rate, control)
                     return np.array(costs), np.array(seconds), error
                 done += 1
                 control[engine.STEPS] += 1
-                total += cost
+                if cost is not None:
+                    rows = samples.X[chosen].shape[0]
+                    total += cost * rows if mean else cost
+                    seen += rows
             control[engine.EPOCH] += 1
-            costs.append(total)
+            costs.append(total / (seen if mean else 1) if seen else math.nan)
             seconds.append(time.perf_counter() - started)
         return np.array(costs), np.array(seconds), None
 
     def _step(self, chosen: Any, rate: float) -> float | None:
         """One step; whatever goes wrong, the parameters are those before it or those after it.
 
-        Returns its part of the epoch's cost; None if it would have left the finite numbers.
+        Returns its cost; None if it would have left the finite numbers.
         """
         network, x, t = self.network, self.samples.X[chosen], self.samples.t[chosen]
         weights = self.samples.weights[chosen] if self.samples.weights.size else None
@@ -392,10 +395,7 @@ class LayerTrainer:
             if not complete:
                 for layer, name, values in before:
                     setattr(layer, name, values)
-        if not complete:
-            return None
-        mean = getattr(network.cost_function, "reduction", "sum") == "mean"
-        return cost * x.shape[0] / self.samples.rows if mean else cost
+        return cost if complete else None
 
     def _update(self, delta: Any, rate: float, cost: float) -> bool:
         """Walk back, layer by layer; whether all parameters are finite after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def fit(
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
-    rate = _rate(schedule, opt.steps)
+    rate = _rate(schedule, opt.steps) if epochs else math.nan
     trainer = trainer_for(network, samples, opt, epochs, threads)
     if optimizer is not None:
         network.optimizer = opt
@@ -137,7 +138,7 @@ def _run(
                 if not any(answers):
                     raise error
                 break
-            if not run._learning_rate_set:
+            if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
                 run._learning_rate = _rate(schedule, run.optimizer.steps)
             for hook in hooks:
                 if run.epoch % hook.every == 0 or run.epoch == run.epochs:

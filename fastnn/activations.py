@@ -145,6 +145,7 @@ _ROWS = (
 )  # fmt: skip
 
 ACTIVATIONS: dict[str, Activation] = {row.name: row for row in _ROWS}
+"""All rows, by name."""
 _NAMES = {**{alias: row for row in _ROWS for alias in row.aliases}, **ACTIVATIONS}
 
 _SEVERAL: dict[str, type[Activator]] = {

@@ -12,7 +12,8 @@ from .errors import BinaryCrossEntropy, CrossEntropy, Error, SquareError, get_er
 from .layers import Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork
-from .optimizers import RULES, Optimizer, Rule, get_opt, placed
+from .optimizers import _CLASSES as _RULES
+from .optimizers import Optimizer, get_opt
 
 __all__ = [
     "Activator",
@@ -46,19 +47,8 @@ for _row in ACTIVATIONS.values():
         __all__ += [_row.seed]
 
 
-def _class(rule: Rule) -> type[Optimizer]:
-    """The class of an update rule."""
-
-    def __init__(self: Optimizer, *numbers: Any, **hyper: Any) -> None:  # noqa: N807
-        Optimizer.__init__(self, rule, **placed(rule, numbers, hyper))
-
-    return type(rule.name, (Optimizer,), {
-        "__init__": __init__, "__module__": __name__, "__doc__": rule.documentation,
-    })  # fmt: skip
-
-
 for _name in _OPTIMIZERS:
-    globals()[_name] = _class(RULES[_name])
+    globals()[_name] = _RULES[_name]
 __all__ += _OPTIMIZERS
 
 

@@ -139,6 +139,7 @@ ERRORS: dict[str, type[Error]] = {
     "Binary": BinaryCrossEntropy,
     "Cross": CrossEntropy,
 }
+"""The article's names, and the classes."""
 
 
 def get_err(name: str) -> Error:

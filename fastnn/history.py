@@ -28,7 +28,7 @@ class History:
     Attributes
     ----------
     cost : array (epochs,)
-        Cost of the training data.
+        Cost of the training data, of steps that were taken; NaN if an epoch has none.
     validation_cost : array (epochs,)
         Cost of the validation data; empty for a training without.
     learning_rate : array (epochs,)

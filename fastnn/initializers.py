@@ -241,6 +241,7 @@ _ROWS = (
 )
 
 INITIALIZERS: dict[str, Row] = {row.name: row for row in _ROWS}
+"""All rows, by name."""
 _KNOWN = INITIALIZERS | {alias: row for row in _ROWS for alias in row.aliases}
 
 
@@ -328,6 +329,7 @@ class _Matrix:
 
 
 Init: TypeAlias = str | Initializer | npt.ArrayLike | Callable[[Shape, RNG], npt.ArrayLike]
+"""What layers take: a name, an initializer, the weights, or a function that makes them."""
 
 
 def get_init(init: Init, **parameters: Any) -> Initializer:

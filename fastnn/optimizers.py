@@ -1,23 +1,29 @@
 """The table of update rules, which turn gradients into new parameters, and `get_opt`.
 
+Each row is a class of its name, whose docstring tells formula, numbers and sources:
+``help(fastnn.optimizers.Lion)``.
+
 To add a rule: its functions in ``kernels/optimizers.py``, its twin in
-``fastnn/reference/optimizers``, and a row here. Engine, compiled models, `get_opt`, documentation
-and tests take it from there.
+``fastnn/reference/optimizers``, and a row here. Engine, compiled models, `get_opt`, classes,
+documentation and tests take it from there.
 """
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
 from ._arrays import Array
-from ._names import lookup
+from ._names import lookup, same_name
 from ._optimizer import Optimizer
 from ._rule import Rule
 from .kernels import optimizers as kernels
 
 __all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
+
+LBFGS = "L-BFGS"  # no rule, but a method of `fit`
 
 _BETAS = {"beta1": 0.9, "beta2": 0.999}
 _ADAM = {"alpha": 1e-3, **_BETAS, "eps": 1e-8}
@@ -56,6 +62,16 @@ _LUO = (
     "2019, arXiv:1902.09843"
 )
 _EPS = "the same with eps_placement='outside'"
+_SANTA_FORMULA = (
+    "v = sigma v + (1 - sigma) g² / N², G = 1 / sqrt(lambda_ + sqrt(v)); until burnin "
+    "h = E (1 - G' / G) / u + sqrt(2 E G') n and afterwards 0, G' the G before, n normal noise, "
+    "E = eta / t^anne_rate; {}; u and a begin as sqrt(eta) n and C sqrt(eta)"
+)
+_BOUNDS = (
+    "l = eta (1 - 1 / ((1 - beta2) t + 1)), u = eta (1 + 1 / ((1 - beta2) t + eps)), "
+    "m and v the means of g and g²"
+)
+_AHEAD = "(beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t))"
 
 _ROWS = (
     Rule(
@@ -90,14 +106,19 @@ _ROWS = (
         reference="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012",
     ),
     Rule(
-        "AdaDelta", "d = g sqrt(u + eps) / sqrt(v + eps), p -= d; v and u the means of g² and d²",
+        "AdaDelta",
+        "d = g sqrt(u + eps) / sqrt(v + eps), p -= learning_rate d; v the mean of g², u that of d² "
+        "before this step",
         kernels.adadelta, kernels.adadelta_constants, "learning_rate",
         {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-6}, {"v": 0.0, "u": 0.0},
         peers="PyTorch, Keras and optax: the same, with other defaults",
+        meanings={"learning_rate": "A factor of all steps; the article has none."},
         reference="Zeiler, ADADELTA: an adaptive learning rate method, 2012, arXiv:1212.5701",
     ),
     Rule(
-        "Adam", "p -= alpha m' / sqrt(v' + eps), m' and v' the corrected means of g and g²",
+        "Adam",
+        "p -= alpha sqrt(1 - beta2^t) m' / sqrt(v + eps), m' = m / (1 - beta1^t), m and v the "
+        "means of g and g²",
         kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers=f"PyTorch and optax: {_EPS}; Keras: outside too, before the correction",
         reference=_KINGMA,
@@ -119,70 +140,89 @@ _ROWS = (
         reference="Funk, RMSprop loses to SMORMS3 - beware the epsilon!, 2015",
     ),
     Rule(
-        "AdaMax", "u = max(beta2 u, |g|), p -= alpha m' / u, m' the corrected mean of g",
+        "AdaMax",
+        "u = max(beta2 u, |g|), p -= alpha m' / u, m' = m / (1 - beta1^t), m the mean of g",
         kernels.adamax, kernels.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
         {"m": 0.0, "u": 0.0},
         peers="PyTorch and optax add eps to |g|, Keras to u",
+        meanings={"beta2": "What is left of the largest gradient after a step."},
         reference=f"{_KINGMA}, algorithm 2",
     ),
     Rule(
         "Nadam",
-        "p -= alpha (mu m / (1 - mu^(t+1)) + (1 - mu) g / (1 - mu^t)) / sqrt(nu v' + eps)",
+        "p -= alpha (mu m / (1 - mu^(t+1)) + (1 - mu) g / (1 - mu^t)) / sqrt(nu v' + eps), "
+        "v' = v / (1 - nu^t), m and v the means of g and g²",
         kernels.nadam, kernels.nadam_constants, "alpha",
         {"alpha": 2e-3, "mu": 0.975, "nu": 0.999, "eps": 1e-8, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers="optax's nadam: with eps_placement='outside', which leaves out nu before v'; PyTorch "
         "and Keras let mu grow by 0.96^(t/250)",
+        meanings={"mu": "Weight of the past in the mean of g."},
         reference=_DOZAT,
     ),
     Rule(
-        "Eve", "Adam with the rate divided by d, the mean of the relative change of the loss",
+        "Eve",
+        "p -= alpha m' / (d (sqrt(v') + eps)), m' and v' the corrected means of g and g² as in "
+        "Adam; d = beta3 d + (1 - beta3) clip(|f - f'| / (min(f, f') - fstar), 1 / c, c) from the "
+        "second step on, f the loss and f' that before; d begins as 1",
         kernels.adam, kernels.eve_constants, "alpha",
         {"alpha": 1e-3, **_BETAS, "beta3": 0.999, "c": 10, "eps": 1e-8, "fstar": 0},
-        {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": 0.0},
+        {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": np.nan},
         limits={"c": "at least 1", "fstar": "any number"}, needs_loss=True, peers="no peer has it",
         reference="Hayashi, Koushik and Neubig, Eve, 2016, arXiv:1611.01505 v3",
     ),
     Rule(
-        "SantaE", "u = (1 - a) u - eta G g + heat and noise until burnin, p += G u",
+        "SantaE",
+        _SANTA_FORMULA.format("until burnin a += u² - E; u = (1 - a) u - eta G g + h, p += G u"),
         kernels.santa_e, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, the Euler scheme",
     ),
     Rule(
-        "SantaSSS", "the same by symmetric splitting, p += G (u + u') / 2",
+        "SantaSSS",
+        _SANTA_FORMULA.format(
+            "until burnin a += (u² - E) / 2; u' = e^(-a/2) (e^(-a/2) u - eta G g + h); until "
+            "burnin a += (u'² - E) / 2; p += G (u + u') / 2, u = u'"
+        ),
         kernels.santa_sss, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, algorithm 1",
     ),
     Rule(
-        "AMSGrad", "p -= alpha / sqrt(t) m / sqrt(w + eps), w the largest mean of g² so far",
+        "AMSGrad",
+        "p -= alpha / sqrt(t) m / sqrt(w + eps), m the mean of g, w the largest mean of g² so far",
         kernels.amsgrad, kernels.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
         {"m": 0.0, "v": 0.0, "vhat": 0.0},
-        peers="PyTorch and Keras: with eps_placement='outside', which corrects the means and "
-        "leaves out sqrt(t)",
+        peers="PyTorch: with eps_placement='outside', which corrects the means and leaves out "
+        "sqrt(t); Keras: so too, but eps before the correction; optax takes the largest of the "
+        "corrected means",
         reference=_REDDI,
     ),
     Rule(
-        "AdaBound", "p -= clip(alpha / sqrt(v), l_t, u_t) / sqrt(t) m, bounds that close on eta",
+        "AdaBound", f"p -= clip(alpha / sqrt(v), l, u) / sqrt(t) m, {_BOUNDS}",
         kernels.adabound, kernels.adabound_constants, "alpha", _BOUNDED, {"m": 0.0, "v": 0.0},
         peers="the authors' package: variant='authors', which corrects the means and leaves out "
         "sqrt(t); with a schedule it scales eta too",
         reference=_LUO,
     ),
     Rule(
-        "AMSBound", "AdaBound with the largest v so far",
+        "AMSBound",
+        f"w = max(w, v), p -= clip(alpha / sqrt(w), l, u) / sqrt(t) m, {_BOUNDS}",
         kernels.amsbound, kernels.adabound_constants, "alpha", _BOUNDED,
         {"m": 0.0, "v": 0.0, "vhat": 0.0}, peers="as AdaBound", reference=_LUO,
     ),
     Rule(
-        "AdamW", "p -= alpha weight_decay p, then Adam with eps outside the root",
+        "AdamW",
+        "p -= alpha (weight_decay p + m' / (sqrt(v') + eps)), m' and v' the corrected means of g "
+        "and g², m / (1 - beta1^t) and v / (1 - beta2^t)",
         kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_OUTSIDE},
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="PyTorch: the same; Keras and optax: weight_decay 0.004 and 1e-4",
         reference="Loshchilov and Hutter, Decoupled weight decay, 2019, arXiv:1711.05101",
     ),
     Rule(
-        "NadamW", "p -= alpha weight_decay p, then Nadam with eps outside the root",
+        "NadamW",
+        f"p -= alpha (weight_decay p + {_AHEAD} / (sqrt(v') + eps)), v' = v / (1 - beta2^t), "
+        "m and v the means of g and g²",
         kernels.nadam, kernels.nadam_constants, "alpha", {**_ADAM, **_OUTSIDE},
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="optax: the same, weight_decay 1e-4; PyTorch: as its NAdam",
@@ -190,7 +230,10 @@ _ROWS = (
     ),
     Rule(
         "RAdam",
-        "p -= alpha r sqrt(1 - beta2^t) m' / (sqrt(v) + eps), r the rectification; alpha m' before",
+        "p -= alpha r sqrt(1 - beta2^t) m' / (sqrt(v) + eps), r = sqrt((q - 4) (q - 2) Q / "
+        "((Q - 4) (Q - 2) q)), where q = Q - 2 t beta2^t / (1 - beta2^t) is above 5, "
+        "Q = 2 / (1 - beta2) - 1; before p -= alpha m'; m' = m / (1 - beta1^t), m and v the "
+        "means of g and g²",
         kernels.radam, kernels.radam_constants, "alpha", _ADAM, {"m": 0.0, "v": 0.0},
         peers="PyTorch: the same; optax adds eps after the correction of v",
         reference="Liu et al., On the variance of the adaptive learning rate and beyond, 2020, "
@@ -199,35 +242,49 @@ _ROWS = (
     Rule(
         "Lion", "p -= alpha sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g",
         kernels.lion, kernels.lion_constants, "alpha", {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99},
-        {"m": 0.0}, peers="optax: the same, with a weight decay; Keras: the same",
+        {"m": 0.0},
+        meanings={"beta1": "Weight of the past in the direction of the step.",
+                  "beta2": "Weight of the past in the mean that is kept."},
+        peers="optax: the same, with a weight decay; Keras: the same",
         reference="Chen et al., Symbolic discovery of optimization algorithms, 2023, "
         "arXiv:2302.06675",
     ),
     Rule(
-        "AdaBelief", "Adam with s, the mean of (g - m)² plus eps at each step, in the place of v",
+        "AdaBelief", "p -= alpha m' / (sqrt(s') + eps), s = beta2 s + (1 - beta2) (g - m)² + eps, "
+        "m' = m / (1 - beta1^t), s' = s / (1 - beta2^t), m the mean of g",
         kernels.belief, kernels.belief_constants, "alpha", {**_ADAM, "eps": 1e-16},
         {"m": 0.0, "s": 0.0},
         peers="optax: the same, with eps and eps_root; the authors' package: the same",
+        meanings={"beta2": "Weight of the past in the mean of (g - m)²."},
         reference="Zhuang et al., AdaBelief optimizer, 2020, arXiv:2010.07468",
     ),
     Rule(
         "Rprop",
-        "p -= sign(g) d; d times eta_plus while the sign stays, eta_minus where it changes",
+        "p -= sign(g) d; d *= eta_plus where g has the sign that it had before, d *= eta_minus "
+        "where it changed, and g counts as 0 then; step_min <= d <= step_max, d begins as eta",
         kernels.rprop, kernels.rprop_constants, "eta",
         {"eta": 1e-2, "eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50.0},
         {"previous": 0.0, "step": lambda optimizer, size: _first_rate(optimizer)},
         limits={"eta_minus": "at least 0 and below 1", "eta_plus": "at least 1"},
+        meanings={"eta": "The first step size of all parameters. Later ones are the rule's own: a "
+                  "schedule acts on the first step only."},
         peers="PyTorch: the same",
         reference="Riedmiller and Braun, 1993; without weight backtracking, Igel and Hüsken, 2000",
     ),
 )  # fmt: skip
 
 RULES: dict[str, Rule] = {row.name: row for row in _ROWS}
+"""All rows, by name."""
 _ALIASES = {**RULES, "SDG": RULES["SGD"], "momentum": RULES["MSGD"], "Nesterov": RULES["NAG"]}
 
 
 def find(name: str) -> Rule:
     """The row of that name; upper and lower case and hyphens do not matter."""
+    if isinstance(name, str) and same_name(name, LBFGS):
+        raise ValueError(
+            f"{LBFGS} is no update rule, it needs all samples at every step: "
+            f'network.fit(X, t, optimizer="{LBFGS}")'
+        )
     return lookup("optimizer", name, _ALIASES)
 
 
@@ -237,9 +294,11 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
     Parameters
     ----------
     name : str
-        Of a row of ``fastnn.optimizers.RULES``, see ``docs/optimizers.md``: SGD (also "SDG"),
-        MSGD, NAG, AdaGrad, RMSprop, AdaDelta, Adam, RMSpropGraves, SMORMS3, AdaMax, Nadam, Eve,
-        SantaE, SantaSSS, AMSGrad, AdaBound, AMSBound, AdamW, NadamW, RAdam, Lion, AdaBelief, Rprop.
+        Of a class of ``fastnn.optimizers``, whose docstring tells its formula and what its numbers
+        mean, as in ``help(fastnn.optimizers.Lion)``; ``docs/optimizers.md`` has a table of them:
+        SGD (also "SDG"), MSGD, NAG, AdaGrad, RMSprop, AdaDelta, Adam, RMSpropGraves, SMORMS3,
+        AdaMax, Nadam, Eve, SantaE, SantaSSS, AMSGrad, AdaBound, AMSBound, AdamW, NadamW, RAdam,
+        Lion, AdaBelief, Rprop.
     *numbers, **hyper
         The rule's own numbers under the articles' names and in their order (``eta`` or ``alpha``
         for the learning rate, also ``learning_rate``; ``beta1``, ``beta2``, ``eps``,
@@ -258,22 +317,58 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
 
     Examples
     --------
-    >>> get_opt("Adam", alpha=0.01)
+    >>> opt = get_opt("Adam", alpha=0.01)
+    >>> opt
     Adam(alpha=0.01, beta1=0.9, beta2=0.999, eps=1e-08, eps_placement='inside')
+    >>> opt.beta1 = 0.8
+    >>> opt.beta1
+    0.8
 
     """
-    rule = find(name)
-    return Optimizer(rule, **placed(rule, numbers, hyper))
+    return _CLASSES[find(name).name](*numbers, **hyper)
+
+
+def _class(rule: Rule) -> type[Optimizer]:
+    """The class of an update rule."""
+
+    def __init__(self: Optimizer, *numbers: Any, **hyper: Any) -> None:  # noqa: N807
+        Optimizer.__init__(self, rule, **placed(rule, numbers, hyper))
+
+    keyword, place = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    common: dict[str, Any] = {
+        "weight_decay": rule.weight_decay,
+        "clip_norm": None,
+        "clip_value": None,
+    }
+    common |= {"on_nonfinite": "raise", **({"rng": None} if rule.noisy else {})}
+    return type(rule.name, (Optimizer,), {
+        "__slots__": (), "__init__": __init__, "__module__": __name__,
+        "__doc__": rule.documentation,
+        "__signature__": inspect.Signature([
+            *(inspect.Parameter(name, place, default=rule.defaults[name]) for name in rule.places),
+            *(inspect.Parameter(name, keyword, default=value) for name, value in common.items()),
+        ]),
+        **{name: _number(name, rule) for name in rule.defaults if name != "learning_rate"},
+    })  # fmt: skip
+
+
+def _number(name: str, rule: Rule) -> property:
+    """The attribute of one of the rule's numbers, checked wherever it is set."""
+
+    def found(opt: Optimizer) -> Any:
+        return opt.learning_rate if name == rule.rate else opt.hyper[name]
+
+    return property(found, lambda opt, value: opt.set(name, value), doc=rule.meaning(name))
 
 
 def placed(rule: Rule, numbers: tuple[Any, ...], hyper: dict[str, Any]) -> dict[str, Any]:
     """Numbers given by place and by name, all by name."""
-    if len(numbers) > len(rule.defaults):
+    if len(numbers) > len(rule.places):
         raise TypeError(
-            f"{rule.name} takes {len(rule.defaults)} numbers ({', '.join(rule.defaults)}), "
+            f"{rule.name} takes {len(rule.places)} numbers ({', '.join(rule.places)}), "
             f"not {len(numbers)}"
         )
-    found = dict(zip(rule.defaults, numbers, strict=False))
+    found = dict(zip(rule.places, numbers, strict=False))
     twice = ", ".join(key for key in hyper if key in found)
     if twice:
         raise TypeError(f"{twice}: given twice to {rule.name}")
@@ -288,3 +383,12 @@ def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or what fastnn.get_opt returns, not {given!r}")
     return given
+
+
+_CLASSES = {row.name: _class(row) for row in _ROWS}
+globals().update(_CLASSES)
+__all__ += list(_CLASSES)
+
+
+def __getattr__(name: str) -> type[Optimizer]:  # types of what the line above defines
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -296,7 +296,7 @@ class Polynomial(Schedule):
 class Cosine(Schedule):
     r"""Cosine annealing, with warm restarts if wanted.
 
-    .. math:: \eta = \eta_f + \tfrac12 (\eta_0 - \eta_f) \left(1 + \cos \frac{\pi t}{T_i}\right)
+    .. math:: \eta = \eta_f + \tfrac{1}{2} (\eta_0 - \eta_f) \left(1 + \cos \frac{\pi t}{T_i}\right)
 
     at t steps after the i-th restart, with :math:`T_i` = ``steps * multiplier ** i``, the start of
     the training being the 0-th.
@@ -513,3 +513,4 @@ SCHEDULES: tuple[type[Schedule], ...] = (
     OneCycle,
     WarmUp,
 )
+"""All of them."""

@@ -1,14 +1,15 @@
 """Numbers at addresses, by dtype; float16 by its bits: not every CPU has instructions for it."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .jit import bits_of, from_bits, numbers, scalar, singles
-from .loops import halves
+from .loops import BLOCK, halves
 
-__all__ = ["ACCESS", "Access"]
+__all__ = ["ACCESS", "Access", "copying"]
 
 _INFINITY = 0x7F800000  # float32
 
@@ -42,38 +43,45 @@ def to_half(x):
     return np.uint16(found | np.int32((bits >> np.int32(16)) & np.int32(0x8000)))
 
 
-@scalar
-def _single(address):
-    return singles(address)[0]
+# With an index, and not at an address for each number, the compiler sees that numbers stand side by
+# side, and takes many at once.
 
 
 @scalar
-def _set_single(address, value):
-    singles(address)[0] = value
+def _single(address, i=0):
+    return singles(address)[i]
 
 
 @scalar
-def _double(address):
-    return numbers(address)[0]
+def _set_single(address, value, i=0):
+    singles(address)[i] = value
 
 
 @scalar
-def _set_double(address, value):
-    numbers(address)[0] = value
+def _double(address, i=0):
+    return numbers(address)[i]
 
 
 @scalar
-def _half(address):
-    return to_single(halves(address)[0])
+def _set_double(address, value, i=0):
+    numbers(address)[i] = value
 
 
 @scalar
-def _set_half(address, value):
-    halves(address)[0] = to_half(value)
+def _half(address, i=0):
+    return to_single(halves(address)[i])
+
+
+@scalar
+def _set_half(address, value, i=0):
+    halves(address)[i] = to_half(value)
 
 
 class Access(NamedTuple):
-    """How numbers of a dtype are read and written, and those of the blocks that are worked on."""
+    """How numbers of a dtype are read and written, and those of the blocks that are worked on.
+
+    ``read(address, i=0)``, ``write(address, value, i=0)``: the number i places further on.
+    """
 
     read: Callable[..., Any]
     write: Callable[..., Any]
@@ -88,3 +96,39 @@ ACCESS = {
     "f": Access(_single, _set_single, _single, _set_single, 4, 4),
     "d": Access(_double, _set_double, _double, _set_double, 8, 8),
 }
+
+
+@functools.cache
+def copying(letter):
+    """Functions that fill a block with one number, and copy a piece of an array to it and back."""
+    read, write, read_block, write_block, size, width = ACCESS[letter]
+    length = BLOCK // width
+
+    @scalar
+    def fill(place, value):
+        for i in range(length):
+            write_block(place, value, i)
+
+    @scalar
+    def take(place, at, stride, count, rest):
+        """So many numbers, `stride` bytes apart, to a block; the rest of it is that number."""
+        for i in range(count, length):
+            write_block(place, rest, i)
+        if stride == size:
+            for i in range(count):
+                write_block(place, read(at, i), i)
+            return
+        for i in range(count):
+            write_block(place, read(at + i * stride), i)
+
+    @scalar
+    def give(place, at, stride, count):
+        """The first numbers of a block to where they belong."""
+        if stride == size:
+            for i in range(count):
+                write(at, read_block(place, i), i)
+            return
+        for i in range(count):
+            write(at + i * stride, read_block(place, i))
+
+    return fill, take, give

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import densities, losses, vecmath
-from .jit import carray, like, scalar, sqrt, wide
+from .jit import carray, constant, like, scalar, sqrt, wide
 from .kinds import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
 from .losses import weighted
 from .vectors import total_of
@@ -146,8 +146,9 @@ def softmax_kernel(a, b, c, parameters, features, rows, k, flag):
 def _softmax_entropy(step, divergence):
     """Row kernel: Σ w t (log Σ exp(a) - a), where t = 0 wins over an infinite logit.
 
-    divergence: plus Σ w t log t; step: a = w (y Σ t - t), y the softmax, in place. Parameters: the
-    label smoothing s, and whether class weights v follow; t stands for v (t (1 - s) + s/features).
+    divergence: plus Σ w t log t, see `_excess`; step: a = w (y Σ t - t), y the softmax, in place.
+    Parameters: the label smoothing s, and whether class weights v follow; t stands for
+    v (t (1 - s) + s/features).
     """
 
     def softmax_entropy_kernel(a, b, c, parameters, features, rows, k, flag):
@@ -163,23 +164,28 @@ def _softmax_entropy(step, divergence):
             keep, spread = _smoothing(parameters, j, features, top[0])
             for r in range(rows):
                 target, below = keep * t[j, r] + spread, x[j, r] - top[r]
-                linear[r] -= weighted(target, below)
-                if divergence:
-                    linear[r] += weighted(target, vecmath.log(target))
+                if not divergence:
+                    linear[r] -= weighted(target, below)
                 shares[r] += target
-                x[j, r] = vecmath.exp(below)
+                x[j, r] = below if divergence else vecmath.exp(below)
         others = top  # Σ exp(a - top) - 1, by one term of those that are 1: small ones stay
         for r in range(rows):
             others[r] = zero
         for j in range(features):
             for r in range(rows):
-                equal = x[j, r] == one
-                others[r] += zero if equal else x[j, r]
+                e = vecmath.exp(x[j, r]) if divergence else x[j, r]
+                equal = e == one
+                others[r] += zero if equal else e
                 ties[r] += one if equal else zero
         for r in range(rows):
             others[r] += ties[r] - one
-            cost = linear[r] + shares[r] * vecmath.log1p(others[r])
-            linear[r] = weighted(t[features, r], cost)
+            log_total = vecmath.log1p(others[r])
+            ties[r] = log_total
+            linear[r] += shares[r] * log_total
+        if divergence:  # linear anew
+            _excesses(x, t, others, ties, shares, linear, features, rows)
+        for r in range(rows):
+            linear[r] = weighted(t[features, r], linear[r])
         found = total_of(linear, rows)
         if step:
             for j in range(features):
@@ -193,6 +199,31 @@ def _softmax_entropy(step, divergence):
         return found
 
     return softmax_entropy_kernel
+
+
+@scalar
+def _excesses(x, t, others, log_total, shares, found, features, rows):
+    """found[r] = Σ t log(t / y), y the softmax, and x = exp(x), x the logits below their maximum.
+
+    As Σ t log(t / y) + y - t, of which no term is negative, and Σ t - 1 where that is more than
+    the roundings of probabilities that sum to 1.
+    """
+    zero, one = like(found[0], 0), like(found[0], 1)
+    close = like(zero, features) * constant(zero, _EPS)
+    for r in range(rows):
+        rest = shares[r] - one
+        found[r] = zero if abs(rest) <= close else rest
+    for j in range(features):
+        for r in range(rows):
+            below, target, e = x[j, r], t[j, r], vecmath.exp(x[j, r])
+            y = e / (one + others[r])
+            apart = target - y
+            near = abs(apart) < like(one, 0.5) * y
+            log_ratio = vecmath.log(target) - (below - log_total[r])
+            log_ratio = vecmath.log1p(apart / y) if near else log_ratio
+            excess = weighted(target, log_ratio) - apart
+            found[r] += zero if excess < zero else excess
+            x[j, r] = e
 
 
 @scalar
@@ -253,6 +284,7 @@ def _cosine(step):
 
 
 _INFINITY = float("inf")
+_EPS = 2.0**-23, 2.0**-52
 
 
 @scalar

@@ -1,6 +1,9 @@
 """Negative log likelihoods of the normal distribution and of mixtures, as costs.
 
-Row kernels as in `costs`.
+Row kernels as in `costs`. Widths are given by their logarithms. exp(-log σ) overflows long before
+a distance of the dtype divided by σ does, and a distance of 0 divided by any width is 0. So
+distances are multiplied by the square root of it twice, and zero wins over infinity: what is in
+range is found, and what is not is infinite, never NaN.
 """
 
 import functools
@@ -8,7 +11,7 @@ import functools
 from . import vecmath
 from .jit import carray, like, scalar, wide
 from .kinds import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
-from .losses import weighted
+from .losses import product, weighted
 from .vectors import total_of
 
 _LOG_2_PI = 1.8378770664093453
@@ -31,13 +34,14 @@ def gaussian(step):
         for j in range(k):
             for r in range(rows):
                 s, w = x[k + j, r], t[k, r]
-                inverse = vecmath.exp(-half * s)
-                z = (x[j, r] - t[j, r]) * inverse
-                cost = half * (s + z * z + like(one, _LOG_2_PI))
-                scratch[r] = weighted(w, cost)
+                root = vecmath.exp(like(s, -0.25) * s)
+                z = product(product(x[j, r] - t[j, r], root), root)
+                square = z * z
+                known = like(s, 0) if square == like(s, _INFINITY) else s  # which it wins over
+                scratch[r] = weighted(w, half * (known + square + like(one, _LOG_2_PI)))
                 if step:
-                    x[j, r] = weighted(w, z * inverse)
-                    x[k + j, r] = weighted(w, half * (one - z * z))
+                    x[j, r] = weighted(w, product(product(z, root), root))
+                    x[k + j, r] = weighted(w, half * (one - square))
             total += total_of(scratch, rows)
         return total
 
@@ -86,10 +90,11 @@ def mixture(step):
         for i in range(count):
             width, mean = count * (k + 1) + i, count + i * k
             for r in range(rows):
-                other[r] = vecmath.exp(-x[width, r])
+                other[r] = vecmath.exp(like(zero, -0.5) * x[width, r])
             for j in range(k):
                 for r in range(rows):
-                    x[mean + j, r] = (x[mean + j, r] - t[j, r]) * other[r]
+                    apart = x[mean + j, r] - t[j, r]
+                    x[mean + j, r] = product(product(apart, other[r]), other[r])
             _squares(x, mean, k, square, rows)
             for r in range(rows):
                 u = _log_share(x[i, r], x[width, r], square[r], columns)
@@ -113,13 +118,17 @@ def mixture(step):
                 width, mean = count * (k + 1) + i, count + i * k
                 for r in range(rows):
                     u, w = _log_share(x[i, r], x[width, r], square[r], columns), t[k, r]
-                    share = vecmath.exp(_below(u, top[r])) / total[r]
+                    below = _below(u, top[r])
+                    share = vecmath.exp(below) / total[r]
                     x[i, r] = weighted(w, vecmath.exp(x[i, r]) - share)
-                    other[r] = share * vecmath.exp(-x[width, r])
-                    x[width, r] = weighted(w, weighted(share, columns - square[r]))
+                    # of exp(below) / σ, where one factor may underflow and the other overflow
+                    root = vecmath.exp(like(zero, 0.5) * (below - x[width, r]))
+                    other[r] = zero if below == like(zero, -_INFINITY) else root
+                    x[width, r] = weighted(w, product(share, columns - square[r]))
                 for j in range(k):
                     for r in range(rows):
-                        x[mean + j, r] = weighted(t[k, r], weighted(other[r], x[mean + j, r]))
+                        part = product(product(x[mean + j, r], other[r]), other[r])
+                        x[mean + j, r] = weighted(t[k, r], part / total[r])
         return found
 
     return mixture_kernel
@@ -153,14 +162,16 @@ def _squares(x, first, count, square, rows):
 
 @scalar
 def _log_share(log_mixing, log_width, square, columns):
-    """log(π N(t)), without the constant."""
-    return (log_mixing - columns * log_width) - like(square, 0.5) * square
+    """log(π N(t)), without the constant; an infinite distance wins over any width."""
+    infinity = like(square, _INFINITY)
+    found = (log_mixing - columns * log_width) - like(square, 0.5) * square
+    return -infinity if square == infinity else found
 
 
 @scalar
 def _below(u, top):
-    """u - top; 0 where all components are infinitely far."""
-    return like(u, 0) if top == like(u, -_INFINITY) else u - top
+    """u - top; 0 where both are infinite: all components infinitely far, or one too narrow."""
+    return like(u, 0) if u == top else u - top
 
 
 def mixture_kernel(a, b, c, parameters, features, rows, k, flag):

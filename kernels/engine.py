@@ -25,7 +25,7 @@ from .jit import call, data, integers, itemsize, kernel, pointer, scalar
 from .program import is_small, layer_of, n_in, opened
 from .random import mix
 from .team import meet, now
-from .vectors import add, penalise, sum_of_squares
+from .vectors import add, penalise, sum_of_scaled_squares, sum_of_squares
 
 
 class Batches(NamedTuple):
@@ -250,7 +250,10 @@ def prepare(net, crew, rate, step):
     for part in range(crew.parts):
         squares += crew.sums[part * LINE + SQUARES]
     crew.hyper[rule.LOSS] = step_loss(crew)
-    tries = rule.prepare(crew.hyper, squares, rate, itemsize(net.theta))
+    factor, scaled = rule.rescaling(crew.hyper, squares, itemsize(net.theta)), 0.0
+    if factor > 0.0:  # rare: each thread looks for itself
+        scaled = sum_of_scaled_squares(crew.grads, net.size, factor)
+    tries = rule.prepare(crew.hyper, squares, factor, scaled, rate, itemsize(net.theta))
     call(net.core[at.RULE], net.theta, net.theta, net.theta, crew.hyper, 0, step, 0, rule.BEGIN)
     return tries
 
@@ -344,7 +347,8 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
     team : Team
     rates : float64 array, the learning rate of each step; the last one for all that follow
     costs, times : float64 and int64 arrays (epochs,), set to the cost of each epoch (of its
-        samples, as the parameters were at each step) and to the clock at its end
+        samples, as the parameters were at each step, without those of steps that were left out; NaN
+        if all were) and to the clock at its end
     work : workspace of `work_size` elements for each part
     epochs, thread, threads : int
 
@@ -363,7 +367,7 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
             if thread == 0:
                 shuffle(batches.order, batches.rng)
             turn = meeting(crew, turn)
-        total = 0.0
+        total, seen = 0.0, 0
         for start in range(0, count, crew.batch):
             rows = min(crew.batch, count - start)
             if thread == 0:
@@ -382,9 +386,10 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
                 counter[0] = steps + done - control[SKIPPED]
                 if control[SKIPPED] == skipped:
                     total += step_cost(net, crew, rows)
+                    seen += rows
         if thread == 0:
             control[EPOCH] += 1
-            costs[epoch] = total / count if mean else total
+            costs[epoch] = total / (seen if mean else 1) if seen else np.nan
             times[epoch] = now(team.clock)
 
 

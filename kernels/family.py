@@ -2,7 +2,7 @@
 
 Each sums exp(x - max) in blocks of numbers. A block is a piece of one long row, and what is found
 in its lanes is put together in the end; or, where rows are short or the samples stand side by side,
-a block is one feature of many samples.
+a block is one feature of many samples. Short contiguous rows are turned into such blocks and back.
 """
 
 import functools
@@ -12,13 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import vecmath
-from .access import ACCESS
-from .jit import address, call, integers, like, scalar
+from .access import ACCESS, copying
+from .blocks import lanes as vector_lanes
+from .blocks import transpose
+from .jit import address, call, integers, like, numbers, scalar, singles
 from .kinds import add_exactly, shifted_exp
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
 
-_SHORT = 32  # features up to which many samples are worked on together, in memory of our own
-_TILE, _TABLE, _LINE = _SHORT * BLOCK, 160, 64
+# Features up to which many samples are worked on together, in memory of our own; and if that many
+# samples, at least, stand in contiguous rows.
+_SHORT, _TURNED_SHORT, _SAMPLES = 32, 256, 16
+_TILE, _TABLE, _LINE = _TURNED_SHORT * BLOCK, 160, 64
 
 # Blocks of what is known of each sample: max x, Σ exp(x - max) - 1 and what that lost to rounding,
 # Σ exp(x - max), its logarithm, Σ g exp(x - max) or Σ g; and four for numbers under way.
@@ -52,6 +56,18 @@ def _sum_plainly(x, top, others, low, g, dot):
     """The same, and Σ g."""
     e, total, rest = _sum(x, top, others, low)
     return e, total, rest, dot + g
+
+
+@scalar
+def _weigh(y, top, others, low, g, dot):
+    """Of a function that is known: Σ g y."""
+    return y, others, low, dot + g * y
+
+
+@scalar
+def _weigh_plainly(y, top, others, low, g, dot):
+    """Σ g."""
+    return y, others, low, dot + g
 
 
 @scalar
@@ -132,28 +148,57 @@ def log_softmax_vjp(v, top, others, total, log, g, dot):
     return g - (v / total) * dot
 
 
+@scalar
+def softmax_vjp_from_output(y, top, others, total, log, g, dot):
+    """y (g - Σ g y), of y = softmax(x)."""
+    return y * (g - dot)
+
+
+@scalar
+def softmin_vjp_from_output(y, top, others, total, log, g, dot):
+    """-y (g - Σ g y), of y = softmin(x)."""
+    return y * (dot - g)
+
+
+@scalar
+def log_softmax_vjp_from_output(y, top, others, total, log, g, dot):
+    """g - exp(y) Σ g, of y = log softmax(x)."""
+    return g - vecmath.exp(y) * dot
+
+
 class Row(NamedTuple):
     """A function of the family: its last step, and what the steps before do."""
 
     finish: Callable[..., Any]
+    summing: Callable[..., Any] = _sum
     minus: bool = False  # works on -x
     keeps: bool = True  # v is exp(x - max)
-    weighs: bool = True  # of a product: Σ g exp(x - max), else Σ g
+    known: bool = False  # x is the activation: no maximum, no sum of exponentials
+
+    @property
+    def pulls(self):
+        """Whether it is a product, of g and x."""
+        return self.summing is not _sum
 
 
 TABLE = {
     "softmax": Row(softmax),
     "softmax_derivative": Row(softmax_derivative),
     "softmax_second_derivative": Row(softmax_second_derivative),
-    "softmax_vjp": Row(softmax_vjp),
+    "softmax_vjp": Row(softmax_vjp, _sum_pulling),
+    "softmax_vjp_from_output": Row(softmax_vjp_from_output, _weigh, keeps=False, known=True),
     "softmin": Row(softmax, minus=True),
     "softmin_derivative": Row(softmin_derivative, minus=True),
     "softmin_second_derivative": Row(softmax_second_derivative, minus=True),
-    "softmin_vjp": Row(softmin_vjp, minus=True),
+    "softmin_vjp": Row(softmin_vjp, _sum_pulling, minus=True),
+    "softmin_vjp_from_output": Row(softmin_vjp_from_output, _weigh, keeps=False, known=True),
     "log_softmax": Row(log_softmax, keeps=False),
     "log_softmax_derivative": Row(log_softmax_derivative),
     "log_softmax_second_derivative": Row(log_softmax_second_derivative),
-    "log_softmax_vjp": Row(log_softmax_vjp, weighs=False),
+    "log_softmax_vjp": Row(log_softmax_vjp, _sum_plainly),
+    "log_softmax_vjp_from_output": Row(
+        log_softmax_vjp_from_output, _weigh_plainly, keeps=False, known=True
+    ),
 }
 
 
@@ -171,62 +216,78 @@ def sample(name):
 
     Arrays of one dimension and as many elements; out may be x or g.
     """
-    row, pulls = TABLE[name], name.endswith("_vjp")
-    finish, minus, keeps, weighs = row.finish, row.minus, row.keeps, row.weighs
+    row = TABLE[name]
+    finish, summing, minus, keeps, known = row.finish, row.summing, row.minus, row.keeps, row.known
 
     @scalar
     def signed(x, out):
         return out.dtype.type(-x if minus else x)
 
     @scalar
-    def sums(x, out):
-        one = out.dtype.type(1)
+    def largest(x, out):
         top = out.dtype.type(-np.inf)
         for j in range(x.size):
             top = _maximum(signed(x[j], out), top)
-        others, low = -one, one - one
-        for j in range(x.size):
-            _, others, low = _sum(signed(x[j], out), top, others, low)
-        return (top, *_finish_sums(others, low))
+        return top
 
     @scalar
     def kept(x, top):
         return shifted_exp(x, top) if keeps else x
 
     def forward(x, out):
-        top, others, total, log = sums(x, out)
+        one, top = out.dtype.type(1), largest(x, out)
+        others, low = -one, one - one
+        for j in range(x.size):
+            _, others, low = _sum(signed(x[j], out), top, others, low)
+        others, total, log = _finish_sums(others, low)
         for j in range(x.size):
             out[j] = finish(kept(signed(x[j], out), top), top, others, total, log)
 
     def pull(g, x, out):
-        top, others, total, log = sums(x, out)
-        dot = out.dtype.type(0)
+        one = out.dtype.type(1)
+        top = one if known else largest(x, out)
+        others, low, dot = -one, one - one, one - one
         for j in range(x.size):
-            v = shifted_exp(signed(x[j], out), top)
-            dot += out.dtype.type(g[j]) * (v if weighs else out.dtype.type(1))
+            given = out.dtype.type(g[j])
+            _, others, low, dot = summing(signed(x[j], out), top, others, low, given, dot)
+        others, total, log = _finish_sums(others, low)
         for j in range(x.size):
-            v = shifted_exp(signed(x[j], out), top)
-            out[j] = finish(v, top, others, total, log, out.dtype.type(g[j]), dot)
+            given = out.dtype.type(g[j])
+            out[j] = finish(kept(signed(x[j], out), top), top, others, total, log, given, dot)
 
-    return scalar(pull if pulls else forward)
+    return scalar(pull if row.pulls else forward)
+
+
+@scalar
+def _singles(at):
+    return singles(at)
+
+
+@scalar
+def _doubles(at):
+    return numbers(at)
+
+
+@scalar
+def _nothing(work):
+    pass
 
 
 # places of a plan, and of what a loop keeps in memory: of registers the compiler would make a loop
 # for every combination
 _LARGEST, _SUMMING, _FINISH, _SUMS = range(4)
-_OPERANDS, _MINUS, _KEEPS, _PULLS = 4, 8, 9, 10
-_SHORT_ONES, _ACROSS, _PLAIN, _AT = range(4)
+_OPERANDS, _MINUS, _KEEPS, _PULLS, _KNOWN = 4, 8, 9, 10, 11
+_SHORT_ONES, _ACROSS, _PLAIN, _TURNED, _AT = range(5)
 
 
 @functools.cache
 def steps(name):
     """The formulas that a function of the family runs, with their inputs and outputs, in turn."""
-    row, pulls = TABLE[name], name.endswith("_vjp")
-    summing = (_sum_pulling if row.weighs else _sum_plainly) if pulls else _sum
+    row = TABLE[name]
     found = [
         (_maximum, 2, 1),
-        (summing, 6, 4) if pulls else (summing, 4, 3),
-        (row.finish, 7, 1) if pulls else (row.finish, 5, 1),
+        (row.summing, 6, 4) if row.pulls else (row.summing, 4, 3),
+        (row.finish, 7, 1) if row.pulls else (row.finish, 5, 1),
         (_finish_sums, 2, 3),
     ]
     if row.minus:
@@ -237,10 +298,10 @@ def steps(name):
 @functools.cache
 def plan(name, dtype):
     """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
-    row, pulls, taken = TABLE[name], name.endswith("_vjp"), steps(name)
+    row, taken = TABLE[name], steps(name)
     found = [address(blocks(*step), dtype, BLOCKS_ARGUMENTS) for step in taken]
     operands = [takes + gives for _, takes, gives in taken]
-    return np.array([*found, *operands, row.minus, row.keeps, pulls], np.int64)
+    return np.array([*found, *operands, row.minus, row.keeps, row.pulls, row.known], np.int64)
 
 
 @functools.cache
@@ -249,76 +310,91 @@ def loop(letter):
 
     A product takes g first, then x. plan: see `plan`.
     """
-    read, write, read_block, write_block, size, width = ACCESS[letter]
+    _, _, read_block, write_block, size, width = ACCESS[letter]
     copies, length = letter == "e", BLOCK // width
+    fill, take, give = copying(letter)
+    typed = _doubles if letter == "d" else _singles
+
+    @scalar
+    def turn(rows, row, columns, count, out, out_row, room, mode):
+        """Transpose rows, so many bytes apart, to columns; the last fills up those that have room.
+
+        mode: any integer that can be read.
+        """
+        source, target = typed(rows), typed(out)
+        for first in range(0, room, vector_lanes(source)):
+            transpose(
+                source, row // width, columns, mode, -1 - first, count - 1,
+                target, out_row // width, first, room,
+            )  # fmt: skip
 
     @scalar
     def get(at, stride, lanes, place, stays, rest):
         """Address of a block: its own if it has this stride, or of a copy, filled with `rest`."""
         if stride == stays and lanes == length and not copies:
             return at
-        for i in range(lanes, length):
-            write_block(place + i * width, rest)
-        if stride == size:  # known to the compiler, it takes many at once
-            for i in range(lanes):
-                write_block(place + i * width, read(at + i * size))
-            return place
-        for i in range(lanes):
-            write_block(place + i * width, read(at + i * stride))
+        take(place, at, stride, lanes, rest)
         return place
 
-    @scalar
-    def put(place, at, stride, lanes):
-        """The first numbers of a block to where they belong."""
-        if stride == size:
-            for i in range(lanes):
-                write(at + i * size, read_block(place + i * width))
-            return
-        for i in range(lanes):
-            write(at + i * stride, read_block(place + i * width))
+    # the compiler must know how many lanes a step takes, to take them at once
 
-    @scalar
-    def fill(place, value):
-        for i in range(length):
-            write_block(place + i * width, value)
+    def folded_maxima(half):
+        """The largest of the lanes, in the first."""
+        rest = folded_maxima(half // 2) if half > 1 else _nothing
+
+        def fold(work):
+            top = work + _TOP
+            for i in range(half):
+                write_block(top, _maximum(read_block(top, i), read_block(top, i + half)), i)
+            rest(work)
+
+        return scalar(fold)
+
+    def folded_sums(half):
+        """Sums over the lanes, in the first."""
+        rest = folded_sums(half // 2) if half > 1 else _nothing
+
+        def fold(work):
+            others, low, dot = work + _OTHERS, work + _LOW, work + _DOT
+            for i in range(half):
+                a, b = read_block(others, i), read_block(others, i + half)
+                total = a + b
+                part = total - a
+                lost = (a - (total - part)) + (b - part)
+                lost += read_block(low, i) + read_block(low, i + half)
+                write_block(others, total, i)
+                write_block(low, lost, i)
+                write_block(dot, read_block(dot, i) + read_block(dot, i + half), i)
+            rest(work)
+
+        return scalar(fold)
+
+    fold_maxima, fold_sums = folded_maxima(length // 2), folded_sums(length // 2)
 
     @scalar
     def join_maxima(work):
         """The largest of the lanes, in all of them."""
-        half = length // 2
-        while half:
-            for i in range(half):
-                at = work + _TOP + i * width
-                write_block(at, _maximum(read_block(at), read_block(at + half * width)))
-            half //= 2
+        fold_maxima(work)
         fill(work + _TOP, read_block(work + _TOP))
 
     @scalar
     def join_sums(work):
         """Sums over the lanes, in all of them."""
-        half = length // 2
-        while half:
-            for i in range(half):
-                at, other = work + i * width, work + (i + half) * width
-                a, b = read_block(at + _OTHERS), read_block(other + _OTHERS)
-                total = a + b
-                part = total - a
-                lost = (a - (total - part)) + (b - part)
-                lost += read_block(at + _LOW) + read_block(other + _LOW)
-                write_block(at + _OTHERS, total)
-                write_block(at + _LOW, lost)
-                write_block(at + _DOT, read_block(at + _DOT) + read_block(other + _DOT))
-            half //= 2
+        fold_sums(work)
         for place in (_OTHERS, _LOW, _DOT):
             fill(work + place, read_block(work + place))
 
     def softmax_loop(args, dims, steps, plan):
-        state, work, tile = stack(_LINE), stack(_WORK), stack(_TILE)
+        state, work, tile, pulls = stack(_LINE), stack(_WORK), stack(_TILE), stack(_TILE)
         places, mode = integers(stack(_TABLE)), integers(stack(_LINE))
         flags(state)
         x, out, features = plan[_PULLS], plan[_PULLS] + 1, dims[1]
-        mode[_SHORT_ONES] = features <= _SHORT
-        mode[_ACROSS] = features > _SHORT and steps[x] != size
+        mode[_TURNED] = features <= (_TURNED_SHORT if dims[0] >= _SAMPLES else _SHORT)
+        for k in range(out + 1):
+            rows = steps[out + 1 + k] == size and steps[k] % size == 0 and not copies
+            mode[_TURNED] = mode[_TURNED] and rows
+        mode[_SHORT_ONES] = features <= _SHORT or mode[_TURNED]
+        mode[_ACROSS] = not mode[_SHORT_ONES] and steps[x] != size
         mode[_PLAIN] = mode[_ACROSS] and not copies
         for k in range(out + 1):
             mode[_PLAIN] = mode[_PLAIN] and steps[out + 1 + k] == size
@@ -329,11 +405,17 @@ def loop(letter):
             write_block(work + _OTHERS, -1.0)  # of the sum over a row, less one once
             fill(work + _LOW, 0.0)
             fill(work + _DOT, 0.0)
-            for turn in range(3):
+            if mode[_TURNED]:
+                at = args[x] + first * steps[x]
+                turn(at, steps[x], features, samples, tile, BLOCK, length, mode)
+                if plan[_PULLS]:
+                    at = args[0] + first * steps[0]
+                    turn(at, steps[0], features, samples, pulls, BLOCK, length, mode)
+            for stage in range(plan[_KNOWN], 3):
                 done = 0
                 while done < features:
                     # as many blocks as stand side by side at once
-                    many = 1
+                    many = features if mode[_TURNED] else 1
                     if mode[_PLAIN] and features - done >= length:
                         many = (features - done) // length
                     # the numbers of this block, and from lane to lane
@@ -343,50 +425,57 @@ def loop(letter):
                         mode[_AT + k] = args[k] + first * steps[k] + done * steps[out + 1 + k]
                     own = tile + done * BLOCK if mode[_SHORT_ONES] else work + _X
                     rest = 0.0
-                    if mode[_ACROSS]:
+                    if mode[_ACROSS] and not plan[_KNOWN]:
                         rest = np.inf if plan[_MINUS] else -np.inf
                     places[0] = own
-                    if turn == 0 or not mode[_SHORT_ONES]:
-                        k = out if turn == 2 and plan[_KEEPS] else x
+                    if not (mode[_TURNED] or (stage > plan[_KNOWN] and mode[_SHORT_ONES])):
+                        k = out if stage == 2 and plan[_KEEPS] else x
                         stays = size if mode[_SHORT_ONES] == 0 else 0  # or is copied in any case
                         places[0] = get(mode[_AT + k], steps[lane + k], lanes, own, stays, rest)
-                    last = turn + 3 if turn else 1
-                    if turn and plan[_PULLS]:
-                        place = work + _G
-                        places[last] = get(mode[_AT], steps[lane], lanes, place, size, 0.0)
+                    last = stage + 3 if stage else 1
+                    if stage and plan[_PULLS]:
+                        places[last] = pulls
+                        if not mode[_TURNED]:
+                            place = work + _G
+                            places[last] = get(mode[_AT], steps[lane], lanes, place, size, 0.0)
                         places[last + 1] = work + _DOT
                         last += 2
                     target = work + _OUT
-                    if steps[lane + out] == size and lanes == length and not copies:
+                    if mode[_TURNED]:
+                        target = own
+                    elif steps[lane + out] == size and lanes == length and not copies:
                         target = mode[_AT + out]
-                    if turn == 1 and (mode[_SHORT_ONES] or not plan[_KEEPS]):
+                    if stage == 1 and (mode[_SHORT_ONES] or not plan[_KEEPS]):
                         target = own if plan[_KEEPS] else work + _E
                     places[1], places[2] = work + _TOP, work + _OTHERS
-                    if turn == 0:
+                    if stage == 0:
                         places[2] = work + _TOP
-                    elif turn == 1:
+                    elif stage == 1:
                         places[3], places[last] = work + _LOW, target
                         places[last + 1], places[last + 2] = work + _OTHERS, work + _LOW
                         places[last + 3] = work + _DOT
                     else:
                         places[3], places[4] = work + _TOTAL, work + _LOG
                         places[last] = target
-                    for k in range(plan[_OPERANDS + turn] if many > 1 else 0):
+                    for k in range(plan[_OPERANDS + stage] if many > 1 else 0):
                         # what is ours is the same for all
                         ours = work <= places[k] < work + _WORK
-                        places[plan[_OPERANDS + turn] + k] = 0 if ours else BLOCK
-                    call(plan[_LARGEST + turn], places, many, mode)
-                    if turn and target == work + _OUT:
-                        put(target, mode[_AT + out], steps[lane + out], lanes)
-                    done += many * length if mode[_ACROSS] else 1
-                if turn == 0 and mode[_ACROSS]:
+                        places[plan[_OPERANDS + stage] + k] = 0 if ours else BLOCK
+                    call(plan[_LARGEST + stage], places, many, mode)
+                    if stage and target == work + _OUT:
+                        give(target, mode[_AT + out], steps[lane + out], lanes)
+                    done += many * length if mode[_ACROSS] else many
+                if stage == 0 and mode[_ACROSS]:
                     join_maxima(work)
-                if turn == 1:
-                    if mode[_ACROSS]:
-                        join_sums(work)
+                if stage == 1 and mode[_ACROSS]:
+                    join_sums(work)
+                if stage == 1 and not plan[_KNOWN]:
                     places[0] = places[2] = work + _OTHERS
                     places[1], places[3], places[4] = work + _LOW, work + _TOTAL, work + _LOG
                     call(plan[_SUMS], places, 1, mode)
+            if mode[_TURNED]:
+                at = args[out] + first * steps[out]
+                turn(tile, BLOCK, samples, features, at, steps[out], features, mode)
         restore(state)
         return 0.0
 

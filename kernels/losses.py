@@ -18,6 +18,13 @@ def weighted(w, x):
 
 
 @scalar
+def product(x, y):
+    """x y, where zero wins over infinity; NaN stays."""
+    zero = like(x, 0)
+    return zero if ((x == zero) | (y == zero)) & (x == x) & (y == y) else x * y
+
+
+@scalar
 def squares(a, t):
     """(a - t)² / 2."""
     return like(a, 0.5) * (a - t) * (a - t)

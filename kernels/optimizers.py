@@ -331,8 +331,8 @@ def eve_advance(memory, numbers, step):
     """The mean of the relative change of the loss, and the loss."""
     beta3, most, least = numbers[OWN + 2], numbers[OWN + 3], numbers[OWN + 5]
     f, last = numbers[LOSS], memory[1]
-    change = 1.0
-    if step > 1:
+    change = memory[0] if step > 1 else 1.0
+    if step > 1 and last == last:  # NaN: no loss is known so far
         distance = abs(f - last)
         ratio = distance / (min(f, last) - least) if distance > 0.0 else 0.0
         change = memory[0] + (1.0 - beta3) * (min(max(ratio, 1.0 / most), most) - memory[0])
@@ -451,16 +451,45 @@ def _clipped(g, scale, limit):
 _LARGE_RATE = 1e15
 
 
+# Powers of two that bring the squares of the largest and of the smallest float64 into range, and
+# sums of squares below which those of a dtype are no longer exact.
+_DOWN, _UP = 2.0**-600, 2.0**600
+_LARGEST = 1.7976931348623157e308
+_VAGUE, _VAGUE_SINGLE = 1e-280, 1e-30
+
+
 @scalar
-def prepare(numbers, squares, rate, itemsize):
+def rescaling(numbers, squares, itemsize):
+    """What gradients must be multiplied by before they are squared, for the norm to be right.
+
+    0 where the plain sum of squares will do: nothing is clipped, or that neither overflows nor is
+    too small to be compared with the norm asked for.
+    """
+    clip, vague = numbers[CLIP], _VAGUE_SINGLE if itemsize == 4 else _VAGUE
+    if not clip > 0.0:
+        return 0.0
+    if squares > _LARGEST:
+        return _DOWN
+    if squares < vague and clip**2 < 100.0 * vague:
+        return 1.0 if itemsize == 4 else _UP
+    return 0.0
+
+
+@scalar
+def prepare(numbers, squares, factor, scaled, rate, itemsize):
     """Set the rate, and the scale that the clipping asks for, from the gradient's sum of squares.
 
+    scaled: that of the gradient times a factor, see `rescaling`; looked at unless this is 0.
     Returns whether the step is so large that it must be tried first.
     """
     clip = numbers[CLIP]
     numbers[RATE], numbers[SCALE] = rate, 1.0
-    if clip > 0.0 and squares > clip**2:
-        numbers[SCALE] = clip / squares**0.5
+    if clip > 0.0:
+        norm, most = squares**0.5, clip
+        if factor > 0.0:
+            norm, most = scaled**0.5, clip * factor
+        if norm > most:
+            numbers[SCALE] = most / norm
     if numbers[SKIP] == UNSEEN:
         return False
     if numbers[LOOK] != 0.0 or not 0.0 <= rate <= _LARGE_RATE or rate * numbers[DECAY] > 2.0:
@@ -496,8 +525,9 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
 
     a: parameters, b: gradients, c: states, `stride` apart. The gradient is scaled and clipped and
     the parameter decayed on the way. flag: TAKE; or TRY, change nothing and return whether any
-    result would not be finite; or BEGIN, which comes before both once a step, for what the rule
-    remembers: so many numbers at that place, those that the step leaves, and of which step.
+    gradient is not finite, or any result of a finite parameter would not be; or BEGIN, which comes
+    before both once a step, for what the rule remembers: so many numbers at that place, those that
+    the step leaves, and of which step.
     """
     places, written = _places(states), (1 << (states + 2)) - 3  # all but gradients
     advance = advance or _nothing
@@ -507,6 +537,15 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
         new = update(_clipped(values[1], scale, limit), values[2:], shared, i + first)
         # a factor 1 - shrink would be rounded at every step alike
         return (values[0] + (new[0] - shrink * values[0]), *new[1:])
+
+    @scalar
+    def trial(values, i, shrink, scale, limit, shared, first):
+        # The gradient as it came, since clipping hides an infinite one. What was not finite before
+        # is not the step's doing.
+        zero = like(values[0], 0)
+        p = values[0] if values[0] - values[0] == zero else zero
+        found = formula((p, *values[1:]), i, shrink, scale, limit, shared, first)
+        return (*found, values[1])
 
     @scalar
     def begin(numbers, step):
@@ -531,7 +570,7 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
         )  # fmt: skip
         arrays = places(a, b, c, stride)
         if flag % FIRST == TRY:
-            return float(sweep(formula, arrays, 0, count, shared))
+            return float(sweep(trial, arrays, 0, count, shared))
         sweep(formula, arrays, written, count, shared)
         return 0.0
 

@@ -1,9 +1,11 @@
 """Row kernels called from Python, and the checks that walk over whole arrays."""
 
+import numpy as np
+
 from . import optimizers as rule
 from .jit import call, data, itemsize, kernel, pointer, scalar
 from .team import meet
-from .vectors import sum_of_squares
+from .vectors import sum_of_scaled_squares, sum_of_squares
 
 
 @kernel
@@ -13,13 +15,75 @@ def run(target, a, b, c, parameters, m, n, k):
     return call(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, k, 0)
 
 
+_LANES, _NUMBERS = 1 << 10, 1 << 13  # samples, and numbers, at most: they stay in the caches
+_LEAST = 16  # samples all the same
+_SCRATCH = 4  # rows of a cost's scratch, see `costs`
+
+
 @kernel
-def run_each(target, a, b, c, parameters, k, out):
-    """Call it for the rows of a and b, one by one; sets what it returns for each."""
-    m, columns, p = a.shape[1], b.shape[1], pointer(parameters, 0)
+def run_samples(target, x, t, w, parameters, out, writes, samples, features, columns, repeated):
+    """Sum of what the row kernel of a cost returns for some samples at a time.
+
+    Parameters
+    ----------
+    target : address of the kernel
+    x, t : vectors, samples of so many features, and of so many columns
+    w : vector, a weight for each sample, or for `repeated` in turn, or one for all
+    parameters : those of the cost
+    out, writes : vector that gets what the kernel makes of x, if asked for
+
+    """
+    width = features + columns + 1 + _SCRATCH
+    lanes = min(samples, max(_LEAST, min(_LANES, _NUMBERS // width)))
+    work = np.empty(width * lanes, x.dtype)
+    total = 0.0
+    for start in range(0, samples, lanes):
+        rows = min(lanes, samples - start)
+        a, b = pointer(work, 0), pointer(work, features * rows)
+        weights = pointer(b, columns * rows)
+        _gather(pointer(x, start * features), a, rows, features)
+        _gather(pointer(t, start * columns), b, rows, columns)
+        if w.size == 1:
+            for r in range(rows):
+                weights[r] = w[0]
+        else:
+            for r in range(rows):
+                weights[r] = w[(start + r) // repeated]
+        c = pointer(weights, rows)
+        total += call(target, a, b, c, pointer(parameters, 0), features, rows, columns, 0)
+        if writes:
+            _scatter(a, pointer(out, start * features), rows, features)
+    return total
+
+
+@scalar
+def _gather(samples, columns, rows, features):
+    """Some samples as columns."""
+    for j in range(features):
+        for r in range(rows):
+            columns[j * rows + r] = samples[r * features + j]
+
+
+@scalar
+def _scatter(columns, samples, rows, features):
+    """Columns as samples again."""
+    for j in range(features):
+        for r in range(rows):
+            samples[r * features + j] = columns[j * rows + r]
+
+
+@kernel
+def run_each(target, x, t, w, parameters, out, features, columns):
+    """The same for each sample by itself; sets what the kernel returns for it."""
+    work = np.empty(features + columns + 1 + _SCRATCH, x.dtype)
+    a, b = pointer(work, 0), pointer(work, features)
+    weight = pointer(b, columns)
+    c, p = pointer(weight, 1), pointer(parameters, 0)
     for r in range(out.size):
-        x, t = pointer(a, r * m), pointer(b, r * columns)
-        out[r] = call(target, x, t, pointer(c, 0), p, m, 1, k, 0)
+        _gather(pointer(x, r * features), a, 1, features)
+        _gather(pointer(t, r * columns), b, 1, columns)
+        weight[0] = w[0] if w.size == 1 else w[r]
+        out[r] = call(target, a, b, c, p, features, 1, columns, 0)
 
 
 TAKEN, REFUSED = 0, 1
@@ -36,8 +100,8 @@ def _share(total, part, parts):
 
 
 @scalar
-def _squares(places, like, low, high):
-    """Sum of squares of the gradients from `low` to `high`.
+def _squares(places, like, low, high, factor):
+    """Sum of squares of the gradients from `low` to `high`, times a factor each unless that is 0.
 
     From the last to the first, so that the first are still in the caches when the step begins.
     """
@@ -48,7 +112,10 @@ def _squares(places, like, low, high):
         g = data(places[k, 1], like)
         while stop > begin:
             start = max(begin, stop - _BLOCK)
-            total += sum_of_squares(pointer(g, start), stop - start)
+            if factor > 0.0:
+                total += sum_of_scaled_squares(pointer(g, start), stop - start, factor)
+            else:
+                total += sum_of_squares(pointer(g, start), stop - start)
             stop = start
     return total
 
@@ -97,13 +164,16 @@ def take_step(
     low, high = _share(total, thread, threads), _share(total, thread + 1, threads)
     own, meeting, turn = pointer(sums, thread * _LINE), pointer(counter, 0), 0
     if h[rule.SKIP] != rule.UNSEEN or h[rule.CLIP] > 0.0:
-        own[_SQUARES] = _squares(places, state, low, high)
+        own[_SQUARES] = _squares(places, state, low, high, 0.0)
     turn = meet(meeting, turn, threads, give_way)
     if thread == 0:
         squares = 0.0
         for k in range(threads):
             squares += sums[k, _SQUARES]
-        tries = rule.prepare(h, squares, rate, itemsize(state))
+        factor, scaled = rule.rescaling(h, squares, itemsize(state)), 0.0
+        if factor > 0.0:  # rare
+            scaled = _squares(places, state, 0, total, factor)
+        tries = rule.prepare(h, squares, factor, scaled, rate, itemsize(state))
         sums[0, _TRIES] = 1.0 if tries else 0.0
         call(target, state, state, state, h, 0, step, total, rule.BEGIN)
     turn = meet(meeting, turn, threads, give_way)

@@ -22,7 +22,7 @@ import inspect
 import numpy as np
 
 from . import activations, family
-from .access import ACCESS
+from .access import ACCESS, copying
 from .embedded import allow, allow_along_axis
 from .jit import address, call, integers, scalar
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
@@ -45,7 +45,8 @@ def _loop(letter, nin, nout):
     Whole blocks of contiguous operands are worked on where they are; a number that stays fills one
     block for all of them; all else is copied to blocks and back.
     """
-    read, write, read_block, write_block, size, width = ACCESS[letter]
+    read, size, width = ACCESS[letter].read, ACCESS[letter].size, ACCESS[letter].width
+    fill, take, give = copying(letter)
     operands, length = nin + nout, BLOCK // width
     copies = letter == "e"
 
@@ -61,8 +62,8 @@ def _loop(letter, nin, nout):
             plain = plain and (steps[k] == size or stays)
             streams = streams and (k == nin or args[k] != out)
             places[k], places[operands + k] = room + k * BLOCK, 0 if stays else BLOCK
-            for i in range(length if stays and n else 0):
-                write_block(room + k * BLOCK + i * width, read(args[k]))
+            if stays and n:
+                fill(room + k * BLOCK, read(args[k]))
         streams = streams and out % size == 0  # else no number begins with a cache line
         first = 0
         if streams or (plain and n * size >= _ALIGNED and out % size == 0):
@@ -91,19 +92,14 @@ def _loop(letter, nin, nout):
                 if stride == size and count == length and not copies:
                     places[k] = at
                     continue
-                for i in range(count):
-                    write_block(place + i * width, read(at + i * stride))
-                rest = read_block(place + (count - 1) * width)
-                for i in range(count, length):
-                    write_block(place + i * width, rest)
+                take(place, at, stride, count, read(at))
             call(target, places, 1, 0)
             for k in range(nin, operands):
                 at, stride = args[k] + start * steps[k], steps[k]
                 if streams and count == length:
                     stream(places[k], at)
                     continue
-                for i in range(count):
-                    write(at + i * stride, read_block(places[k] + i * width))
+                give(places[k], at, stride, count)
             start += count
         if streams:
             flush()
@@ -126,7 +122,7 @@ def _made(name, doc, formula, nin, nout):
 
 def _made_along_axis(name):
     """A ufunc of the softmax family."""
-    nin = 2 if name.endswith("_vjp") else 1
+    nin = 2 if family.TABLE[name].pulls else 1
     plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
     loops = [
         (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)

@@ -38,6 +38,16 @@ def sum_of_squares(g, count):
     return exact
 
 
+@scalar
+def sum_of_scaled_squares(g, count, factor):
+    """Σ (factor · g)², in float64, for gradients whose plain squares overflow or vanish."""
+    total = 0.0
+    for i in range(count):
+        x = factor * np.float64(g[i])
+        total += x * x
+    return total
+
+
 @scalar(reassoc=True)
 def _squares(g, count):
     wide()

@@ -1,6 +1,7 @@
-"""An activation, a cost or an update rule is added in three places, and then known everywhere."""
+"""What docs/adding.md adds, in three places each, is known everywhere."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,44 +15,12 @@ from fastnn import kernels
 HERE = Path(__file__).parent
 COST_TESTS = "test_losses.py", "loss_cases.py", "networks.py", "tolerance.py"
 
-FORMULAS = """
-
-@scalar
-def cubic_shrink(x, width=1.0):
-    return x * (x * x) if abs(x) < width else x
-
-
-@scalar
-def cubic_shrink_derivative(x, width):
-    y = like(x, 3) * (x * x) if abs(x) < width else like(x, 1)
-    return x if x != x else y
-
-
-@scalar
-def cubic_shrink_second_derivative(x, width):
-    y = like(x, 6) * x if abs(x) < width else like(x, 0)
-    return x if x != x else y
-"""
-TWIN = """
-
-def cubic_shrink(x, width=1.0):
-    return choose(x, np.abs(x) < width, x**3, x)
-
-
-def cubic_shrink_derivative(x, width=1.0):
-    return choose(x, np.abs(x) < width, 3 * x**2, 1.0)
-
-
-def cubic_shrink_second_derivative(x, width=1.0):
-    return choose(x, np.abs(x) < width, 6 * x, 0.0)
-"""
-ROW = """    Activation(
-        "cubic-shrink", "cubic_shrink", "x³ for |x| < width, else x", "CubicShrink",
-        limits={"width": "other than 0"},
-    ),
-)  # fmt: skip
-
-ACTIVATIONS:"""
+# Blocks of code whose first line says where they belong.
+BLOCKS = re.findall(
+    r"^```py\n# (\S+?)(, in the table)?\n(.*?)^```",
+    (HERE.parent / "docs" / "adding.md").read_text(encoding="utf-8"),
+    re.M | re.S,
+)
 PROGRAM = """
 import numba, numpy as np, fastnn
 from fastnn import activations, kernels
@@ -75,34 +44,6 @@ nn.fit(X, t, learning_rate=1e-3, epochs=300)
 assert nn.cost(X, t) < before
 """
 
-COST_FORMULAS = """
-
-@scalar
-def cauchy(a, t, scale=1.0):
-    z = (a - t) / scale
-    return vecmath.log1p(z * z)
-
-
-@scalar
-def cauchy_delta(a, t, scale):
-    z = (a - t) / scale
-    return like(a, 2) * z / (scale * (like(a, 1) + z * z))
-"""
-COST_TWIN = """
-
-COSTS["Cauchy"] = _elementwise(
-    lambda a, t, scale=1.0: np.log1p(((a - t) / scale) ** 2),
-    lambda a, t, scale=1.0: 2 * (a - t) / (scale**2 + (a - t) ** 2),
-    _identity,
-)
-"""
-COST_ROW = """    Loss(
-        "Cauchy", "cauchy", "Σ log(1 + ((a - t) / scale)²)", limits={"scale": "above 0"},
-        example=">>> Cauchy()([[1.0]], [[1.0]])\\n0.0",
-    ),
-)  # fmt: skip
-
-LOSSES:"""
 COST_PROGRAM = """
 import inspect, numba, numpy as np, fastnn, fastnn.reference
 from fastnn import kernels, losses
@@ -133,35 +74,6 @@ before = nn.cost(X, t)
 assert steps(model, X, t, np.empty(kernels.workspace_size(model, 50))) < before
 """
 
-
-RULE_FORMULAS = """
-
-@scalar
-def leaning_constants(x, numbers, step):
-    return like(x, numbers[RATE]), like(x, numbers[OWN])
-
-
-@scalar
-def leaning(g, s, c, i):
-    total = c[1] * s[0] + g
-    return -(c[0] * (g + total)), total
-"""
-RULE_TWIN = """
-
-def _leaning(g, state, t, rate, hyper, **extra):
-    state["total"] = hyper["mu"] * state.get("total", 0.0) + g
-    return -rate * (g + state["total"])
-
-
-RULES["Leaning"] = _leaning
-"""
-RULE_ROW = """    Rule(
-        "Leaning", "s = mu s + g, p -= eta (g + s)", kernels.leaning, kernels.leaning_constants,
-        "eta", {"eta": 1e-2, "mu": 0.5}, {"total": 0.0}, peers="no peer has it", reference="none",
-    ),
-)  # fmt: skip
-
-RULES:"""
 RULE_PROGRAM = """
 import numba, numpy as np, fastnn
 from fastnn import kernels
@@ -195,7 +107,7 @@ assert steps(nn.compiled("Leaning"), X, t, work) < before
 def contributed(tmp_path_factory):
     """A copy of the repository with an activation, a cost and an update rule more."""
     folder = tmp_path_factory.mktemp("contributed")
-    skip = shutil.ignore_patterns("__pycache__")
+    skip = shutil.ignore_patterns("__pycache__", "_build", "_pictures")
     for source in (Path(fastnn.__file__).parent, Path(kernels.__file__).parent):
         shutil.copytree(source, folder / source.name, ignore=skip)
     for name in ("accuracy", "docs"):
@@ -203,29 +115,15 @@ def contributed(tmp_path_factory):
         shutil.copytree(source, folder / source.relative_to(HERE.parent), ignore=skip)
     for name in ("test_accuracy.py", "ulp.py", "test_optimizers.py", *COST_TESTS):
         shutil.copy(HERE / name, folder / "tests" / name)
-    with (folder / "kernels/activations/piecewise.py").open("a") as file:
-        file.write(FORMULAS)
-    with (folder / "fastnn/reference/activations/piecewise.py").open("a") as file:
-        file.write(TWIN)
-    table = folder / "fastnn/activations.py"
-    text = table.read_text()
-    assert text.count(")  # fmt: skip\n\nACTIVATIONS:") == 1
-    table.write_text(text.replace(")  # fmt: skip\n\nACTIVATIONS:", ROW))
-    for path, text in (("kernels", COST_FORMULAS), ("fastnn/reference", COST_TWIN)):
-        with (folder / path / "losses.py").open("a", encoding="utf-8") as file:
-            file.write(text)
-    table = folder / "fastnn/losses.py"
-    text = table.read_text(encoding="utf-8")
-    assert text.count(")  # fmt: skip\n\nLOSSES:") == 1
-    table.write_text(text.replace(")  # fmt: skip\n\nLOSSES:", COST_ROW), encoding="utf-8")
-    with (folder / "kernels/optimizers.py").open("a", encoding="utf-8") as file:
-        file.write(RULE_FORMULAS)
-    with (folder / "fastnn/reference/optimizers/__init__.py").open("a", encoding="utf-8") as file:
-        file.write(RULE_TWIN)
-    table = folder / "fastnn/optimizers.py"
-    text = table.read_text(encoding="utf-8")
-    assert text.count(")  # fmt: skip\n\nRULES:") == 1
-    table.write_text(text.replace(")  # fmt: skip\n\nRULES:", RULE_ROW), encoding="utf-8")
+    for path, in_table, code in BLOCKS:
+        file = folder / path
+        text = file.read_text(encoding="utf-8")
+        if in_table:
+            before, end, after = re.split(r"^(\)  # fmt: skip\n\n[A-Z]+: )", text, flags=re.M)
+            text, code = before, code + end + after
+        else:
+            text += "\n\n"
+        file.write_text(text + code, encoding="utf-8")
     return folder
 
 
@@ -241,6 +139,10 @@ def run(folder, *arguments):
     )
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout
+
+
+def test_the_page_tells_three_places_of_each():
+    assert [bool(in_table) for _, in_table, _ in BLOCKS] == [False, False, True] * 3
 
 
 def test_a_new_activation_is_known_everywhere(contributed):
@@ -277,9 +179,10 @@ def test_a_new_rule_is_tested(contributed):
 
 
 def test_they_are_documented(contributed):
-    if not (contributed / "docs/tables.py").exists():
-        pytest.skip("no tables")
     run(contributed, "docs/tables.py")
     assert "cubic-shrink" in (contributed / "docs/activations.md").read_text(encoding="utf-8")
     assert "`Cauchy`" in (contributed / "docs/losses.md").read_text(encoding="utf-8")
     assert "`Leaning`" in (contributed / "docs/optimizers.md").read_text(encoding="utf-8")
+    draw = "import sys; sys.path.insert(0, 'docs'); import gallery; gallery.activation(sys.argv[1])"
+    run(contributed, "-c", draw, "cubic-shrink")
+    assert (contributed / "docs/_pictures/activation-cubic-shrink.svg").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.optimizers import RULES
+from fastnn.optimizers import LBFGS, RULES
 from fastnn.reference.optimizers import RULES as REFERENCES
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -37,7 +37,7 @@ def rows(convergence):
 
 
 def test_every_rule_is_there(rows):
-    assert list(rows) == list(REFERENCES)
+    assert list(rows) == [*REFERENCES, LBFGS]
     assert set(RULES) <= set(rows)
 
 
@@ -57,6 +57,13 @@ def test_it_converges_as_the_table_says(convergence, rows, name):
         if expected is not None:
             assert count == pytest.approx(expected, rel=0.2, abs=2), kind
             assert cost <= task.enough
+
+
+def test_lbfgs_converges_so_too(convergence, rows):
+    for cells, task in zip(rows[LBFGS], convergence.tasks().values(), strict=True):
+        count, cost = convergence.by_curvature(task)
+        assert count == pytest.approx(int(cells[1]), rel=0.2, abs=2)
+        assert cost <= task.enough
 
 
 @pytest.mark.parametrize("name", sorted(set(RULES) - NOISY))

@@ -88,7 +88,7 @@ def test_optimizers_of_the_article():
     namespace = {}
     exec("from fastnn.dropin import *", namespace)
     for name in OPTIMIZERS:
-        first = next(iter(fastnn.optimizers.RULES[name].defaults))
+        first = fastnn.optimizers.RULES[name].places[0]
         noisy = {"rng": 0} if name.startswith("Santa") else {}
         made = [namespace[name](0.003, **noisy), fastnn.get_opt(name, **{first: 0.003}, **noisy)]
         assert isinstance(made[0], namespace["Optimizer"])

@@ -33,7 +33,9 @@ def test_classes_come_from_the_table(name):
     assert getattr(losses, name) is kind is getattr(fastnn, name)
     assert name in losses.__all__
     assert name in fastnn.__all__
-    assert kind.__doc__
+    for heading in ("Parameters", "Notes", "References", "Examples"):
+        assert f"\n{heading}\n{'-' * len(heading)}\n" in inspect.getdoc(kind)
+    assert all(peer in kind.__doc__ for peer in ("PyTorch", "Keras", "optax"))
     assert kind().reduction == row.reduction
     known = inspect.signature(kind).parameters
     assert list(known) == ["reduction", *row.parameters]
@@ -95,6 +97,32 @@ def test_equals_reference(case, shape, dtype):
             close_to_size(slope, expected, unit * turn, 4 * n)
     assert_close(cost.activate(logits), reference.activate(exact), operations=n)
     assert np.array_equal(logits, kept)
+
+
+@dtypes
+@cases
+def test_many_samples_are_their_parts(case, dtype):
+    """More than kernels take at once; with weights, and in parts that end elsewhere."""
+    logits, t = sample(made(case)[0], 2500, 3, dtype)
+    kept, weights = (logits.copy(), t.copy()), np.random.default_rng(1).uniform(0, 2, 2500)
+    weights = weights.astype(dtype)
+    for w in (None, weights):
+        parts = [
+            (logits[k : k + 700], t[k : k + 700], None if w is None else w[k : k + 700])
+            for k in range(0, 2500, 700)
+        ]
+        total, each = made(case, reduction="sum")[0], made(case, reduction="none")[0]
+        found, expected = total(logits, t, w), [total(*part) for part in parts]
+        single = np.concatenate([each(*part) for part in parts])
+        assert_close(each(logits, t, w), single, operations=4)
+        bound = 4 * t.size**0.5 * np.finfo(dtype).eps * np.abs(single).sum()
+        assert abs(found - sum(expected)) <= bound
+        delta = np.concatenate([total.delta(*part) for part in parts])
+        assert_close(total.delta(logits, t, w), delta, operations=4)
+    rows = np.concatenate([total.activate(logits[k : k + 700]) for k in range(0, 2500, 700)])
+    assert_close(total.activate(logits), rows, operations=4)
+    assert np.array_equal(logits, kept[0])
+    assert np.array_equal(t, kept[1])
 
 
 @cases
@@ -252,6 +280,41 @@ def test_divergence_of_probabilities_from_themselves_is_zero():
 
 
 @dtypes
+def test_divergence_is_never_negative(dtype):
+    """Of close distributions too, where it is e²/2 of relative differences e, with many digits."""
+    cost, rng = fastnn.KLDivergence("none"), np.random.default_rng(0)
+    logits = rng.normal(size=(1000, 10)).astype(dtype)
+    eps = float(np.finfo(dtype).eps)
+    y = np.exp(logits.astype(np.float64))
+    y /= y.sum(axis=1, keepdims=True)
+    found = cost(logits, y.astype(dtype))
+    assert (found >= 0).all()
+    assert found.max() <= 64 * eps**2
+    factor = 1 + eps**0.25 * rng.normal(size=y.shape)
+    t = (y * factor / (y * factor).sum(axis=1, keepdims=True)).astype(dtype)
+    with mpmath.workprec(200):
+        for a, b, ours in zip(logits[:50], t[:50], cost(logits[:50], t[:50]), strict=True):
+            exact = exact_softmax([mpmath.mpf(float(x)) for x in a])
+            p = [mpmath.mpf(float(x)) for x in b]
+            # without the rounding of the sum, which is not known from 1
+            exact = mpmath.fsum(
+                u * mpmath.log(u / v) + v - u for u, v in zip(p, exact, strict=True)
+            )
+            assert abs(float(ours) - exact) <= 16 * eps**0.75 * exact
+
+
+@dtypes
+def test_divergence_of_targets_that_do_not_sum_to_one(dtype):
+    cost, a = fastnn.KLDivergence(), np.array([[0.5, -1.0, 2.0]], dtype)
+    t = np.array([[0.2, 0.1, 0.05]], dtype)
+    y = cost.activate(a)
+    exact = (t * np.log(t / y)).sum()
+    assert exact < 0
+    assert cost(a, t) == pytest.approx(exact, rel=16 * float(np.finfo(dtype).eps))
+    assert cost.delta(a, t) == pytest.approx(y * t.sum() - t, rel=16 * float(np.finfo(dtype).eps))
+
+
+@dtypes
 def test_tails_of_the_gaussian(dtype):
     cost = fastnn.GaussianNLL()
     eps = float(np.finfo(dtype).eps)
@@ -305,6 +368,105 @@ def test_mixture_of_far_data(dtype):
         assert np.isfinite(found).all()
         for ours, theirs in zip(found, expected, strict=True):
             assert abs(ours - theirs) <= 16 * eps * max(abs(theirs), mpmath.mpf("1e-30"))
+
+
+def assert_exact(found, exact, dtype, operations):
+    """Equal up to roundings, relative to each number; infinite exactly where it overflows."""
+    limit, eps = float(np.finfo(dtype).max), float(np.finfo(dtype).eps)
+    if abs(exact) > limit:
+        assert found == mpmath.sign(exact) * np.inf
+    else:
+        bound = operations * (eps * abs(exact) + float(np.finfo(dtype).smallest_subnormal))
+        assert abs(float(found) - exact) <= bound
+
+
+WIDTHS = [-1e4, -2000.0, -1500.0, -1420.0, -1300.0, -800.0, -700.0, -400.0, -180.0, -170.0,
+          -150.0, -100.0, -90.0, -60.0, -1.0, 60.0, 180.0, 800.0, 3000.0, 1e4]  # fmt: skip
+
+
+@dtypes
+@pytest.mark.parametrize("s", WIDTHS)
+def test_gaussian_of_any_width(s, dtype):
+    cost, info = fastnn.GaussianNLL("none"), np.finfo(dtype)
+    sizes = (0.0, info.tiny, float(info.tiny) ** 0.5, -1e-3, 1.0, -1e4)
+    with mpmath.workprec(200):
+        for apart in sizes:
+            a, t = np.array([[apart, s]], dtype), np.zeros((1, 1), dtype)
+            d, w = mpmath.mpf(float(a[0, 0])), mpmath.mpf(s)
+            square = d * d * mpmath.exp(-w)
+            slack = 4 + (abs(w) + square) / (abs(w + square) + 1)  # terms that cancel
+            value = (w + square + mpmath.log(2 * mpmath.pi)) / 2
+            assert_exact(cost(a, t)[0], value, dtype, 8 * slack)
+            slope = cost.delta(a, t)[0]
+            assert_exact(slope[0], d * mpmath.exp(-w), dtype, 16)
+            # 1 - square cancels
+            assert_exact(slope[1], (1 - square) / 2, dtype, 16 * (1 + square) / (abs(1 - square)))
+
+
+@dtypes
+@pytest.mark.parametrize("s", WIDTHS)
+def test_mixture_of_any_width(s, dtype):
+    cost, info = fastnn.MixtureDensityError("none", components=2, targets=1), np.finfo(dtype)
+    sizes = (0.0, info.tiny, float(info.tiny) ** 0.5, -1e-3, 1.0, -1e4)
+    with mpmath.workprec(60000):  # exp(-2e4)
+        for apart in sizes:
+            a = np.array([[0.5, 0.0, apart, 1.0, s, 1.0]], dtype)
+            t = np.zeros((1, 1), dtype)
+            x = [mpmath.mpf(float(v)) for v in a[0]]
+            logits, means, widths = x[:2], x[2:4], x[4:]
+            squares = [m * m * mpmath.exp(-2 * w) for m, w in zip(means, widths, strict=True)]
+            mixing = exact_softmax(logits)
+            terms = [
+                mpmath.log(p) - w - q / 2
+                for p, w, q in zip(mixing, widths, squares, strict=True)
+            ]  # fmt: skip
+            top = max(terms)
+            part = exact_softmax(terms)
+            log_sum = top + mpmath.log(mpmath.fsum(mpmath.exp(u - top) for u in terms))
+            value = mpmath.log(2 * mpmath.pi) / 2 - log_sum
+            # an exponential of u is off by |u| roundings
+            size = 1 + max((abs(w) + q for w, q, p in zip(widths, squares, part, strict=True)
+                            if p > mpmath.mpf(10) ** -600), default=0)  # fmt: skip
+            assert_exact(cost(a, t)[0], value, dtype, 16 * size / (abs(value) + 1))
+            found = cost.delta(a, t)[0]
+            assert not np.isnan(found).any()
+            for k in range(2):
+                slope = part[k] * means[k] * mpmath.exp(-2 * widths[k])
+                assert_exact(found[2 + k], slope, dtype, 16 * size)
+            expected = [mixing[k] - part[k] for k in range(2)]
+            expected += [part[k] * (1 - squares[k]) for k in range(2)]
+            for ours, exact in zip(found[[0, 1, 4, 5]], expected, strict=True):
+                bound = 16 * float(info.eps) * size * (1 + part[0] * squares[0])
+                assert abs(float(ours) - exact) <= bound
+
+
+@dtypes
+def test_very_narrow(dtype):
+    a, eps = np.array([[1.0, -1e4]], dtype), float(np.finfo(dtype).eps)
+    gaussian = fastnn.GaussianNLL()
+    assert gaussian(a, [[1.0]]) == pytest.approx(np.log(2 * np.pi) / 2 - 5000, rel=2 * eps)
+    assert np.array_equal(gaussian.delta(a, [[1.0]]), [[0.0, 0.5]])
+    assert np.array_equal(gaussian.delta(a, [[0.0]]), [[np.inf, -np.inf]])
+    assert np.array_equal(gaussian.delta(a, [[0.0]], [0.0]), [[0.0, 0.0]])
+    mixture = fastnn.MixtureDensityError(components=2)
+    a = np.array([[0.0, 0.0, 0.0, 1.0, -800.0, 1.0]], dtype)
+    exact = np.log(2 * np.pi) / 2 + np.log(2) - 800  # the other is 0 beside it
+    assert mixture(a, [[0.0]]) == pytest.approx(exact, rel=2 * eps)
+    assert np.array_equal(mixture.delta(a, [[0.0]]), [[-0.5, 0.5, 0.0, 0.0, 1.0, 0.0]])
+
+
+@dtypes
+def test_infinitely_narrow(dtype):
+    """Infinite costs where the likelihood is infinite or zero, and gradients without NaN."""
+    narrow = np.array([[0.0, 0.0, 1.0, 5.0, -np.inf, -np.inf]], dtype)
+    for cost, a in (
+        (fastnn.GaussianNLL(), np.array([[1.0, -np.inf]], dtype)),
+        (fastnn.MixtureDensityError(components=2), narrow),
+    ):
+        assert cost(a, [[1.0]]) == -np.inf
+        assert cost(a, [[2.0]]) == np.inf
+        for t in (1.0, 2.0):
+            assert not np.isnan(cost.delta(a, [[t]])).any()
 
 
 def test_mixture_of_one_component_is_the_gaussian():
@@ -446,6 +608,7 @@ def test_targets_out_of_range(name, target, words):
         ("SigmoidCrossEntropy", {"label_smoothing": 1.1}, "label_smoothing must be from 0 to 1"),
         ("SoftmaxCrossEntropy", {"label_smoothing": -1}, "label_smoothing must be from 0 to 1"),
         ("SoftmaxCrossEntropy", {"class_weight": [1, -1]}, r"class_weight\[1\] is -1.0"),
+        ("SoftmaxCrossEntropy", {"class_weight": []}, "class_weight is empty, expected one number"),
         ("SoftmaxCrossEntropy", {"class_weight": 1.0}, r"class_weight has shape \(\)"),
         ("MixtureDensityError", {"components": 0}, "components must be at least 1, but is 0"),
         ("MixtureDensityError", {"targets": 0}, "targets must be at least 1, but is 0"),
@@ -454,6 +617,18 @@ def test_targets_out_of_range(name, target, words):
 def test_parameters_out_of_range(name, parameters, message):
     with pytest.raises(ValueError, match=message):
         COSTS[name](**parameters)
+
+
+def test_parameters_are_given_by_name():
+    message = r"reduction must be .*, not 0\.5; parameters are given by name: delta="
+    with pytest.raises(ValueError, match=message):
+        fastnn.Huber(0.5)
+    with pytest.raises(ValueError, match=r"not 3; .* by name: components=, targets=$"):
+        fastnn.MixtureDensityError(3)
+    with pytest.raises(ValueError, match=r"not 0\.5$"):
+        fastnn.LogCosh(0.5)
+    with pytest.raises(ValueError, match=r"not 'total'$"):
+        fastnn.Huber("total")
 
 
 def test_parameters_of_another_kind():

@@ -1,5 +1,6 @@
 """What the outputs of a mixture density network say of its targets."""
 
+import mpmath
 import numpy as np
 import pytest
 from networks import DTYPES
@@ -88,6 +89,46 @@ def test_far_and_narrow(dtype):
     assert cost.density(y, [[np.nan]]) != cost.density(y, [[np.nan]])
 
 
+@dtypes
+@pytest.mark.parametrize("widths", [(-400, -400), (-60, -60), (-10, -400), (-1e4, 0), (-1e4, -1e4)])
+def test_modes_of_any_width(widths, dtype):
+    cost = MixtureDensityError(components=2)
+    y = cost.activate(np.array([[0.5, 0.0, 1.0, 3.0, *widths]], dtype))
+    with np.errstate(all="raise", under="ignore"):
+        found, mode = cost.modes(y), cost.mode(y)
+        density = cost.density(y, [[1.0]])
+    assert found.dtype == dtype
+    first = found[0, 0, 0] if widths[1] < 0 else 1.0
+    assert (first, mode[0, 0]) == (1.0, 3.0 if widths[1] < widths[0] else 1.0)
+    assert widths[1] == 0 or found[0, 1, 0] == 3.0
+    assert density > 0
+
+
+@pytest.mark.parametrize("apart", [0.5, 1.0, 1.001, 1.1])
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+def test_modes_about_to_merge(apart, shift):
+    """Of two equal components at -d σ and d σ: tanh(d t) d = t, and one mode up to d = 1."""
+    cost, sigma = MixtureDensityError(components=2), 0.5
+    y = [0.5, 0.5, shift - apart * sigma, shift + apart * sigma, sigma, sigma]
+    with mpmath.workdps(40):
+        start = (3 * (apart - 1)) ** 0.5 if apart > 1 else 0.0
+        root = float(mpmath.findroot(lambda t: mpmath.tanh(apart * t) * apart - t, start))
+        root = abs(root) if apart > 1 else 0.0
+    assert (root > 0.05) == (apart > 1)
+    found = (cost.modes(y)[:, 0] - shift) / sigma
+    # flat to eps^(1/3) of the width where they merge
+    assert np.abs(np.sort(found) - [-root, root]).max() <= 4 * (
+        np.finfo(float).eps * max(1, shift)
+    ) ** (1 / 3)
+
+
+def test_modes_about_to_merge_in_a_plane():
+    cost = MixtureDensityError(components=2, targets=2)
+    angle = np.array([np.cos(0.3), np.sin(0.3)])
+    found = cost.modes([0.5, 0.5, *-angle, *angle, 1.0, 1.0])
+    assert np.abs(found).max() <= 4 * np.finfo(float).eps ** (1 / 3)
+
+
 def test_bad_input():
     cost = MixtureDensityError(components=2)
     with pytest.raises(ValueError, match="needs 6 outputs, not 5"):
@@ -98,4 +139,14 @@ def test_bad_input():
         cost.density(np.zeros((3, 6)), np.zeros((3, 2)))
     with pytest.raises(TypeError, match="outputs must hold real numbers"):
         cost.modes(np.zeros((3, 6), complex))
+    good = cost.activate(np.zeros((2, 3, 6)))
+    for column, words in ((5, "a width"), (0, "a mixing coefficient")):
+        y = good.copy()
+        y[1, 2, column] = -0.5
+        message = rf"outputs\[1, 2, {column}\] is -0.5, expected {words}, at least 0; `activate`"
+        for asked in (cost.mean, cost.variance, cost.modes, cost.mode):
+            with pytest.raises(ValueError, match=message):
+                asked(y)
+        with pytest.raises(ValueError, match=message):
+            cost.density(y, [0.0])
     assert fastnn.MixtureDensityError is MixtureDensityError

@@ -1,5 +1,6 @@
 """Update rules: equal to their references however they are called, and told of every mistake."""
 
+import contextlib
 import copy
 import itertools
 import pickle
@@ -8,6 +9,7 @@ import re
 import numpy as np
 import pytest
 from networks import DTYPES, data, network, optimizer
+from numba import njit
 from tolerance import assert_close
 
 import fastnn
@@ -311,6 +313,106 @@ def test_nobody_looks_if_told_so(rule):
     assert np.isfinite(p[1:]).all()
 
 
+@njit
+def train_once(model, x, t, work):
+    return train_step(model, x, t, 1e-3, work)
+
+
+def refused(on_nonfinite, message):
+    return (
+        contextlib.nullcontext()
+        if on_nonfinite == "skip"
+        else pytest.raises(ValueError, match=message)
+    )
+
+
+def assert_same_state(opt, state):
+    for key, value in opt.state_dict().items():
+        np.testing.assert_array_equal(value, state[key])
+
+
+@pytest.mark.parametrize("clips", [{}, {"clip_value": 1.0}, {"clip_norm": 1.0, "clip_value": 1.0}])
+@pytest.mark.parametrize("on_nonfinite", ["raise", "skip"])
+@EVERY
+def test_no_clipping_and_no_sign_hides_an_infinity(rule, on_nonfinite, clips):
+    opt, p = optimizer(rule, on_nonfinite=on_nonfinite, **clips), np.ones((2, 2))
+    given = {"f": 1.0, "w": np.ones((2, 2)), "b": 1.0}
+    for wrong in (np.inf, -np.inf):
+        opt.step(p, np.array([[1.0, -2.0], [3.0, 4.0]]), f=1.0)
+        before, state = p.copy(), opt.state_dict()
+        with refused(on_nonfinite, r"grads\[0, 1\] is -?inf"):
+            assert opt.step(p, np.array([[1.0, wrong], [2.0, 3.0]]), f=1.0) is False
+        np.testing.assert_array_equal(p, before)
+        assert_same_state(opt, state)
+        opt.reset()
+        opt.step(p, np.array([[1.0, 2.0], [3.0, 4.0]]), f=1.0)
+    opt = optimizer(rule, on_nonfinite=on_nonfinite, **clips)
+    opt.update(np.array([[1.0, -2.0], [3.0, 4.0]]), 1.0, **given)
+    state = opt.state_dict()
+    for wrong in (np.inf, -np.inf):
+        with refused(on_nonfinite, r"grad_w\[0, 1\] is -?inf"):
+            dw, db = opt.update(np.array([[1.0, wrong], [2.0, 3.0]]), 1.0, **given)
+            assert not np.any(dw)
+            assert not np.any(db)
+        assert_same_state(opt, state)
+
+
+@pytest.mark.parametrize("on_nonfinite", ["raise", "skip"])
+@EVERY
+def test_trainings_hide_no_infinity(rule, on_nonfinite):
+    cost, X, T = fastnn.SumSquaresError(), np.array([[1e200]]), np.array([[1.0]])
+    nn = fastnn.NeuralNetwork([fastnn.LinearLayer(1, 1, rng=1)], cost)
+    opt, before = optimizer(rule, clip_value=1.0, on_nonfinite=on_nonfinite), nn.parameters.copy()
+    with refused(on_nonfinite, "diverge"):
+        assert np.isnan(nn.fit(X, T, optimizer=opt, learning_rate=1e-3).cost).all()
+    np.testing.assert_array_equal(nn.parameters, before)
+    assert opt.steps == 0
+    model = nn.compiled(opt)
+    assert np.isnan(train_once(model, X, T, np.empty(fastnn.kernels.workspace_size(model, 1))))
+    np.testing.assert_array_equal(nn.parameters, before)
+    assert opt.steps == 0
+
+
+@pytest.mark.parametrize(("dtype", "tiny"), [("f4", 1e-25), ("f8", 1e-200)])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_norms_neither_overflow_nor_vanish(dtype, tiny, size):
+    """Gradients are scaled to the norm however large or small they are, in the engine too."""
+    huge = float(np.finfo(dtype).max)
+    for largest, norm in (
+        (huge, size + 1.0),
+        (huge, huge / 9),
+        (tiny, size * tiny),
+        (size, size / 3),
+    ):
+        g = (np.array([0.1, -0.2, 0.7, 0.4]) * largest).astype(dtype)
+        p, opt = np.zeros(4, dtype), get_opt("SGD", eta=1.0, clip_norm=norm)
+        opt.step(p, g)
+        exact, tolerance = g.astype(np.longdouble), 1e-5 if dtype == "f4" else 1e-13
+        length = np.sqrt(np.sum(exact**2))
+        exact *= min(norm, length) / length
+        np.testing.assert_allclose(p, -exact.astype(dtype), rtol=tolerance)
+    zero = np.zeros(4, dtype)
+    get_opt("SGD", clip_norm=tiny).step(zero, zero.copy())
+    assert not zero.any()
+
+
+@pytest.mark.parametrize("scale", [2.0**-560, 2.0**560])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_norms_of_trainings(scale, threads):
+    """A linear layer that begins from zero: everything has the scale of the targets."""
+    sizes, found = (3, 40), []
+    X, T = data(sizes, "SumSquaresError", 64)
+    for length in (1.0, scale):
+        nn = network(sizes, ["identity"], "SumSquaresError")
+        nn.parameters[...] = 0.0
+        opt = get_opt("SGD", clip_norm=0.5 * length)
+        nn.fit(X, T * length, optimizer=opt, learning_rate=1e-2, epochs=3, n_threads=threads)
+        model = nn.compiled(opt)
+        train_once(model, X, T * length, np.empty(fastnn.kernels.workspace_size(model, 64)))
+        found.append(nn.parameters / length)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-12)
+
+
 def test_trainings_leave_out_steps_that_are_not_finite():
     cost = "SumSquaresError"
     X, T = data((3, 5, 2), cost, 16)
@@ -327,6 +429,70 @@ def test_trainings_leave_out_steps_that_are_not_finite():
     np.testing.assert_array_equal(found[0][0], found[1][0])
     assert found[0][1] == found[1][1] == 9
     np.testing.assert_array_equal(found[0][2], found[1][2])
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("own", [False, True])
+def test_costs_are_those_of_the_steps_taken(reduction, own):
+    class Own(fastnn.SumSquaresError):
+        def delta(self, logits, t):
+            return super().delta(logits, t)
+
+    def train(rows, optimizer, epochs=2, **more):
+        X = np.array([1.0, 1e200, 1e200, 2.0, 3.0])[rows, np.newaxis]
+        nn = fastnn.NeuralNetwork([fastnn.LinearLayer(1, 1, rng=1)], cost)
+        before = nn.parameters.copy()
+        history = nn.fit(X, np.ones_like(X), learning_rate=1e-3, optimizer=optimizer, epochs=epochs,
+                         batch_size=1, shuffle=False, **more)  # fmt: skip
+        return history.cost, np.array_equal(nn.parameters, before)
+
+    cost = (Own if own else fastnn.SumSquaresError)(reduction)
+    skip = {"on_nonfinite": "skip"}
+    with np.errstate(all="ignore"):
+        some, _ = train([0, 1, 2, 3, 4], get_opt("Adam", **skip))
+        none, unchanged = train([1, 2], get_opt("Adam", **skip))
+        stopping = fastnn.callbacks.EarlyStopping(patience=2)
+        train([1, 2], get_opt("Adam", **skip), 9, callbacks=stopping)
+    good, _ = train([0, 3, 4], get_opt("Adam"))
+    np.testing.assert_allclose(some, good, rtol=1e-14)
+    assert unchanged
+    assert np.isnan(none).all()
+    assert stopping.best == np.inf
+
+
+def test_rates_are_those_of_the_steps():
+    """None is asked for beyond the last step."""
+    X, T = data((2, 1), "SumSquaresError", 8)
+    for epochs, more in ((6, {}), (3, {"batch_size": 4})):
+        nn, rates = network((2, 1), ["identity"], "SumSquaresError"), [0.01] * 6
+        history = nn.fit(X, T, learning_rate=lambda k, rates=rates: rates[k], epochs=epochs, **more)
+        assert len(history.cost) == epochs
+    opt = get_opt("SGD", eta=lambda k: rates[k])
+    nn.fit(X, T, optimizer=opt, epochs=6)
+    nn.fit(X, T, optimizer=opt, epochs=0)
+    assert opt.steps == 6
+
+
+def test_eves_memory_begins_with_the_first_loss():
+    """One that was left out is not taken for 0."""
+    opt, p = get_opt("Eve"), np.ones(2)
+    twin, r = ReferenceOptimizer(opt), np.ones(2)
+    for f in (None, 3.0, 2.0, 4.0):
+        opt.step(p, np.ones(2), f=f)
+        r = twin.step(r, np.ones(2), f=f)
+        np.testing.assert_allclose(p, r, rtol=1e-14)
+        assert opt.state_dict()["d"] == pytest.approx(twin.state["d"], rel=1e-14)
+    assert get_opt("Eve").update(1.0, 1.0, t=5, f=2.0) == get_opt("Eve").update(
+        1.0, 1.0, t=5, f=9.0
+    )
+    opt = get_opt("Eve")
+    opt.step(np.ones(2), np.ones(2))
+    other = get_opt("Eve")
+    other.load_state_dict(opt.state_dict())
+    p, q = np.ones(2), np.ones(2)
+    opt.step(p, np.ones(2), f=2.0)
+    other.step(q, np.ones(2), f=2.0)
+    np.testing.assert_array_equal(p, q)
 
 
 # --- mistakes
@@ -430,12 +596,12 @@ def test_eve_needs_the_loss():
 
 def test_nag_tells_what_it_needs():
     opt = get_opt("NAG")
-    with pytest.raises(TypeError, match="NAG with nargs=2 needs w, b and dfb"):
+    with pytest.raises(TypeError, match="NAG with nargs=2 and callables needs w, b, dfb too"):
         opt.update(None, None, dfw=lambda w, b: w)
-    with pytest.raises(ValueError, match="nargs must be 1 or 2"):
+    with pytest.raises(TypeError, match="NAG with nargs=1 and callables needs dfw too"):
+        opt.update(None, None, w=P, dfb=lambda w, b: w, nargs=1)
+    with pytest.raises(ValueError, match="nargs must be 0, 1 or 2"):
         opt.update(None, None, w=P, b=P, dfw=lambda *p: p, dfb=lambda *p: p, nargs=3)
-    with pytest.raises(TypeError, match="dfw and dfb are for NAG, not for Adam"):
-        get_opt("Adam").update(None, None, w=P, b=P, dfw=lambda *p: p)
 
 
 def test_annealing_of_ones_own_is_not_for_compiled_trainings():

@@ -7,16 +7,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TEXTS = [
-    README,
-    *(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))),
-]
 PROGRAMS = [
-    found for text in TEXTS for found in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    pytest.param(program, id=f"{path.stem}-{k}")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for k, program in enumerate(
+        re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
+    )
 ]
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_program_runs(program, capsys):
     names = {}
     exec(program.replace("range(100000)", "range(2000)"), names)
@@ -28,5 +28,5 @@ def test_program_runs(program, capsys):
 
 
 def test_there_are_programs_and_commands():
-    assert len(PROGRAMS) == 13
-    assert re.search(r"python3 -m venv \.venv .*pytest\n", README)
+    assert len(PROGRAMS) == 31
+    assert re.search(r"python3 -m venv \.venv .*pytest -n 2\n", README)

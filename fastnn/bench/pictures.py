@@ -197,6 +197,8 @@ def _roofs(panel: Any, roofs: dict[str, Any], found: list[tuple[str, float, floa
     )  # fmt: skip
     for name, place in roofs["bandwidth"].items():
         rate = place["GB/s"]
+        if low * rate > peak:
+            continue
         edge = min(high, peak / rate)
         panel.plot([low, edge], [low * rate, edge * rate], color="#888888", linewidth=1)
         start = max(low, min(speeds) / 2 / rate)  # where the line comes into the panel
@@ -240,7 +242,7 @@ def _threads(rows: list[Row]) -> Picture | None:
     series: dict[str, list[Row]] = {}
     for row in rows:
         small = row.part in ("activations", "optimizers") and row.x < _SHARED
-        if not small and not (row.part == "training" and row.axis):
+        if not small:
             series.setdefault(_series(row), []).append(row)
     curves = {name: found for name, found in series.items() if len({r.threads for r in found}) > 1}
     if not curves:

@@ -178,7 +178,9 @@ def _activations(wishes: Wishes, more: bool) -> Any:
                 }
 
 
-_SHARED = 100_000  # numbers or parameters, below which nothing is shared among threads
+# below which nothing is shared among threads
+_SHARED = 100_000  # numbers or parameters
+_SHARED_OPERATIONS = 10_000_000  # of a training step
 
 
 def _activation(name: str, part: str, dtype: str, size: int) -> dict[str, Any]:
@@ -233,10 +235,12 @@ def _product(shape: tuple[int, ...]) -> int:
 def _training(wishes: Wishes, more: bool) -> Any:
     tasks = [TASKS[name] for name in wishes.names or known("training")]
     for task in tasks:
+        if more and task.operations < _SHARED_OPERATIONS:
+            continue
         yield _network(task, "Training step", "", 0, quick_one=wishes.quick)
-    if not wishes.names:
+    if not wishes.names and not more:
         for axis, sweep in SWEEPS.items():
-            for value, task in sweep.items():
+            for value, task in list(sweep.items())[:: 2 if wishes.quick else 1]:
                 yield _network(task, f"Training step, {axis}", axis, value, quick_one=wishes.quick)
 
 

@@ -34,30 +34,30 @@ class Guard:
     """Kernels compiled in a cache of their own, for `assembly.TARGET`."""
 
     def __init__(self, folder, names=()):
-        self._folder, self._names = Path(folder), list(names)
+        self.folder, self._names = Path(folder), list(names)
         self._environment = {
             **os.environ,
             **assembly.TARGET,
-            "NUMBA_CACHE_DIR": str(self._folder),
+            "NUMBA_CACHE_DIR": str(self.folder),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
 
     def look(self):
-        """What is wrong with each kernel, by name and dtype."""
+        """What is wrong with each kernel, by name with dtype."""
         answers = self._run("guard.assembly", stdout=subprocess.PIPE)
         found = {dtype: json.loads(out) for dtype, out in answers.items()}
         return {
-            (name, dtype): assembly.complaints(KERNELS[name], facts)
+            f"{name} {dtype}": assembly.complaints(KERNELS[name], facts)
             for dtype, kernels in found.items()
             for name, facts in kernels.items()
         }
 
     def count(self):
-        """Instructions for an element, of what `look` has compiled, by name and dtype."""
-        paths = {dtype: self._folder / f"callgrind.{dtype}" for dtype in DTYPES}
+        """Instructions for an element, of what `look` has compiled, by name with dtype."""
+        paths = {dtype: self.folder / f"callgrind.{dtype}" for dtype in DTYPES}
         self._run("guard.callgrind", paths)
         return {
-            (name, dtype): round(number, 3)
+            f"{name} {dtype}": round(number, 3)
             for dtype in DTYPES
             for name, number in callgrind.read(paths[dtype]).items()
         }
@@ -90,10 +90,10 @@ def is_countable():
 
 
 def budgets():
-    """Instructions for an element, by name and dtype, and the version of LLVM they are for."""
+    """Instructions for an element, by name with dtype, and the version of LLVM they are for."""
     content = json.loads(BUDGETS.read_text())
     return {
-        (name, dtype): number
+        f"{name} {dtype}": number
         for name, row in content["instructions"].items()
         for dtype, number in row.items()
     }, content["llvmlite"]
@@ -103,13 +103,13 @@ def excess(key, number):
     """What is wrong with a count, or None."""
     known, llvm = budgets()
     if key not in known:
-        return f"{' '.join(key)}: has no budget; python tests/guard/count.py --write"
+        return f"{key}: has no budget; python tests/guard/count.py --write"
     share = _OWN if llvm == version("llvmlite") else _OTHER
     budget = known[key]
     if abs(number - budget) <= share * budget + _NOISE:
         return None
     return (
-        f"{' '.join(key)}: {number:.2f} instructions, and the budget is {budget:.2f}; if that is "
+        f"{key}: {number:.2f} instructions, and the budget is {budget:.2f}; if that is "
         "meant: python tests/guard/count.py --write"
     )
 
@@ -117,7 +117,8 @@ def excess(key, number):
 def write(counts):
     """Make them the budgets."""
     rows = {}
-    for (name, dtype), number in counts.items():
+    for key, number in counts.items():
+        name, dtype = key.rsplit(" ", 1)
         rows.setdefault(name, {})[dtype] = number
     lines = [f" {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items()]
     head = f'{{"llvmlite": "{version("llvmlite")}", "instructions": {{\n'
@@ -139,9 +140,9 @@ def main():
         counts = guard.count() if is_countable() else {}
     if given.write:
         write(counts)
-    bad = [f"{' '.join(key)}: {', '.join(found)}" for key, found in looked.items() if found]
+    bad = [f"{key}: {', '.join(found)}" for key, found in looked.items() if found]
     for key, number in counts.items():
-        print(f"{' '.join(key):50}{number:12.3f}")
+        print(f"{key:50}{number:12.3f}")
         if complaint := excess(key, number):
             bad.append(complaint)
     sys.exit("\n".join(bad) or None)

@@ -25,16 +25,6 @@ KERNELS = {
 """How many are needed that were not before, where all that the guard compiles is in the cache."""
 
 
-@pytest.fixture(scope="module")
-def kernels(looked):
-    return looked[0].use("kernels")
-
-
-@pytest.fixture(scope="module")
-def memory(looked):
-    return looked[0].use("memory")
-
-
 @pytest.mark.parametrize("use", KERNELS)
 def test_kernels_needed(kernels, use):
     assert kernels[use] == KERNELS[use]

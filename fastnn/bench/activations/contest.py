@@ -85,8 +85,14 @@ class Contest:
         for name, call, inside in self._entries(case):
             if name in ("copy", "reference"):
                 continue
-            with inside():
-                found = call()
+            try:
+                with inside():
+                    found = call()
+            except Exception as error:
+                if name == "fastnn":
+                    raise
+                wrong[name] = f"fails: {error}"
+                continue
             if not _same(found, known, case.dtype):
                 if name == "fastnn":
                     raise ValueError(f"{case}: {name} computes something else")

@@ -14,7 +14,9 @@ from .tasks import Task, task_from
 
 __all__ = ["Contest"]
 
-_SLOW = 1.0  # seconds of a run; a quick look has no time for slower ones
+_SLOW = 2.0  # seconds of a run; a quick look has no time for slower ones
+
+_EAGER = "PyTorch", "scikit-learn"  # the first run of others is mostly compilation
 
 
 class Contest:
@@ -45,16 +47,23 @@ class Contest:
         task = task_from(given)
         field, expected = Field(), agreement.oracle(task)
         for one in self._competitors(task, field):
-            one.start()
-            begin = time.perf_counter()
-            one.run()
-            spent = time.perf_counter() - begin
-            if wrong := agreement.wrong(task, one, expected):
+            try:
+                one.start()
+                begin = time.perf_counter()
+                one.run()
+                spent = time.perf_counter() - begin
+                wrong = agreement.wrong(task, one, expected)
+            except Exception as error:
                 if not field.competitors:
-                    raise ValueError(f"{task.name}: {one.name}: {wrong}")
+                    raise
+                field.left_out[one.name] = f"fails: {error}"
+                continue
+            if wrong and not field.competitors:
+                raise ValueError(f"{task.name}: {one.name}: {wrong}")
+            if self._quick and spent > _SLOW and one.name.startswith(_EAGER):
+                wrong = wrong or f"too slow for a quick look: {spent:.1f} s a run"
+            if wrong:
                 field.left_out[one.name] = wrong
-            elif self._quick and spent > _SLOW and field.competitors and not _compiles(one):
-                field.left_out[one.name] = f"too slow for a quick look: {spent:.1f} s a run"
             else:
                 field.competitors.append(one)
         return task, field
@@ -63,13 +72,12 @@ class Contest:
         found = [ours.competitor(task), *numpy_peer.competitors(task)]
         found += numba_peer.competitors(task)
         for library, peer in self._peers.found.items():
-            forms = peer.competitors(task)
+            try:
+                forms = peer.competitors(task)
+            except Exception as error:
+                field.left_out[library] = f"fails: {error}"
+                continue
             found += [one for one in forms if not self._quick or one.name not in peer.MORE]
             if not forms:
                 field.left_out[library] = "cannot do this"
         return found
-
-
-def _compiles(one: Competitor) -> bool:
-    """Whether the first run was mostly compilation."""
-    return one.name.startswith(("JAX", "Numba"))

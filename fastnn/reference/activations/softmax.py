@@ -36,7 +36,11 @@ def softmax_second_derivative(x: Array, axis: int = -1) -> Any:
 
 def softmax_vjp(g: Array, x: Array, axis: int = -1) -> Any:
     """y (g - Σ g y), the product of g and the Jacobian."""
-    y = softmax(x, axis)
+    return softmax_vjp_from_output(g, softmax(x, axis), axis)
+
+
+def softmax_vjp_from_output(g: Array, y: Array, axis: int = -1) -> Any:
+    """y (g - Σ g y), of y = softmax(x)."""
     return y * (g - np.sum(g * y, axis=axis, keepdims=True))
 
 
@@ -58,6 +62,11 @@ def softmin_second_derivative(x: Array, axis: int = -1) -> Any:
 def softmin_vjp(g: Array, x: Array, axis: int = -1) -> Any:
     """-y (g - Σ g y)."""
     return -softmax_vjp(g, -x, axis)
+
+
+def softmin_vjp_from_output(g: Array, y: Array, axis: int = -1) -> Any:
+    """-y (g - Σ g y), of y = softmin(x)."""
+    return -softmax_vjp_from_output(g, y, axis)
 
 
 def log_softmax(x: Array, axis: int = -1) -> Any:
@@ -84,6 +93,11 @@ def log_softmax_second_derivative(x: Array, axis: int = -1) -> Any:
 def log_softmax_vjp(g: Array, x: Array, axis: int = -1) -> Any:
     """g - y Σ g."""
     return g - softmax(x, axis) * np.sum(g, axis=axis, keepdims=True)
+
+
+def log_softmax_vjp_from_output(g: Array, y: Array, axis: int = -1) -> Any:
+    """g - exp(y) Σ g, of y = log softmax(x)."""
+    return g - np.exp(y) * np.sum(g, axis=axis, keepdims=True)
 
 
 def maxout(x: Array, k: int = 2, axis: int = -1) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -109,7 +110,7 @@ class ReferenceOptimizer:
         theta, grad = np.asarray(p, dtype=np.float64), np.asarray(g, dtype=np.float64)
         rate = float(opt.schedule(self.t)) if rate is None else rate
         self.t += 1
-        norm = np.sqrt(np.sum(grad**2))
+        norm = math.hypot(*grad.ravel())  # which neither overflows nor vanishes on the way
         if opt.clip_norm is not None and norm > opt.clip_norm:
             grad = grad * (opt.clip_norm / norm)
         if opt.clip_value is not None:
