@@ -281,19 +281,26 @@ _SHORT_ONES, _ACROSS, _PLAIN, _TURNED, _AT = range(5)
 
 
 @functools.cache
-def plan(name, dtype):
-    """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
+def steps(name):
+    """The formulas that a function of the family runs, with their inputs and outputs, in turn."""
     row = TABLE[name]
-    steps = [
+    found = [
         (_maximum, 2, 1),
         (row.summing, 6, 4) if row.pulls else (row.summing, 4, 3),
         (row.finish, 7, 1) if row.pulls else (row.finish, 5, 1),
         (_finish_sums, 2, 3),
     ]
     if row.minus:
-        steps[:2] = [(_negated(formula), *rest) for formula, *rest in steps[:2]]
-    found = [address(blocks(*step), dtype, BLOCKS_ARGUMENTS) for step in steps]
-    operands = [takes + gives for _, takes, gives in steps]
+        found[:2] = [(_negated(formula), *rest) for formula, *rest in found[:2]]
+    return found
+
+
+@functools.cache
+def plan(name, dtype):
+    """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
+    row, taken = TABLE[name], steps(name)
+    found = [address(blocks(*step), dtype, BLOCKS_ARGUMENTS) for step in taken]
+    operands = [takes + gives for _, takes, gives in taken]
     return np.array([*found, *operands, row.minus, row.keeps, row.pulls, row.known], np.int64)
 
 

@@ -36,6 +36,7 @@ from fastnn.bench.networks.tasks import SWEEPS, TASKS
 from fastnn.bench.optimizers import contest as optimizers
 from fastnn.bench.results import Ratio, Row
 from fastnn.kernels.activations import find
+from fastnn.kernels.jit import fma
 from fastnn.optimizers import RULES
 
 QUIET = [100.0, 101.0]
@@ -351,6 +352,7 @@ def test_libraries_that_are_not_there_are_told(monkeypatch):
 def test_operations_are_counted():
     assert work.operations_of(lambda a, b, c: a * b + c, *[work.types.float32] * 3) == 2
     assert work.operations_of(lambda a, b: a if a > b / b else b, *[work.types.float64] * 2) == 2
+    assert work.operations_of(lambda a, b: fma(a, b, b), *[work.types.float32] * 2) == 2
     assert work.operations_of(find("relu"), work.types.float32) == 1
     assert work._update("SGD") == 2  # a product and the addition to the parameter
     small, large = (

@@ -2,14 +2,11 @@
 
 import copy
 import pickle
-import re
 
-import llvmlite.binding as llvm
 import mpmath
 import numpy as np
 import pytest
 from networks import COSTS, DTYPES, data
-from numba.core.ccallback import CFunc
 from scipy.integrate import quad
 from test_embedding import (
     Guarded,
@@ -175,23 +172,6 @@ def test_nan_stays(name, dtype):
     for which in ("forward", "train"):
         numbers = (2.0, 0.0) if name == "maxout" else (0.0, 0.0)
         assert np.isnan(run(name, which, x, numbers)[0]).all()
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("which", ["forward", "train", "pull"])
-@pytest.mark.parametrize("name", kinds.KINDS)
-def test_loops_vectorise(name, which, dtype):
-    function = getattr(kinds.KINDS[name], which)
-    options = {"fastmath": jit._fastmath(False), **jit._OPTIONS}
-    compiled = CFunc(function, jit._signature(jit.ROW, np.dtype(dtype)), {}, options)
-    compiled.compile()  # not from the cache, which has no assembly
-    assembly = compiled._library.get_asm_str()
-    names = r"exp|exp2|expm1|log|log1p|ldexp|rint|copysign|fma"
-    assert not re.findall(rf"(?:\$|call\w*\s+|bl\s+)_?(?:(?:{names})f?|__svml\w*)\b", assembly)
-    assert not re.search(r"cvtps2pd|cvtss2sd", assembly)
-    if llvm.get_host_cpu_features().get("fma", False):
-        letter = "s" if dtype == np.float32 else "d"
-        assert re.search(rf"\bv\w+p{letter}\s.*%[yz]mm", assembly)
 
 
 # networks

@@ -3,20 +3,16 @@
 import copy
 import inspect
 import pickle
-import re
 
-import llvmlite.binding as llvm
 import mpmath
 import numpy as np
 import pytest
 from loss_cases import CASES, IDS, made, sample
 from networks import DTYPES
-from numba.core.ccallback import CFunc
 from tolerance import assert_close
 
 import fastnn
 from fastnn import losses
-from fastnn.kernels import jit
 from fastnn.losses import COSTS, LOSSES
 from fastnn.reference.losses import COSTS as REFERENCE
 
@@ -705,21 +701,3 @@ def test_article_s_numbers_on_ordinary_logits():
     assert fastnn.SigmoidCrossEntropy()(a, t) == pytest.approx(article, rel=1e-14)
     assert np.allclose(fastnn.SigmoidCrossEntropy().delta(a, t), p - t, rtol=1e-14)
     assert fastnn.SumSquaresError().delta(a, t) == pytest.approx(a - t)
-
-
-# --- compiled code ---------------------------------------------------------------------------
-
-
-@dtypes
-@pytest.mark.parametrize("name", COSTS)
-def test_loops_vectorise(name, dtype):
-    function = COSTS[name]().kernels().step
-    options = {"fastmath": jit._fastmath(False), **jit._OPTIONS}
-    compiled = CFunc(function, jit._signature(jit.ROW, np.dtype(dtype)), {}, options)
-    compiled.compile()  # not from the cache, which has no assembly
-    assembly = compiled._library.get_asm_str()
-    names = r"exp|exp2|expm1|log|log1p|ldexp|rint|copysign|fma|tanh|cosh|sqrt"
-    assert not re.findall(rf"(?:\$|call\w*\s+|bl\s+)_?(?:(?:{names})f?|__svml\w*)\b", assembly)
-    if llvm.get_host_cpu_features().get("fma", False):
-        letter = "s" if dtype == np.float32 else "d"
-        assert re.search(rf"\bv\w+p{letter}\s.*%[yz]mm", assembly)

@@ -6,17 +6,15 @@ import itertools
 import pickle
 import re
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from networks import DTYPES, data, network, optimizer
 from numba import njit
-from numba.core.ccallback import CFunc
 from tolerance import assert_close
 
 import fastnn
 from fastnn import _optimizer, get_opt
-from fastnn.kernels import engine, jit, train_step
+from fastnn.kernels import engine, train_step
 from fastnn.optimizers import RULES, find
 from fastnn.reference import ReferenceOptimizer
 
@@ -665,22 +663,6 @@ def test_noise_is_normal_and_new_at_every_step():
     np.testing.assert_array_equal(
         get_opt("SantaE", rng=2).noise(9), get_opt("SantaSSS", rng=2).noise(9)
     )
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@EVERY
-def test_loops_vectorise(rule, dtype):
-    options = {"fastmath": jit._fastmath(False), **jit._OPTIONS}
-    signature = jit._signature(jit.ROW, np.dtype(dtype))
-    compiled = CFunc(RULES[rule].kernel(), signature, {}, options)
-    compiled.compile()  # not from the cache, which has no assembly
-    assembly = compiled._library.get_asm_str()
-    # pow is of the numbers of a step
-    names = r"exp|exp2|expm1|log|log1p|sqrt|fma"
-    assert not re.findall(rf"(?:\$|call\w*\s+|bl\s+)_?(?:(?:{names})f?|__svml\w*)\b", assembly)
-    if llvm.get_host_cpu_features().get("fma", False):
-        letter = "s" if dtype == np.float32 else "d"
-        assert re.search(rf"\bv(?:mul|fn?m\w+|sqrt|blendm|cmp\w*)p{letter}\s.*%[yz]mm", assembly)
 
 
 def test_engine_knows_no_rule():

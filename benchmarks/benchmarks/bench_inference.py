@@ -1,7 +1,9 @@
 """Predictions of a trained network, from Python and in a user's compiled function."""
 
-from fastnn.bench.networks import ours
-from fastnn.bench.networks.tasks import TASKS
+from fastnn.bench.networks import numpy_peer, ours
+from fastnn.bench.networks.tasks import TASKS, Inference
+
+PREDICTIONS = [name for name, task in TASKS.items() if isinstance(task, Inference)]
 
 
 class Predictions:
@@ -10,13 +12,17 @@ class Predictions:
     So a millisecond reads as a microsecond a call, or as 10 ns a prediction.
     """
 
-    params = ("predict-one", "predict-batch", "predict-njit")
-    param_names = ("task",)
+    params = (PREDICTIONS, ["kernel", "reference"])
+    param_names = ("task", "by")
 
-    def setup(self, task):
-        self.predictions = ours.competitor(TASKS[task])
+    def setup(self, task, by):
+        field = [ours.competitor(TASKS[task])] if by == "kernel" else []
+        field = field or numpy_peer.competitors(TASKS[task])
+        if not field:
+            raise NotImplementedError  # NumPy is not called in compiled code
+        self.predictions = field[0]
         self.predictions.start()
         self.predictions.run()
 
-    def time_run(self, task):
+    def time_run(self, task, by):
         self.predictions.run()

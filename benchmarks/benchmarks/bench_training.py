@@ -3,24 +3,30 @@
 import numpy as np
 
 import fastnn
-from fastnn.bench.networks import ours
-from fastnn.bench.networks.tasks import TASKS, quick
+from fastnn.bench.networks import numpy_peer, ours
+from fastnn.bench.networks.tasks import TASKS, Training, quick
+
+TRAININGS = [name for name, task in TASKS.items() if isinstance(task, Training)]
 
 
-class Training:
-    """A run of some hundred steps of ``fastnn.bench.networks.tasks``, from the same weights."""
+class Steps:
+    """A run of some hundred steps of a task, always from the same weights."""
 
-    params = (["xor", "digits", "digits-wide", "mnist", "surrogate"], [1, 2])
-    param_names = ("task", "n_threads")
+    params = (TRAININGS, ["1 thread", "2 threads", "reference"])
+    param_names = ("task", "by")
     number = 1  # setup comes before every run: it sets the weights back
+    warmup_time = 0.0
 
-    def setup(self, task, n_threads):
-        self.trainer = ours.competitor(TASKS[task], n_threads)
-        self.trainer.start()
-        self.trainer.run()
+    def setup(self, task, by):
+        if by == "reference":
+            self.trainer = numpy_peer.Trainer(quick(TASKS[task]), "float64")
+        else:
+            self.trainer = ours.competitor(quick(TASKS[task]), int(by[0]))
+            self.trainer.start()
+            self.trainer.run()
         self.trainer.start()
 
-    def time_run(self, task, n_threads):
+    def time_run(self, task, by):
         self.trainer.run()
 
 

@@ -1,0 +1,105 @@
+"""Instructions that calls take, counted by Valgrind: the same numbers on every machine.
+
+    valgrind --tool=callgrind … python -m guard.callgrind dtype [names …]
+
+counts those of kernels for one element, and of whole operations (`operations`) for one sample or
+number: the difference of a longer and a shorter call, so that what both have in common goes away.
+Kernels must be in the cache, where `assembly` leaves them: Valgrind makes the compiler slow.
+`count` runs all this.
+"""
+
+import ctypes
+import gc
+import mmap
+import re
+import sys
+
+__all__ = ["COMMAND", "read"]
+
+COMMAND = "valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", "--combine-dumps=yes"
+
+_ZERO, _DUMP, _START = 1, 3, 4
+_CALLGRIND = ord("C") << 24 | ord("T") << 16
+# Valgrind sees these instructions, which do nothing, and looks at what rax points to
+_REQUEST = bytes.fromhex(
+    "4889f8"  # mov rax, rdi
+    "48c1c703 48c1c70d 48c1c73d 48c1c733"  # rol rdi by 3, 13, 61 and 51
+    "4887db"  # xchg rbx, rbx
+    "c3"  # ret
+)
+_SHORT, _LONG = 2304, 4 * 2304  # elements: in whole rows of 4, 8 and 9 features, in whole blocks
+
+
+class Counter:
+    """Asks Valgrind to count."""
+
+    def __init__(self):
+        self._page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        self._page.write(_REQUEST)
+        place = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
+        self._request = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(place)
+        self._zero, self._start = self._arguments(_ZERO), self._arguments(_START)
+
+    def _arguments(self, kind, text=None):
+        return (ctypes.c_uint64 * 6)(_CALLGRIND + kind, text or 0)
+
+    def start(self):
+        """From now on, slowly."""
+        gc.disable()
+        self._request(self._start)
+
+    def count(self, name, call, *given):
+        """Write down under that name what a call takes."""
+        text = ctypes.create_string_buffer(name.encode())
+        dump = self._arguments(_DUMP, ctypes.addressof(text))
+        self._request(self._zero)
+        call(*given)
+        self._request(dump)
+
+    def count_each(self, name, call, short, long, each):
+        """The same for one of `each` times as many things as the longer call does more."""
+        self.count(f"{name}/short/0", call, *short)
+        self.count(f"{name}/long/{each}", call, *long)
+
+
+def read(path):
+    """What was counted, by name."""
+    text, found = path.read_text(), {}
+    pattern = (
+        r"(?m)^desc: Trigger: Client Request: (.*)/(short|long)/(\d+)$[^\x00]*?^totals: (\d+)$"
+    )
+    for name, which, each, total in re.findall(pattern, text):
+        if which == "short":
+            found[name] = -int(total)
+        else:
+            found[name] = (found[name] + int(total)) / int(each)
+    return found
+
+
+def _main(dtype, names):
+    import numpy as np
+
+    from fastnn.kernels.jit import address
+    from guard.operations import operations
+    from guard.table import KERNELS, Memory, prototype
+
+    memory, calls = Memory(dtype), []
+    for name in names or KERNELS:
+        kernel = KERNELS.get(name)
+        if kernel:
+            call = prototype(kernel)(address(kernel.function, np.dtype(dtype), kernel.arguments))
+            calls.append((kernel, call))
+    counter = Counter()
+    ready = [] if names else operations(dtype)
+    for _, call, short, _, _ in ready:
+        call(*short)
+    counter.start()
+    for kernel, call in calls:
+        short, long = (kernel.given(memory, size) for size in (_SHORT, _LONG))
+        counter.count_each(kernel.name, call, short, long, _LONG - _SHORT)
+    for operation in ready:
+        counter.count_each(*operation)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2:])

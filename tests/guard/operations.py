@@ -1,0 +1,65 @@
+"""What users call, whole: the kernels put together, whose parts `table` has."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+import fastnn
+from fastnn import kernels
+from fastnn.bench.networks import ours
+from fastnn.bench.networks.tasks import TASKS, Training
+
+__all__ = ["operations"]
+
+_MOST = 500_000  # parameters: a step of a larger network would take Valgrind a minute
+_NUMBERS = 20_000
+
+
+def operations(dtype):
+    """Rows of name, function, arguments of a short and of a long call, things that it does more."""
+    found = [_training(task) for task in TASKS.values() if isinstance(task, Training)]
+    found = [row for row in found if row] + [_prediction(), _step()]
+    for name, shape in (("tanh", ()), ("softmax", (10,)), ("softmax", (1000,))):
+        found.append(_ufunc(name, shape))
+    return found if dtype == "float32" else []
+
+
+def _training(task):
+    if sum(n * m for n, m in pairwise(task.sizes)) > _MOST:
+        return None
+    batches = 1 if task.batch * task.sizes[0] > _NUMBERS else 4
+    few = [replace(task, dtype="float32", batches=batches, epochs=epochs) for epochs in (1, 2)]
+    trainers = [ours.competitor(one, n_threads=1) for one in few]
+    for trainer in trainers:
+        trainer.start()
+    short, long = ((trainer.run,) for trainer in trainers)
+    return f"training {task.name}", lambda run: run(), short, long, task.batch * batches
+
+
+def _prediction():
+    task = TASKS["predict-batch"]
+    layers = [
+        fastnn.DenseLayer(n, m, activation=task.activation, dtype="float32", rng=0)
+        for n, m in pairwise(task.sizes)
+    ]
+    network = fastnn.NeuralNetwork(layers, fastnn.SumSquaresError())
+    x = np.zeros((2048, task.sizes[0]), "float32")
+    return "prediction", network.predict, (x[:1024],), (x,), 1024
+
+
+def _step():
+    pairs = [
+        (fastnn.get_opt("Adam", clip_norm=1.0), *(np.full(size, 0.1, "float32") for _ in range(2)))
+        for size in (_NUMBERS, 4 * _NUMBERS)
+    ]
+    return "Adam clipped", lambda opt, p, g: opt.step(p, g), *pairs, 3 * _NUMBERS
+
+
+def _ufunc(name, shape):
+    ufunc, calls = getattr(kernels, name), []
+    for size in (_NUMBERS, 4 * _NUMBERS):
+        x = np.full((size // 1000 * 1000,), 0.5, "float32").reshape(-1, *shape)
+        calls.append((x, np.empty_like(x)))
+    title = " of ".join(["ufunc " + name, *map(str, shape)])
+    return title, lambda x, out: ufunc(x, out=out), *calls, 3 * _NUMBERS
