@@ -12,6 +12,7 @@ import matplotlib as mpl
 from adjustText import adjust_text
 from matplotlib import ticker
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from .results import LIBRARIES, OURS, Row, quartiles
 
@@ -103,7 +104,7 @@ def _bars(rows: list[Row]) -> Picture | None:
             place = y + thickness * ((len(used) - 1) / 2 - k)
             panel.barh(
                 place, ratio.median - 1, thickness * 0.9, left=1, color=_COLOURS[library],
-                alpha=0.3 if unsure else 1.0, label=library,
+                alpha=0.3 if unsure else 1.0,
             )  # fmt: skip
             panel.plot([ratio.low, ratio.high], [place] * 2, color="#222222", linewidth=0.8)
     panel.set_xscale("log")
@@ -113,9 +114,8 @@ def _bars(rows: list[Row]) -> Picture | None:
     panel.grid(visible=False, axis="y")
     _plain(panel.xaxis, "{x:g}×")
     panel.set_xlabel("times as fast as …  (right of 1: fastnn is faster)")
-    handles, names = panel.get_legend_handles_labels()
-    once = dict(zip(names, handles, strict=True))
-    figure.legend(once.values(), once.keys(), loc="outside upper left", ncols=len(once))
+    legend = [Patch(color=_COLOURS[library], label=library) for library in used]
+    figure.legend(handles=legend, loc="outside upper left", ncols=len(legend))
     threads = f"{rows[0].threads} thread{'s' * (rows[0].threads > 1)}"
     return Picture(
         rows[0].part, f"{rows[0].table}, {threads}: speed-up",
