@@ -1,6 +1,6 @@
 """Look at all kernels, count their instructions, and compare those with ``budgets.json``.
 
-    python tests/guard/count.py [kernels …] [--write]
+    python tests/guard/count.py [kernels …] [--dtype float32] [--write]
 
 Without Valgrind nothing is counted. ``--write`` makes what is counted the new budgets, of all
 kernels: after a change that is meant to cost or to save instructions, or with another LLVM.
@@ -33,8 +33,8 @@ _NOISE = 0.03  # instructions
 class Guard:
     """Kernels compiled in a cache of their own, for `assembly.TARGET`."""
 
-    def __init__(self, folder, names=()):
-        self.folder, self._names = Path(folder), list(names)
+    def __init__(self, folder, names=(), dtypes=DTYPES):
+        self.folder, self._names, self._dtypes = Path(folder), list(names), dtypes
         self._environment = {
             **os.environ,
             **assembly.TARGET,
@@ -54,11 +54,11 @@ class Guard:
 
     def count(self):
         """Instructions for an element, of what `look` has compiled, by name with dtype."""
-        paths = {dtype: self.folder / f"callgrind.{dtype}" for dtype in DTYPES}
+        paths = {dtype: self.folder / f"callgrind.{dtype}" for dtype in self._dtypes}
         self._run("guard.callgrind", paths)
         return {
             f"{name} {dtype}": round(number, 3)
-            for dtype in DTYPES
+            for dtype in self._dtypes
             for name, number in callgrind.read(paths[dtype]).items()
         }
 
@@ -71,7 +71,7 @@ class Guard:
     def _run(self, module, paths=None, **options):
         """A process for each dtype, all at once; what they print."""
         processes = {}
-        for dtype in DTYPES:
+        for dtype in self._dtypes:
             command = [sys.executable, "-m", module, dtype, *self._names]
             if paths:
                 out = f"--callgrind-out-file={paths[dtype]}"
@@ -128,14 +128,15 @@ def write(counts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("kernels", nargs="*", help=f"of {', '.join([*KERNELS][:3])} …")
+    parser.add_argument("--dtype", choices=DTYPES, help="default: both")
     parser.add_argument("--write", action="store_true", help="make them the budgets")
     given = parser.parse_args()
-    if given.write and given.kernels:
+    if given.write and (given.kernels or given.dtype):
         parser.error("--write is for all kernels")
     if not assembly.is_possible() or (given.write and not is_countable()):
         parser.error("this needs a processor with AVX2, and Valgrind")
     with tempfile.TemporaryDirectory() as folder:
-        guard = Guard(folder, given.kernels)
+        guard = Guard(folder, given.kernels, [given.dtype] if given.dtype else DTYPES)
         looked = guard.look()
         counts = guard.count() if is_countable() else {}
     if given.write:
