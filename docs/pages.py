@@ -58,9 +58,8 @@ def names_of_fastnn() -> list[str]:
 
 
 def names_of_dropin() -> list[str]:
-    """A line for each of the articles' names that is another's too."""
-    own = [name for name in dropin.__all__ if getattr(dropin, name).__module__ == dropin.__name__]
-    return _names("fastnn.dropin", dropin, [name for name in dropin.__all__ if name not in own])
+    """A line for each of the articles' names."""
+    return _names("fastnn.dropin", dropin, dropin.__all__)
 
 
 def _names(prefix: str, module: Any, names: list[str]) -> list[str]:
@@ -71,13 +70,6 @@ def _names(prefix: str, module: Any, names: list[str]) -> list[str]:
             f"| {{py:obj}}`{prefix}.{name} <{home(name, value)}>` | {_first_line(value)} |"
         )
     return lines
-
-
-def optimizers_of_dropin() -> list[str]:
-    """The classes that only the articles' module has."""
-    own = [name for name in dropin.__all__ if getattr(dropin, name).__module__ == dropin.__name__]
-    lines = [f".. autoclass:: fastnn.dropin.{name}\n   :no-members:\n" for name in own]
-    return ["```{eval-rst}", *lines, "```"]
 
 
 SUFFIXES = "", "_derivative", "_second_derivative", "_vjp", "_and_vjp"
@@ -104,8 +96,8 @@ def known_ufuncs() -> list[str]:
     return [*lines, "```"]
 
 
-# Literals and names in backticks, which stay; bars and last underscores, which are markup.
-_MARKUP = re.compile(r"``.+?``|`[^`]+`|\||(?<=\w)_(?!\w)")
+# Literals and names in backticks, which stay; bars, last underscores and lone stars: markup.
+_MARKUP = re.compile(r"``.+?``|`[^`]+`|\||(?<=\w)_(?!\w)|\*(?==)")
 
 
 def plain(text: str) -> str:
@@ -149,7 +141,7 @@ MARKS = {
     "accuracy": {"float32": accuracy},
     "performance": {"measured": measured},
     "api/fastnn": {"names": names_of_fastnn},
-    "api/dropin": {"names": names_of_dropin, "optimizers": optimizers_of_dropin},
+    "api/dropin": {"names": names_of_dropin},
     "api/kernels": {"ufuncs": known_ufuncs},
 }
 ELSEWHERE = {"../README.md": "index.md", "../tests/accuracy/float32.md": "accuracy.md"}

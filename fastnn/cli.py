@@ -207,7 +207,9 @@ def _add_bench(commands: Any) -> None:
         "--peers", action="store_true", help="take in the other libraries that are installed"
     )
     bench.add_argument(
-        "--quick", action="store_true", help="few sizes and short measurements: one or two minutes"
+        "--quick",
+        action="store_true",
+        help="few sizes and short measurements: a minute or two, not up to an hour",
     )
     bench.add_argument(
         "--out",

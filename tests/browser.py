@@ -66,7 +66,7 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent":
                 self.asked.append(message["params"]["request"]["url"])
         for entry in self.driver.get_log("browser"):
-            if entry["level"] in ("SEVERE", "WARNING"):
+            if entry["level"] == "SEVERE":
                 self.wrong.append(entry["message"])
 
     def ask(self, script, *arguments):

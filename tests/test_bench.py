@@ -208,8 +208,8 @@ def test_no_ratio_that_was_not_measured():
     assert rows[0].ratio("PyTorch") is None
     assert "PyTorch" not in rows[0].as_json()["ratios"]
     assert dict(found[1:] for found in tables.glance(rows)) == {
-        "NumPy": "faster in 1 of 1; 3.00 times as fast in the middle",
-        "PyTorch": "faster in 1 of 1; 2.00 times as fast in the middle",
+        "NumPy": "faster in 1 of 1; 3.00 times as fast in the median",
+        "PyTorch": "faster in 1 of 1; 2.00 times as fast in the median",
     }
 
 

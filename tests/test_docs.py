@@ -12,6 +12,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = [path for folder in ("kernels", "fastnn") for path in (ROOT / folder).rglob("*.py")]
 FOLDERS = "kernels", "fastnn", "tests", "docs", "benchmarks"
 
+SUBCOMMANDS = set(re.findall(r"add_parser\(\s*\"(\w+)\"", (ROOT / "fastnn/cli.py").read_text()))
+
 by_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS]
 )
@@ -31,6 +33,18 @@ def links(text):
 def named(text):
     """Paths in backticks, such as `kernels/jit.py`."""
     return re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]*)`", text)
+
+
+def commands(text):
+    """Scripts, modules and commands of this library that a text says to run."""
+    code = "\n".join(re.findall(r"^```sh\n.*?^```|`[^`\n]+`", text, re.M | re.S))
+    for script in re.findall(r"\bpython ([\w/]+\.py)", code):
+        yield f"python {script}", (ROOT / script).exists()
+    for module in re.findall(r"\bpython -m (fastnn[\w.]*)", code):
+        path = ROOT / module.replace(".", "/")
+        yield f"python -m {module}", (path / "__main__.py").exists()
+    for name in re.findall(r"\bfastnn ([a-z]+)\b(?!\.)", code):
+        yield f"fastnn {name}", name in SUBCOMMANDS
 
 
 def anchors(text):
@@ -54,6 +68,25 @@ def broken(text, folder):
 @by_document
 def test_links_and_paths_exist(document):
     assert broken(prose(document), document.parent) == []
+
+
+@by_document
+def test_commands_exist(document):
+    told = list(commands(document.read_text(encoding="utf-8")))
+    assert [command for command, there in told if not there] == []
+
+
+def test_commands_are_found():
+    text = "`python docs/none.py` `python docs/tables.py`\n```sh\npython -m fastnn.none\n```\n"
+    found = dict(commands(text + "`fastnn dance` `.venv/bin/fastnn bench --quick` fastnn is"))
+    assert found == {
+        "python docs/none.py": False,
+        "python docs/tables.py": True,
+        "python -m fastnn.none": False,
+        "fastnn dance": False,
+        "fastnn bench": True,
+    }
+    assert len(dict(commands((ROOT / "README.md").read_text(encoding="utf-8")))) >= 4
 
 
 def test_missing_targets_are_found():

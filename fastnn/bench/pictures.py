@@ -253,21 +253,26 @@ def _threads(rows: list[Row]) -> Picture | None:
     panels = figure.subplots(len(parts), 1, squeeze=False).ravel()
     for panel, (part, inside) in zip(panels, parts.items(), strict=True):
         for name, found in inside.items():
-            times = {row.threads: row.median(OURS) for row in sorted(found, key=_count)}
-            least = min(times)
-            panel.plot(
-                list(times), [times[least] / time for time in times.values()], "o-", label=name,
-                markersize=3.5,
-            )  # fmt: skip
-        ends = sorted({row.threads for found in inside.values() for row in found})
-        panel.plot(ends, [count / ends[0] for count in ends], ":", color="#222222", linewidth=1)
-        panel.set_xticks(ends)
+            found.sort(key=_count)
+            one = found[0].median(OURS)
+            places = [row.threads for row in found]
+            speeds = [one / row.median(OURS) for row in found]
+            ends = [quartiles(row.times[OURS]) for row in found]
+            least = [speed - one / high for speed, (_, high) in zip(speeds, ends, strict=True)]
+            most = [one / low - speed for speed, (low, _) in zip(speeds, ends, strict=True)]
+            panel.errorbar(
+                places, speeds, (least, most), fmt="o-", label=name, markersize=3.5, elinewidth=0.8
+            )
+        counts = sorted({row.threads for found in inside.values() for row in found})
+        panel.plot(counts, [n / counts[0] for n in counts], ":", color="#222222", linewidth=1)
+        panel.set_xticks(counts)
         panel.set(title=part.capitalize(), xlabel="threads", ylabel="times as fast as one")
         panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5)
     return Picture(
-        "threads", "Time over threads",
-        "How many times as fast as on one thread fastnn is; dotted: as many times as there are "
-        "threads. Small cases stay on one.",
+        "threads", "Speed over threads",
+        "How many times as fast as on one thread fastnn is, with quartiles; dotted: as many times "
+        "as there are threads. Small cases stay on one. Each number of threads was measured in a "
+        "process of its own, one after the other.",
         _drawn(figure),
     )  # fmt: skip
 
@@ -276,7 +281,7 @@ def _series(row: Row) -> str:
     if not row.axis:
         return row.name
     what = row.series.replace(", float32", "").replace(", forward", "")
-    return f"{what}, {row.x / 1e6:g} M"
+    return f"{what}, {row.x / 1e6:.2g} M"
 
 
 def _count(row: Row) -> int:

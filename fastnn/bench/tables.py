@@ -105,7 +105,7 @@ def _sentence(ratios: list[Ratio]) -> str:
     if not known:
         return text
     middle = sorted(ratio.median for ratio in known)[len(known) // 2]
-    return f"{text}; {figure(middle)} times as fast in the middle"
+    return f"{text}; {figure(middle)} times as fast in the median"
 
 
 def show(console: Console, found: Iterable[Table]) -> None:

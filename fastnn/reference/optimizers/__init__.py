@@ -110,9 +110,10 @@ class ReferenceOptimizer:
         theta, grad = np.asarray(p, dtype=np.float64), np.asarray(g, dtype=np.float64)
         rate = float(opt.schedule(self.t)) if rate is None else rate
         self.t += 1
-        norm = math.hypot(*grad.ravel())  # which neither overflows nor vanishes on the way
-        if opt.clip_norm is not None and norm > opt.clip_norm:
-            grad = grad * (opt.clip_norm / norm)
+        if opt.clip_norm is not None:
+            norm = math.hypot(*grad.ravel())  # which neither overflows nor vanishes on the way
+            if norm > opt.clip_norm:
+                grad = grad * (opt.clip_norm / norm)
         if opt.clip_value is not None:
             grad = np.clip(grad, -opt.clip_value, opt.clip_value)
         theta = theta - rate * opt.weight_decay * theta
