@@ -41,7 +41,7 @@ def measured() -> dict[str, Any]:
     found: dict[str, Any] = {"caches": sizes, "bandwidth": {}, "peak": {}}
     # In memory the arrays are so large that the caches hold a small part of them.
     places = {name: size // 2 for name, size in sizes.items()}
-    places["memory"] = min(_LARGEST, 8 * max(sizes.values()))
+    places["memory"] = min(_LARGEST, 4 * max(sizes.values()))
     for name, size in places.items():
         found["bandwidth"][name] = {"bytes": size, **_bandwidth(size)}
     for dtype in (np.float32, np.float64):
@@ -101,7 +101,7 @@ def _rates(call: Any) -> list[float]:
             break
         repeats *= 2
     found = []
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if spent < 2 * _SECONDS else _ROUNDS // 4):
         begin = time.perf_counter()
         call(repeats)
         found.append(repeats / (time.perf_counter() - begin))
