@@ -85,10 +85,11 @@ def _main(dtype, names):
 
     memory, calls = Memory(dtype), []
     for name in names or KERNELS:
-        kernel = KERNELS.get(name)
-        if kernel:
-            call = prototype(kernel)(address(kernel.function, np.dtype(dtype), kernel.arguments))
-            calls.append((kernel, call))
+        kernel = KERNELS[name]
+        if dtype != "float32" and kernel.has_remainder:
+            continue  # the loops around formulas are those of float32
+        call = prototype(kernel)(address(kernel.function, np.dtype(dtype), kernel.arguments))
+        calls.append((kernel, call))
     counter = Counter()
     ready = [] if names else operations(dtype)
     for _, call, short, _, _ in ready:
