@@ -37,7 +37,7 @@ napoleon_custom_sections = [("Attributes", "params_style"), ("Targets", "notes_s
 autodoc_typehints = "none"  # the docstrings have them
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True, "no-value": True}
+autodoc_default_options = {"members": True, "show-inheritance": True}
 
 html_theme = "furo"
 html_title = f"fastnn {version}"

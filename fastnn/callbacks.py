@@ -187,7 +187,7 @@ class Callback:
 Callbacks: TypeAlias = (
     Callback | Callable[[Run], object] | Iterable[Callback | Callable[[Run], object]] | None
 )
-"""What `fit` takes: callbacks, functions of the `Run`, several of these, or none."""
+"""A callback, a function of the `Run`, several of these, or none."""
 
 
 def as_callbacks(callbacks: Callbacks) -> list[Callback]:

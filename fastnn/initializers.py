@@ -329,7 +329,7 @@ class _Matrix:
 
 
 Init: TypeAlias = str | Initializer | npt.ArrayLike | Callable[[Shape, RNG], npt.ArrayLike]
-"""What layers take: a name, an initializer, the weights, or a function that makes them."""
+"""A name, an initializer, the weights themselves, or a function that makes them."""
 
 
 def get_init(init: Init, **parameters: Any) -> Initializer:

@@ -27,7 +27,13 @@ COLOURED = """((canvases) => Math.max(0, ...canvases.map((canvas) => {
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def opened(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def published(opened, tmp_path_factory):
     """The pages of two commits, with everything that they need beside them."""
     need(importlib.util.find_spec("asv"), "asv")
     need(shutil.which("npm"), "npm")
@@ -62,12 +68,6 @@ def published(tmp_path_factory):
     run(sys.executable, ROOT / "benchmarks" / "offline.py", suite / "html")
     with served(suite / "html") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture

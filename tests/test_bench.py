@@ -36,6 +36,7 @@ from fastnn.bench.networks.tasks import SWEEPS, TASKS
 from fastnn.bench.optimizers import contest as optimizers
 from fastnn.bench.results import Ratio, Row
 from fastnn.kernels.activations import find
+from fastnn.kernels.jit import fma
 from fastnn.optimizers import RULES
 
 QUIET = [100.0, 101.0]
@@ -351,6 +352,7 @@ def test_libraries_that_are_not_there_are_told(monkeypatch):
 def test_operations_are_counted():
     assert work.operations_of(lambda a, b, c: a * b + c, *[work.types.float32] * 3) == 2
     assert work.operations_of(lambda a, b: a if a > b / b else b, *[work.types.float64] * 2) == 2
+    assert work.operations_of(lambda a, b: fma(a, b, b), *[work.types.float32] * 2) == 2
     assert work.operations_of(find("relu"), work.types.float32) == 1
     assert work._update("SGD") == 2  # a product and the addition to the parameter
     small, large = (
@@ -466,3 +468,10 @@ def test_who_fails_is_left_out(monkeypatch):
     contest = networks.Contest(1, 1e-5, peers=False, quick=True)
     _, found = contest.field({**vars(TASKS["xor"]), "epochs": 3})
     assert found.left_out == {"NumPy": "fails: no memory"}
+
+
+def test_tasks_say_what_they_are():
+    case = {"sizes": [2, 4, 1], "activation": "tanh", "batch": 9, "optimizer": "SGD"}
+    one = Row(**{**vars(row("xor", "training", fastnn=[1, 1])), "axis": "", "case": case})
+    (table,) = tables.tables([one])
+    assert table.body[0][0].text == "xor: 2-4-1 tanh, batch 9, SGD"

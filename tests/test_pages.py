@@ -37,7 +37,13 @@ SEEN = """({
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def site(browser, tmp_path_factory):
     """The folder of the pages."""
     if BUILT:
         return ROOT / BUILT
@@ -53,12 +59,6 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(site):
     with served(site) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
         yield found
 
 

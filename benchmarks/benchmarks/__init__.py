@@ -10,6 +10,7 @@
     asv compare main HEAD                            # what is kept of two commits, side by side
     asv continuous main HEAD -b Optimizers           # run both in turn; fails if one is slower
     asv publish && asv preview                       # all results as a website
+    python offline.py                                # the website without the internet
 
 With ``--launch-method forkserver`` each benchmark is a fork of one process that has imported
 everything, not a new interpreter: minutes instead of an hour. Results are kept in ``results``,

@@ -54,7 +54,7 @@ def _table(part: str, title: str, threads: int, rows: list[Row]) -> Table:
     head += [f"{name}, µs" for name in (OURS, *used, *extra)]
     body = []
     for row in rows:
-        cells = [Cell(row.name)]
+        cells = [Cell(_named(row))]
         cells += [_ratio(row, name) for name in used]
         cells += [_time(row, OURS, OURS)]
         cells += [_time(row, row.form(name), name) for name in used]
@@ -62,6 +62,17 @@ def _table(part: str, title: str, threads: int, rows: list[Row]) -> Table:
         body.append(cells)
     counted = f"{threads} thread{'s' * (threads > 1)}"
     return Table(f"{title}, {counted}", part, len(used), head, body)
+
+
+def _named(row: Row) -> str:
+    """The name; of a task also what it is."""
+    case = row.case
+    if "sizes" not in case or row.axis:
+        return row.name
+    shape = "-".join(map(str, case["sizes"]))
+    more = [f"{shape} {case['activation']}", f"batch {case['batch']}", case.get("optimizer")]
+    more += [row.dtype] if row.dtype != "float32" else []
+    return f"{row.name}: {', '.join(filter(None, more))}"
 
 
 def _ratio(row: Row, library: str) -> Cell:
