@@ -6,6 +6,7 @@ compiles for Haswell, the first with AVX2 and FMA, and prints what the code is l
 its own, since numba has one target a process; `TARGET` is the environment that sets it.
 """
 
+import gc
 import json
 import platform
 import re
@@ -86,6 +87,7 @@ def _main(dtype, names):
     from guard.operations import operations
     from guard.table import KERNELS
 
+    gc.disable()  # a tenth of the time
     found = {}
     for name in names or KERNELS:
         kernel = KERNELS[name]

@@ -7,7 +7,7 @@ import pytest
 
 __all__ = ["once"]
 
-PATIENCE = 1200  # seconds
+PATIENCE = 3000  # seconds
 
 
 def once(place, work):
