@@ -142,6 +142,14 @@ def number(name: str, value: Any, least: float = -math.inf) -> float:
     return found
 
 
+def positive(name: str, value: Any) -> float:
+    """A finite real number above 0."""
+    found = number(name, value, least=0.0)
+    if found == 0.0:
+        raise ValueError(f"{name} must be above 0, but is {found!r}")
+    return found
+
+
 def count(name: str, value: Any, least: int) -> int:
     """A whole number, at least `least`, that compiled code can count to.
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, aligned, convert, count, float_dtype, number
+from ._arrays import Array, aligned, convert, count, float_dtype, number, positive
 from ._random import RNG, uniform_source
 from ._rule import CHOICES, Rule
 from ._threads import get_num_threads, together
@@ -48,7 +48,7 @@ class _Ready(NamedTuple):
 
 
 def _optional(name: str) -> Callable[[Any], float | None]:
-    return lambda value: None if value is None else _positive(name, value)
+    return lambda value: None if value is None else positive(name, value)
 
 
 def _on_nonfinite(value: Any) -> NonFinite:
@@ -797,10 +797,3 @@ def _check_apart(names: list[str], params: list[Array], grads: list[Array]) -> N
 def _listed(shapes: tuple[tuple[int, ...], ...]) -> str:
     """Shapes of several arrays, for people."""
     return f" in arrays of {', '.join(map(str, shapes))}" if len(shapes) > 1 else ""
-
-
-def _positive(name: str, value: Any) -> float:
-    found = number(name, value, least=0.0)
-    if found == 0.0:
-        raise ValueError(f"{name} must be above 0, but is {found!r}")
-    return found

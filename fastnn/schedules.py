@@ -23,7 +23,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, count, number
+from ._arrays import Array, count, number, positive
 
 __all__ = [
     "SCHEDULES",
@@ -104,13 +104,6 @@ def _rate_or_none(name: str, value: Any) -> float | None:
     return None if value is None else _rate(name, value)
 
 
-def _positive(name: str, value: Any) -> float:
-    found = _rate(name, value)
-    if found == 0.0:
-        raise ValueError(f"{name} must be above 0, but is {found!r}")
-    return found
-
-
 def _fraction(name: str, value: Any) -> float:
     found = _rate(name, value)
     if found > 1.0:
@@ -129,7 +122,7 @@ def _restarts(name: str, value: Any) -> int | None:
 # Metadata of fields: how `Schedule.__post_init__` checks them.
 _RATE = {"check": _rate}  # also of factors: finite, at least 0
 _RATE_OR_NONE = {"check": _rate_or_none}
-_POSITIVE = {"check": _positive}
+_POSITIVE = {"check": positive}
 _FRACTION = {"check": _fraction}
 _STEPS = {"check": _steps}
 _RESTARTS = {"check": _restarts}

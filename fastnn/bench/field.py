@@ -45,8 +45,11 @@ class Peers:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def installed(package: str, modules: Sequence[str]) -> Peers:
-    """The modules of peers in a package, as far as their libraries can be imported."""
+def installed(package: str, modules: Sequence[str], *settings: Any) -> Peers:
+    """The modules of peers in a package, as far as their libraries can be imported.
+
+    settings: of their function `prepare`, which is called if there are any.
+    """
     peers = Peers()
     for module in modules:
         name = LIBRARIES[module]
@@ -56,6 +59,8 @@ def installed(package: str, modules: Sequence[str]) -> Peers:
             peers.missing[name] = f"{error.name} is not installed"
         except ImportError as error:
             peers.missing[name] = str(error)
+    for peer in peers.found.values() if settings else ():
+        peer.prepare(*settings)
     return peers
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import fastnn
 
-from ..field import Field, Peers, installed, warm
+from ..field import Field, installed, warm
 from ..timing import Calls
 from . import numpy_peer
 from .cases import Case, oracle, ours
@@ -42,10 +42,9 @@ class Contest:
     def __init__(self, threads: int, seconds: float, *, peers: bool) -> None:
         fastnn.set_num_threads(threads)
         self._seconds = seconds
-        self._peers = installed(__package__, ("torch_peer", "jax_peer")) if peers else Peers()
+        modules = ("torch_peer", "jax_peer") if peers else ()
+        self._peers = installed(__package__, modules, threads)
         self.missing = self._peers.missing
-        for peer in self._peers.found.values():
-            peer.prepare(threads)
         self._wrong: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def field(self, given: dict[str, Any]) -> tuple[Case, Field]:

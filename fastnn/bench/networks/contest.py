@@ -7,7 +7,7 @@ from typing import Any
 
 import fastnn
 
-from ..field import LIBRARIES, Field, Peers, installed
+from ..field import LIBRARIES, Field, installed
 from ..timing import Competitor
 from . import agreement, numba_peer, numpy_peer, ours
 from .tasks import Task, task_from
@@ -39,7 +39,7 @@ class Contest:
     def __init__(self, threads: int, seconds: float, *, peers: bool, quick: bool) -> None:
         fastnn.set_num_threads(threads)
         self._quick = quick
-        self._peers = installed(__package__, tuple(LIBRARIES)) if peers else Peers()
+        self._peers = installed(__package__, tuple(LIBRARIES) if peers else ())
         self.missing = self._peers.missing
 
     def field(self, given: dict[str, Any]) -> tuple[Task, Field]:

@@ -8,7 +8,7 @@ import numpy as np
 
 import fastnn
 
-from ..field import Field, Peers, installed, warm
+from ..field import Field, installed, warm
 from ..timing import Calls
 from . import cases, numpy_peer
 from .cases import TASKS, Case, Entry
@@ -38,10 +38,9 @@ class Contest:
         self._threads, self._seconds = threads, seconds
         # in which the spinning threads of the one before fall asleep
         self.rest = 0.02 if threads > 1 else 0.0
-        self._peers = installed(__package__, ("torch_peer", "jax_peer")) if peers else Peers()
+        modules = ("torch_peer", "jax_peer") if peers else ()
+        self._peers = installed(__package__, modules, threads)
         self.missing = self._peers.missing
-        for peer in self._peers.found.values():
-            peer.prepare(threads)
 
     def field(self, given: dict[str, Any]) -> tuple[Case, Field]:
         """The case, and who takes part in it."""
