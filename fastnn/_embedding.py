@@ -69,10 +69,8 @@ def _check(network: NeuralNetwork) -> None:
 
 def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Array]:
     """The model with scratch memory for up to `rows` samples, and `more` elements."""
-    # A single sample may ask for more than a few, since it has the Jacobian's size too.
-    made.core[at.SINGLE] = single = api.workspace_size(made, 1)
-    needed = max(single, api.workspace_size(made, rows))
-    scratch = aligned(needed + more, made.theta.dtype)
+    made.core[at.SINGLE] = api.workspace_size(made, 1)
+    scratch = aligned(api.workspace_size(made, rows) + more, made.theta.dtype)
     keep(made, at.SCRATCH, scratch)
     return made, scratch
 
@@ -105,12 +103,12 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
         check_out(out, shape, ready.dtype)
     plain = out.flags.carray and not np.may_share_memory(out, x)
     target = out if plain else np.empty(shape, ready.dtype)
-    if ready.takes(x.shape, target.shape):
-        api.predict_held(ready.core, x, target, ready.scratch)  # they share no memory
-    elif x.shape[0]:
-        work = np.empty(api.workspace_size(ready.model, x.shape[0]), ready.dtype)
-        flat = x.reshape(-1), target.reshape(-1)
-        api.predict_rows(ready.core, *flat, x.shape[0], work)
+    held = ready.takes(x.shape, target.shape)
+    held = held and api.predict_held(ready.core, x, target, ready.scratch)
+    rows = 1 if x.ndim == 1 else x.shape[0]
+    if rows and not held:
+        work = np.empty(api.workspace_size(ready.model, rows), ready.dtype)
+        api.predict_rows(ready.core, x.reshape(-1), target.reshape(-1), rows, work)
     if target is not out:
         out[...] = target
     return out

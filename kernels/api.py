@@ -60,7 +60,7 @@ def _workspace_size(model, rows):
 
 
 def workspace_size(model, rows):
-    """Elements of a workspace for `rows` samples at once.
+    """Elements of a workspace for up to `rows` samples at once.
 
     Parameters
     ----------
@@ -131,14 +131,18 @@ def _work(model, workspace):
 
 
 @scalar
+def _needed(core, like, rows):
+    """`workspace_elements`, which are known for one sample."""
+    return workspace_elements(core, like, rows) if rows > 1 else core[at.SINGLE]
+
+
+@scalar
 def _check_sizes(model, place, rows, workspace):
     """Refuse a model without this function, and a workspace that is too short."""
     core = _core(model)
     if core[place] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
-    needed = core[at.SINGLE]
-    if rows > 1:
-        needed = workspace_elements(core, _theta(model), rows)
+    needed = _needed(core, _theta(model), rows)
     if workspace is None:
         if rows > 1:
             raise ValueError("a batch needs a workspace of workspace_size(model, rows) elements")
@@ -255,15 +259,15 @@ def _(model, x, g, out, workspace=None):
 def predict_held(core, x, out, scratch):
     """A few samples from Python, holding the GIL, since all callers share the scratch memory.
 
-    Does nothing and returns False if x and `out` share memory.
+    Does nothing and returns False if x and `out` share memory, or the scratch is too short.
     """
-    begin, place = x.ctypes.data, out.ctypes.data
+    begin, place, rows = x.ctypes.data, out.ctypes.data, _rows(x)
     if begin < place + out.nbytes and place < begin + x.nbytes:
         return False
-    call(
-        core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), _rows(x),
-        pointer(scratch, 0),
-    )  # fmt: skip
+    inside, work = pointer(core, 0), pointer(scratch, 0)
+    if scratch.size < _needed(inside, work, rows):
+        return False
+    call(core[at.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
     return True
 
 

@@ -12,7 +12,7 @@ from . import tiles
 from .blocks import ADD, SET
 from .engine import PARTIAL, PENALTY, Crew, collect, prepare, run_tile, tile_gradient, update
 from .jit import call, data, integers, like, numbers, pointer, scalar, singles
-from .program import layer_of, n_in, n_out, opened, tile_lanes, tile_samples
+from .program import layer_of, most_samples, n_in, n_out, opened, tile_lanes, tile_samples
 from .random import mix
 from .tiles import error_of, tile_parts
 
@@ -26,10 +26,10 @@ _FEW = 4  # samples up to which one by one is faster than a tile
 
 @scalar
 def workspace_elements(core, like, rows):
-    """Elements of a workspace for `rows` samples at once; for one, enough for a Jacobian too."""
+    """Elements of a workspace for up to `rows` samples at once, and for a Jacobian."""
     net = opened(core, like)
-    elements = tiles.work_size(net, tile_lanes(net, tile_samples(net, max(rows, 1))), 0)
-    return elements if rows > 1 else max(elements, _jacobian_elements(net))
+    lanes = tile_lanes(net, min(max(rows, 1), most_samples(net)))  # the largest tile of them all
+    return max(tiles.work_size(net, lanes, 0), _jacobian_elements(net))
 
 
 @scalar

@@ -152,11 +152,20 @@ def tile_features(net):
 
 
 @scalar
-def tile_samples(net, share):
-    """Samples in a full tile where a thread has `share` of them: a balanced cut."""
+def most_samples(net):
+    """Samples that a tile holds at most."""
     most = _TILE_BYTES // (tile_features(net) * itemsize(net.theta))
-    most = min(TILE, max(4 * line(net), most // line(net) * line(net)))
-    tiles = -(-share // most)
+    return min(TILE, max(4 * line(net), most // line(net) * line(net)))
+
+
+@scalar
+def tile_samples(net, share):
+    """Samples in a full tile where a thread has `share` of them: a balanced cut.
+
+    So a larger share may have smaller tiles; the largest of all shares up to one is
+    ``min(share, most_samples(net))``.
+    """
+    tiles = -(-share // most_samples(net))
     return -(-share // tiles)
 
 

@@ -573,6 +573,24 @@ def memory_of_epochs(n_threads, many):
     return found
 
 
+def use_fenced_memory(dtype):
+    """Everything that a network does, with all arrays fenced; how many networks have done it."""
+    import faulthandler
+
+    faulthandler.enable()
+    import fenced
+
+    import fastnn  # noqa: F401
+
+    fenced.fence("fastnn")
+    import fenced_networks
+
+    for name in fenced_networks.NETWORKS:
+        fenced_networks.use(name, dtype)
+        fenced.check()
+    return len(fenced_networks.NETWORKS)
+
+
 if __name__ == "__main__":
     # a shell that starts the tests in the background has them ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)
