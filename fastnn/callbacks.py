@@ -597,7 +597,9 @@ def _bar(epochs: int) -> Any:
         return None
     try:
         from tqdm import tqdm
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != "tqdm":
+            raise
         return None
     return tqdm(total=epochs, unit="epoch", file=sys.stderr)
 

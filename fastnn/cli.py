@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+
 __all__ = ["main"]
 
 _DTYPES = ("float32", "float64")
@@ -62,7 +64,19 @@ report.html with pictures, report.md with the tables, and results.json with ever
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a bad argument in one line."""
+    """Takes names before, between and after options; reports a bad argument in one line."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as `argparse` does for commands, and with names anywhere for what they take."""
+        if self._subparsers is not None or self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True  # the method below calls this one, in Python 3.11
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
     def error(self, message: str) -> NoReturn:
         _fail(message)
@@ -85,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # "µs" on a terminal that knows ASCII only
+            # "µs" on a terminal that knows ASCII only; lines as they come, in a file too
+            stream.reconfigure(errors="replace", line_buffering=True)
     parser = _parser()
     given = parser.parse_args(arguments)
     given.arguments = list(sys.argv[1:] if arguments is None else arguments)[1:]
@@ -160,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--dtype",
+        type=_dtype,
         choices=_DTYPES,
         default="float32",
         help="of the network; the NumPy reference of the training computes in float64, what ode "
@@ -181,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     warmup.add_argument(
         "--dtype",
+        type=_dtype,
         choices=(*_DTYPES, "all"),
         default="all",
         help="of the networks to come (default: %(default)s)",
@@ -209,7 +226,7 @@ def _add_bench(commands: Any) -> None:
     bench.add_argument(
         "--quick",
         action="store_true",
-        help="few sizes and short measurements: a minute or two, not up to an hour",
+        help="few sizes and short measurements",
     )
     bench.add_argument(
         "--out",
@@ -239,10 +256,18 @@ def _add_bench(commands: Any) -> None:
     )
     bench.add_argument(
         "--dtypes",
-        type=_listed(str),
+        type=_listed(_dtype),
         metavar="NAME,…",
         help="of activations (default: float32,float64, quick: float32)",
     )
+
+
+def _dtype(text: str) -> str:
+    """An argparse type: the name of a dtype, of any that NumPy has for it; else the text."""
+    try:
+        return np.dtype(text).name
+    except (TypeError, ValueError, SyntaxError):
+        return text
 
 
 class _listed:  # noqa: N801
@@ -311,10 +336,12 @@ def _demo(given: argparse.Namespace) -> None:
     _check_installed("demo", *(() if "digits" in names else ("sklearn",)))
     _make_folder(given.out)
     from . import demos
+    from .bench.machine import load
 
+    before = load()  # that of others: later it is ours
     try:
         for name in names:
-            demos.run(name, given.out, given.steps, given.seed, given.dtype)
+            demos.run(name, given.out, given.steps, given.seed, given.dtype, before)
     except BrokenPipeError:
         raise
     except OSError as error:  # full disk, a folder where a picture should go
@@ -322,8 +349,8 @@ def _demo(given: argparse.Namespace) -> None:
 
 
 def _bench(given: argparse.Namespace) -> None:
+    wishes = _wishes(given)  # what is wrong with the arguments no package mends
     _check_installed("bench")
-    wishes = _wishes(given)
     _make_folder(given.out)
     from .bench.report import bench
     from .bench.run import ChildError

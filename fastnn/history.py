@@ -237,7 +237,9 @@ def duration(seconds: float) -> str:
 def _new_axes() -> Axes:
     try:
         from matplotlib import pyplot
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":  # one that is broken says so itself
+            raise
         message = "History.plot needs matplotlib: pip install 'fastnn-numba[demo]'"
         raise ImportError(message) from error
     return pyplot.subplots(layout="constrained")[1]

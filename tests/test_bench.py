@@ -68,12 +68,15 @@ def written(tmp_path_factory):
     return out, *printed
 
 
-def test_a_run_writes_all_files_and_shows_no_bar_without_a_terminal(written):
+def test_a_run_writes_all_files_and_a_line_for_each_case_without_a_terminal(written):
     out, text, errors = written
     assert sorted(path.name for path in out.iterdir()) == [
         "report.html", "report.md", "results.json",
     ]  # fmt: skip
-    assert errors == ""
+    lines = errors.splitlines()
+    assert lines[0] == "0/13 the limits of this machine"
+    assert lines[-1].startswith("12/13 Vector-Jacobian product, float32, 16")
+    assert [line.split()[0] for line in lines if ": " in line] == [f"{k}/13" for k in range(1, 13)]
     assert "× NumPy" in text
     assert "The machine was" in text
     assert re.search(r"activations, beside NumPy: faster in \d of 6", text)
@@ -396,7 +399,8 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert "case one" in sys.stderr.getvalue()
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     run.collect(wishes, "x")
-    assert sys.stderr.getvalue() == ""
+    lines = ["0/6 the limits of this machine", "0/6 activations, 1 thread", "0/6 case one"]
+    assert sys.stderr.getvalue().splitlines() == lines
 
 
 def test_a_process_that_fails_is_one_line(capsys, monkeypatch, tmp_path):
@@ -405,7 +409,9 @@ def test_a_process_that_fails_is_one_line(capsys, monkeypatch, tmp_path):
     with pytest.raises(SystemExit) as leaving:
         cli.main(["bench", "--out", str(tmp_path)])
     assert leaving.value.code == 1
-    assert capsys.readouterr().err == "fastnn: error: activations, 1 thread: KeyError: 'shape'\n"
+    *progress, last = capsys.readouterr().err.splitlines()
+    assert progress == ["0/1 activations, 1 thread", "0/1 t: n, 1 threads"]
+    assert last == "fastnn: error: activations, 1 thread: KeyError: 'shape'"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -445,6 +451,12 @@ def test_what_is_missing_is_named(capsys, monkeypatch):
     assert "the bench needs jinja2: pip install 'fastnn-numba[bench]'" in error_of(
         ["bench"], capsys
     )
+
+
+def test_wrong_arguments_come_before_missing_packages(capsys, monkeypatch):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    for arguments, message in ((["activations", "nothing"], "nothing"), (["all", "tanh"], "names")):
+        assert message in error_of(["bench", *arguments], capsys)
 
 
 def test_sizes_and_names_as_people_write_them():

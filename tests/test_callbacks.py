@@ -330,6 +330,20 @@ def test_plot_without_matplotlib(monkeypatch):
         history_of([4.0, 2.0]).plot()
 
 
+@pytest.mark.parametrize(
+    ("package", "use"),
+    [("matplotlib", lambda: history_of([4.0, 2.0]).plot()), ("tqdm", lambda: module._bar(3))],
+)
+def test_a_broken_package_is_not_a_missing_one(package, use, monkeypatch, tmp_path):
+    (tmp_path / f"{package}.py").write_text("import no_such_part")
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with pytest.raises(ModuleNotFoundError, match="no_such_part"):
+        use()
+
+
 # --- Run and Callback ------------------------------------------------------------------------
 
 

@@ -59,7 +59,9 @@ def test_demo_prints_and_draws(name, dtype, tmp_path, capsys):
     assert [int(line) for line in lines] == sorted(tenths)
     assert f"after {steps * per_epoch} steps: " in text
     assert re.search(rf"[\d.]+ s, [\d.]+ µs a step \(compiled, {dtype}, threads=1\)", text)
-    assert float(re.search(r"ratio +([\d.]+) times as fast as the NumPy", text)[1]) > 0
+    assert re.search(r"(?m)^  ratio +[\d.]+(–[\d.]+)? times as fast as the NumPy reference", text)
+    assert re.search(r"(?m)^  noise +The machine was (quiet; [01]|noisy: )", text)
+    assert re.search(r"[01] of 1 ratios are given as a range", " ".join(text.split()))
     assert sorted(path.name for path in out.iterdir()) == FILES[name]
     for path in out.iterdir():
         assert str(path) in text
@@ -79,11 +81,17 @@ def test_ode_prints_and_draws(with_torch, dtype, tmp_path, monkeypatch, capsys):
     if not with_torch:
         monkeypatch.setitem(sys.modules, "torch", None)
     names = PROGRAMS[: 3 if importlib.util.find_spec("torch") else 2]
-    bars = []
+    bars, races = [], []
 
     def draw_bars(axes, seconds):
         bars.append(seconds)
         plots.draw_bars(axes, seconds)
+
+    def race(network, measured=ode.race):
+        races.append(measured(network))
+        return races[0]
+
+    monkeypatch.setattr(ode, "race", race)
 
     monkeypatch.setattr("fastnn.demos.pictures.draw_bars", draw_bars)
     arguments = ["demo", "ode", "--steps", "4", "--dtype", dtype, "--out", str(tmp_path)]
@@ -96,9 +104,11 @@ def test_ode_prints_and_draws(with_torch, dtype, tmp_path, monkeypatch, capsys):
     figures.pop("training", None)
     assert list(figures) == names == list(*bars)
     assert all(float(figure) > 0 for figure in figures.values())
-    ratios = [float(ratio) for ratio in re.findall(r"µs, ([\d.]+) times as long", text)]
-    first, *others = bars[0].values()
-    assert ratios == pytest.approx([other / first for other in others], abs=0.05)  # one decimal
+    ratios = re.findall(r"µs, ([\d.–]+) times as long", text)
+    assert ratios == [str(ratio) for ratio in races[0].ratios.values()]
+    assert list(races[0].ratios) == names[1:]
+    assert len(races[0].pulses) == races[0].rounds + 1
+    assert re.search(r"(?m)^  noise +The machine was (quiet|noisy)", text)
     assert f"an evaluation of the network in a Runge-Kutta loop (compiled, {dtype})" in text
     assert re.search(r"paths +of all programs differ by \d\.\de-\d\d at most, as roundings", text)
     assert [path.name for path in tmp_path.iterdir()] == ["ode.png"]
@@ -274,6 +284,38 @@ def test_digits_are_recognised(seed, capsys):
 )
 def test_bad_arguments_cost_one_line(arguments, reason, capsys):
     assert reason in error_of(arguments, capsys)
+
+
+@pytest.mark.parametrize("name", ["f4", "single", "float32", "f8", "double"])
+def test_dtypes_have_the_names_that_numpy_gives_them(name):
+    expected = np.dtype(name).name
+    parser = cli._parser()
+    assert parser.parse_args(["demo", "--dtype", name]).dtype == expected
+    assert parser.parse_args(["warmup", "--dtype", name]).dtype == expected
+    assert parser.parse_args(["bench", "--dtypes", f"{name},f4"]).dtypes[0] == expected
+
+
+def test_names_may_follow_options():
+    parser = cli._parser()
+    for arguments in (
+        ["activations", "tanh", "relu", "--peers", "--rounds", "3"],
+        ["activations", "--peers", "tanh", "--rounds", "3", "relu"],
+        ["--peers", "activations", "--rounds", "3", "tanh", "relu"],
+        ["--peers", "--rounds", "3", "activations", "tanh", "relu"],
+    ):
+        given = parser.parse_args(["bench", *arguments])
+        assert (given.part, given.names) == ("activations", ["tanh", "relu"])
+        assert (given.peers, given.rounds) == (True, 3)
+    assert parser.parse_args(["demo", "--seed", "3", "xor"]).name == "xor"
+    assert parser.parse_args(["bench", "--peers"]).names == []
+
+
+def test_lines_reach_a_file_as_they_come(monkeypatch, tmp_path):
+    with (tmp_path / "out").open("w", encoding="ascii") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        assert cli.main([]) == 0
+        print("µs a step")
+        assert (tmp_path / "out").read_text().endswith("?s a step\n")
 
 
 @pytest.mark.parametrize("tail", ["", "below", "far/below"])

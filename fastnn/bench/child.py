@@ -11,14 +11,12 @@ import json
 import os
 import random
 import sys
-import time
 import warnings
-from itertools import repeat
 from typing import Any
 
 from .plan import Job
 
-__all__ = ["main", "pulse"]
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -61,6 +59,7 @@ def _contest(job: Job) -> Any:
 
 def _row(job: Job, contest: Any, case: dict[str, Any], order: random.Random) -> dict[str, Any]:
     from .field import rounds_of
+    from .timing import pulse
     from .work import work_of
 
     subject, field = contest.field(case["given"])
@@ -80,14 +79,6 @@ def _row(job: Job, contest: Any, case: dict[str, Any], order: random.Random) -> 
         "left out": field.left_out,
         "pulse": [before, pulse()],
     }
-
-
-def pulse() -> float:
-    """µs of a loop that always does the same: how fast the machine is just now."""
-    begin = time.perf_counter()
-    for _ in repeat(None, 20_000):
-        pass
-    return 1e6 * (time.perf_counter() - begin)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ LIBRARIES = {
     "onnx_peer": "ONNX Runtime",
 }
 
+_PACKAGES = "torch", "jax", "jaxlib", "sklearn", "onnx", "onnxruntime"
+
 
 @dataclass
 class Field:
@@ -55,10 +57,9 @@ def installed(package: str, modules: Sequence[str], *settings: Any) -> Peers:
         name = LIBRARIES[module]
         try:
             peers.found[name] = importlib.import_module(f".{module}", package)
-        except ModuleNotFoundError as error:
-            peers.missing[name] = f"{error.name} is not installed"
         except ImportError as error:
-            peers.missing[name] = str(error)
+            absent = isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES
+            peers.missing[name] = f"{error.name} is not installed" if absent else str(error)
     for peer in peers.found.values() if settings else ():
         peer.prepare(*settings)
     return peers

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LIBRARIES", "OURS", "Ratio", "Row", "figure", "noise", "quartiles", "spread"]
+__all__ = ["LIBRARIES", "OURS", "Ratio", "Row", "figure", "judged", "noise", "quartiles", "spread"]
 
 OURS = "fastnn"
 LIBRARIES = ("NumPy", "reference", "Numba", "PyTorch", "JAX", "scikit-learn", "ONNX Runtime")
@@ -161,11 +161,21 @@ class Row:
 
 
 def noise(rows: Iterable[Row], load: float | None) -> dict[str, Any]:
+    """Whether the machine was quiet while these rows were measured, see `judged`."""
+    rows = list(rows)
+    ratios = [ratio for row in rows for name in row.libraries if (ratio := row.ratio(name))]
+    return judged(ratios, [value for row in rows for value in row.pulse], load)
+
+
+def judged(ratios: Sequence[Ratio], pulses: Sequence[float], load: float | None) -> dict[str, Any]:
     """Whether the machine was quiet.
 
     Parameters
     ----------
-    rows : iterable of Row
+    ratios : sequence of Ratio
+        All that are shown.
+    pulses : sequence of float
+        µs of the same loop, between the measurements.
     load : float or None
         Of the minute before the run, so that of others.
 
@@ -177,13 +187,10 @@ def noise(rows: Iterable[Row], load: float | None) -> dict[str, Any]:
         ``verdict``, a sentence.
 
     """
-    rows = list(rows)
-    pulses = [value for row in rows for value in row.pulse]
     drift = 0.0
     if len(pulses) > 1:
         deciles = statistics.quantiles(pulses, n=10, method="inclusive")
         drift = (deciles[-1] - deciles[0]) / statistics.median(pulses)
-    ratios = [ratio for row in rows for name in row.libraries if (ratio := row.ratio(name))]
     wide = sum(ratio.wide for ratio in ratios)
     lost = sum(ratio.verdict == "too noisy to tell" for ratio in ratios)
     reasons = []

@@ -49,7 +49,7 @@ class Results:
 
 
 def collect(wishes: Wishes, command: str) -> Results:
-    """Do all jobs of a run, with a progress bar if this is a terminal."""
+    """Do all jobs of a run, with a progress bar on a terminal, elsewhere a line for each case."""
     begin, date, before = time.monotonic(), datetime.datetime.now(datetime.UTC), load()
     planned = jobs(wishes)
     rows: list[Row] = []
@@ -57,13 +57,20 @@ def collect(wishes: Wishes, command: str) -> Results:
     missing: dict[str, str] = {}
     with _bar() as bar:
         task = bar.add_task("", total=sum(max(1, len(job.cases)) for job in planned))
+
+        def at(what: str) -> None:
+            bar.update(task, description=what)
+            if bar.disable:
+                of = bar.tasks[task]
+                print(f"{of.completed:.0f}/{of.total:.0f} {what}", file=sys.stderr, flush=True)
+
         for job in planned:
-            bar.update(task, description=_starting(job))
+            at(_starting(job))
             for message in _messages(job):
                 missing |= message.get("missing", {})
                 roofs |= message.get("roofs", {})
                 if "at" in message:
-                    bar.update(task, description=message["at"])
+                    at(message["at"])
                 if "row" in message:
                     rows.append(Row.from_json(message["row"]))
                 if "row" in message or "roofs" in message:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Calls", "Competitor", "in_turn", "measure"]
+__all__ = ["Calls", "Competitor", "in_turn", "measure", "pulse"]
 
 _REST = 0.02  # seconds, in which the spinning threads of the competitor before fall asleep
 
@@ -109,3 +109,11 @@ def measure(competitor: Competitor, seconds: float, rest: float = _REST) -> floa
         if collecting:
             gc.enable()
     return 1e6 * spent / (runs * competitor.steps)
+
+
+def pulse() -> float:
+    """µs of a loop that always does the same: how fast the machine is just now."""
+    begin = time.perf_counter()
+    for _ in repeat(None, 20_000):
+        pass
+    return 1e6 * (time.perf_counter() - begin)

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import numpy.typing as npt
 
+from ..bench.results import Ratio, judged
 from . import mixture, ode, pictures
 from .tasks import TASKS, Task
 from .training import Comparison, Training, compare, prepare, train
@@ -25,7 +27,14 @@ _XOR_NOTE = """\
 """
 
 
-def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLike) -> list[Path]:
+def run(
+    name: str,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    dtype: npt.DTypeLike,
+    load: float | None = None,
+) -> list[Path]:
     """Train one demo, print what is measured and write its pictures.
 
     Parameters
@@ -39,6 +48,8 @@ def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLik
     seed : int
         Of data, weights and shuffling.
     dtype : float32 or float64
+    load : float, optional
+        Cores that other processes kept busy before, for what is said of the noise.
 
     Returns
     -------
@@ -62,9 +73,12 @@ def run(name: str, out: Path, epochs: int | None, seed: int, dtype: npt.DTypeLik
     elif name == "ode":
         race = ode.race(task.network)
         print(ode.report(task, race))
+        _noise(list(race.ratios.values()), race.pulses, load)
         files = [pictures.draw_paths(task, race, out)]
     else:
-        _ratio(task, training, compare(task))
+        times = compare(task)
+        _ratio(task, training, times)
+        _noise([times.ratio], times.pulses, load)
         files = pictures.draw(task, training, out)
     for path in files:
         print(f"  wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
@@ -84,12 +98,17 @@ def _summary(task: Task, training: Training, preparing: float) -> None:
 
 def _ratio(task: Task, training: Training, times: Comparison) -> None:
     dtype, merit = task.network.dtype, task.judge(task.network)[0]
-    ratio = times.reference / times.compiled
     print(
-        f"  ratio      {ratio:.1f} times as fast as the NumPy reference: "
+        f"  ratio      {times.ratio} times as fast as the NumPy reference: "
         f"{times.compiled * 1e6:.2f} µs a step (compiled, {dtype}) against "
         f"{times.reference * 1e6:.2f} µs (NumPy, float64)"
     )
     print(f"             medians of {times.rounds} rounds in turn on the same batches, threads=1")
     if task.name == "xor" and training.steps >= task.epochs and merit < _XOR_GOAL:
         print(_XOR_NOTE, end="")
+
+
+def _noise(ratios: list[Ratio], pulses: list[float], load: float | None) -> None:
+    """What `fastnn bench` says of its figures."""
+    verdict = judged(ratios, pulses, load)["verdict"]
+    print(textwrap.fill(verdict, 98, initial_indent="  noise      ", subsequent_indent=" " * 13))

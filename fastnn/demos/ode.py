@@ -23,6 +23,8 @@ from threadpoolctl import threadpool_limits
 
 from .. import NeuralNetwork, kernels
 from .._arrays import Array
+from ..bench.results import Ratio
+from ..bench.timing import pulse
 from .tasks import Task, pendulum
 
 __all__ = ["PATHS", "Race", "follow", "follow_truth", "integrate", "prepare", "race"]
@@ -77,6 +79,8 @@ class Race:
     """The same path by several programs: seconds an evaluation of the network, and the ends."""
 
     seconds: dict[str, float]  # medians of several rounds in turn
+    ratios: dict[str, Ratio]  # of the others' to the first one's, by round
+    pulses: list[float]  # µs of a fixed loop, between the rounds
     distance: float  # the largest between the path of `integrate` and another program's
     allowed: float  # what roundings explain
     rounds: int
@@ -128,6 +132,7 @@ def race(network: NeuralNetwork) -> Race:
         paths: dict[str, Array] = {}
         for program in programs.values():
             program(_path(nn.dtype, PATHS[0], 20))  # whatever they prepare
+        pulses = [pulse()]
         for _ in range(_ROUNDS):
             for name, program in programs.items():
                 path = _path(nn.dtype, PATHS[0])
@@ -135,10 +140,14 @@ def race(network: NeuralNetwork) -> Race:
                 program(path)
                 times[name].append(time.perf_counter() - start)
                 paths[name] = path
+            pulses.append(pulse())
+    ours, *theirs = times
     first, *others = paths.values()
     evaluations = 4 * STEPS
     return Race(
         {name: statistics.median(found) / evaluations for name, found in times.items()},
+        {name: Ratio.of(times[ours], times[name]) for name in theirs},
+        pulses,
         max(float(np.abs(first - other).max()) for other in others),
         _roundings(nn, first),
         _ROUNDS,
@@ -218,16 +227,15 @@ def _torch_field(network: NeuralNetwork) -> Callable[[Any], Any]:
 
 def report(task: Task, found: Race) -> str:
     """What was measured, in lines."""
-    first, *others = found.seconds
-    ours = found.seconds[first]
+    first = next(iter(found.seconds))
     lines = [
-        f"  {first:14} {ours * 1e6:.2f} µs an evaluation of the network in a Runge-Kutta loop "
-        f"(compiled, {task.network.dtype})"
+        f"  {first:14} {found.seconds[first] * 1e6:.2f} µs an evaluation of the network in a "
+        f"Runge-Kutta loop (compiled, {task.network.dtype})"
     ]
     lines += [
-        f"  {name:14} {found.seconds[name] * 1e6:.2f} µs, {found.seconds[name] / ours:.1f} times "
-        f"as long ({task.network.dtype})"
-        for name in others
+        f"  {name:14} {found.seconds[name] * 1e6:.2f} µs, {ratio} times as long "
+        f"({task.network.dtype})"
+        for name, ratio in found.ratios.items()
     ]
     lines += [
         f"  {'':14} medians of {found.rounds} rounds in turn of {found.evaluations} evaluations, "
