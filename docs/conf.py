@@ -28,6 +28,7 @@ source_suffix = {".md": "markdown"}
 # As a code host reads them: links to headings, and pages that are also read there.
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence", "attrs_inline"]
+myst_fence_as_directive = ["math"]
 
 # Docstrings: numpydoc, names in single backticks.
 default_role = "py:obj"

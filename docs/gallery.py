@@ -55,15 +55,22 @@ def curves(name: str, x: Array) -> tuple[Array, Array, Array]:
     return act.forward(x), act.backward(x), act.d2y(x)
 
 
+def _right_end(name: str) -> float:
+    """Up to which x to draw: 4, or 8 where a slope at 4 has become another by then, as of ReLU6."""
+    slopes = curves(name, np.array([4.0, 8.0]))[1]
+    return 8.0 if abs(slopes[0]) > 0.1 and abs(slopes[1]) < abs(slopes[0]) / 2 else 4.0
+
+
 def activation(name: str) -> str:
     """Draw one activation; returns what it is a function of, if not of x alone."""
-    x = np.linspace(-4, 4, 401)
+    end = _right_end(name)
+    x = np.linspace(-4, end, 401)
     figure, axes = plt.subplots(figsize=(2.2, 1.6))
     for line, color, width in zip(
         curves(name, x), ("#1f5fa8", "#d9822b", "#7a9e4b"), (1.6, 1.1, 0.8), strict=True
     ):
         axes.plot(x, line, color=color, linewidth=width)
-    axes.set(xlim=(-4, 4), ylim=(-2.1, 4))
+    axes.set(xlim=(-4, end), ylim=(-2.1, max(4, 0.8 * end)))
     _save(figure, axes, f"activation-{name}")
     alone = not ACTIVATIONS[name].kind or name == "PReLU"
     return OF_WHAT.get(name, "" if alone else "of (x, 0)")

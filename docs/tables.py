@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import formulas
+
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.losses import LOSSES, Loss
 from fastnn.optimizers import RULES
@@ -153,21 +155,20 @@ def differences() -> list[str]:
 
 
 def rules() -> list[str]:
-    """A line for each update rule."""
-    lines = ["| `get_opt` | step on p with the gradient g | numbers | from |", "|---|---|---|---|"]
+    """A section for each update rule."""
+    found = []
     for row in RULES.values():
         numbers = {name: row.defaults[name] for name in row.places}
         if row.weight_decay:
             numbers["weight_decay"] = row.weight_decay
         shown = ", ".join(f"`{name}={value!r}`" for name, value in numbers.items())
-        lines.append(_line(f"`{row.name}`", row.formula, shown, row.reference))
-    return lines
-
-
-def rules_of_peers() -> list[str]:
-    """What they do otherwise."""
-    lines = ["| `get_opt` | beside other libraries |", "|---|---|"]
-    return lines + [_line(f"`{row.name}`", row.peers) for row in RULES.values()]
+        found += [f"### {row.name}", "", *formulas.lines(row.name), ""]
+        if row.name in formulas.WORDS:
+            found += [formulas.WORDS[row.name], ""]
+        found += [f"- Parameters: {shown}"]
+        found += [f"- From: {row.reference}"] if row.reference else []
+        found += [f"- Other libraries: {row.peers}", ""]
+    return found
 
 
 def _line(*cells: str) -> str:
@@ -177,7 +178,7 @@ def _line(*cells: str) -> str:
 PAGES = {
     "activations.md": {"functions": functions, "peers": peers},
     "losses.md": {"losses": losses, "differences": differences},
-    "optimizers.md": {"rules": rules, "rules of peers": rules_of_peers},
+    "optimizers.md": {"rules": rules},
 }
 
 

@@ -141,8 +141,8 @@ def run(folder, *arguments):
     return found.stdout
 
 
-def test_the_page_tells_three_places_of_each():
-    assert [bool(in_table) for _, in_table, _ in BLOCKS] == [False, False, True] * 3
+def test_the_page_tells_three_places_of_each_and_the_rules_formula():
+    assert [bool(in_table) for _, in_table, _ in BLOCKS] == [*[False, False, True] * 3, False]
 
 
 def test_a_new_activation_is_known_everywhere(contributed):
@@ -182,7 +182,9 @@ def test_they_are_documented(contributed):
     run(contributed, "docs/tables.py")
     assert "cubic-shrink" in (contributed / "docs/activations.md").read_text(encoding="utf-8")
     assert "`Cauchy`" in (contributed / "docs/losses.md").read_text(encoding="utf-8")
-    assert "`Leaning`" in (contributed / "docs/optimizers.md").read_text(encoding="utf-8")
+    assert "### Leaning\n\n```math" in (contributed / "docs/optimizers.md").read_text(
+        encoding="utf-8"
+    )
     draw = "import sys; sys.path.insert(0, 'docs'); import gallery; gallery.activation(sys.argv[1])"
     run(contributed, "-c", draw, "cubic-shrink")
     assert (contributed / "docs/_pictures/activation-cubic-shrink.svg").exists()

@@ -128,6 +128,64 @@ def test_search_finds(browser, address, seen):
         assert any(page in link for link in results), results
 
 
+# What of a page's text is hidden at its right, and not shown to scroll; what is shown has shadows.
+HIDDEN = """(() => {
+    const scrolls = (e) => {
+        const style = getComputedStyle(e);
+        return /auto|scroll/.test(style.overflowX) && /local/.test(style.backgroundAttachment);
+    };
+    const right = (e) => e.getBoundingClientRect().right;
+    const hidden = [];
+    const lists = innerWidth > 1312 ? ", .toc-tree *, .sidebar-tree *" : "";  // else in drawers
+    for (const e of document.querySelectorAll("article *" + lists)) {
+        if (e.closest("svg, .headerlink, .visually-hidden, label") || !e.getClientRects().length)
+            continue;
+        let limit = document.documentElement.clientWidth;
+        for (let up = e.parentElement; up; up = up.parentElement) {
+            if (scrolls(up)) { limit = Infinity; break; }
+            if (getComputedStyle(up).overflowX !== "visible") limit = Math.min(limit, right(up));
+        }
+        if (right(e) > limit + 1) hidden.push(e.tagName + ": " + e.textContent.slice(0, 60));
+    }
+    return hidden;
+})()"""
+SCREENS = {"phone": (390, 844), "1400": (1400, 1000), "1920": (1920, 1080)}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_nothing_is_hidden_at_the_right(browser, address, seen, screen):
+    """Long lines, wide tables, formulas, lists of the page: in sight, or seen to scroll."""
+    browser.size(*SCREENS[screen], phone=screen == "phone")
+    hidden = {}
+    for page in seen:
+        if page.endswith(("/report.html", "genindex.html", "py-modindex.html", "search.html")):
+            continue
+        browser.open(page)
+        if found := browser.ask(HIDDEN):
+            hidden[page.removeprefix(address)] = found[:5]
+    assert hidden == {}
+
+
+@pytest.mark.parametrize("width", [1330, 1400, 1560, 1920])
+def test_the_list_of_a_page_is_wholly_seen(browser, address, seen, width):
+    browser.size(width, 1000)
+    browser.open(f"{address}/optimizers.html")
+    box = browser.ask("document.querySelector('.toc-drawer').getBoundingClientRect().toJSON()")
+    assert box["left"] > 800
+    assert box["right"] <= width
+
+
+def test_every_rule_has_a_formula_that_is_drawn(browser, address):
+    browser.size(1400, 1000)
+    browser.open(f"{address}/optimizers.html")
+    drawn = browser.ask("""[...document.querySelectorAll(".math-wrapper > math")].map(
+        (m) => [m.closest("section").querySelector("h3").firstChild.textContent,
+                m.getBoundingClientRect().height, m.querySelectorAll("mtr mo").length])""")
+    assert [name for name, *_ in drawn] == list(RULES)
+    assert all(height > 20 and signs >= 3 for _, height, signs in drawn)
+    assert browser.ask("document.querySelectorAll('merror').length") == 0
+
+
 @pytest.mark.parametrize("name", ["index", "threads", "activations", "optimizers", "engine", "njit",
                                   "performance", "api/layers", "api/kernels"])  # fmt: skip
 def test_a_phone_need_not_scroll_sideways(browser, address, name):
