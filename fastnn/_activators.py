@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels
-from ._arrays import check_out
+from ._arrays import check_out, overlaps_itself
+from ._foreign import not_numbers
 from ._threads import get_num_threads
 
 __all__ = ["Activator", "Elementwise"]
@@ -167,7 +168,7 @@ class Elementwise(Activator):
                     type(out) is np.ndarray
                     and out.dtype is x.dtype
                     and out.shape == x.shape
-                    and out.flags.writeable
+                    and (out.flags.carray or (out.flags.writeable and not overlaps_itself(out)))
                 )
             )
         )
@@ -187,8 +188,9 @@ class Elementwise(Activator):
         shape = arrays[0].shape
         same_shapes(names, arrays)
         for target in out:
-            if target is not None:
-                check_out(target, shape, dtype)
+            if target is not None:  # whose mask is NumPy's affair, as that of x
+                whole = np.asarray(target) if isinstance(target, np.ndarray) else target
+                check_out(whole, shape, dtype)
         return run(kernel, arrays, self._numbers[dtype.char], out, shape, dtype)
 
 
@@ -214,10 +216,7 @@ def as_floats(name: str, value: Any) -> npt.NDArray[Any]:
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
     kind, size = found.dtype.kind, found.dtype.itemsize
     if kind not in "fiub" or (kind == "f" and size > 8):
-        raise TypeError(
-            f"{name} must hold real numbers of at most 64 bits, not {found.dtype} "
-            f"(of type {type(value).__name__})"
-        )
+        raise not_numbers(name, value, found, " of at most 64 bits")
     return found if kind == "f" else found.astype(np.float64)
 
 

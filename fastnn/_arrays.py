@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ._foreign import complete, item, not_numbers, shown
+from .kernels.masks import refuse_masked
+
 __all__ = [
     "Array",
     "aligned",
@@ -21,7 +24,9 @@ __all__ = [
     "count",
     "float_dtype",
     "number",
+    "overlaps_itself",
     "plain",
+    "read",
     "weights",
 ]
 
@@ -66,19 +71,24 @@ def convert(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None)
         given = value.dtype
         if given == dtype or (dtype is None and given in _FLOATS and given.isnative):
             return plain(value)
-    try:
-        found = np.asarray(value)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
-    if found.dtype.kind not in "fiub":
-        raise TypeError(
-            f"{name} must hold real numbers, not {found.dtype} (of type {type(value).__name__})"
-        )
+    found = read(name, value)
     if dtype is None:
         single = found.dtype.kind == "f" and found.dtype.itemsize == 4
         dtype = np.dtype(np.float32 if single else np.float64)
     with np.errstate(over="ignore"):  # too large for float32: inf, refused where it matters
         return plain(np.asarray(found, dtype=dtype))
+
+
+def read(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    """`value` as an array of real numbers of any dtype; no masked or missing ones."""
+    given = complete(name, value)
+    try:
+        found = np.asarray(given)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    if found.dtype.kind not in "fiub":
+        raise not_numbers(name, value, found)
+    return found
 
 
 def plain(array: Array) -> Array:
@@ -119,6 +129,33 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
     if not out.flags.writeable:
         raise ValueError("out is read-only, expected an array that can be written to")
+    refuse_masked("out", out)
+    if overlaps_itself(out):
+        raise ValueError(
+            f"out has strides {out.strides}, so that its numbers share memory; expected each in "
+            "a place of its own"
+        )
+
+
+def overlaps_itself(array: npt.NDArray[Any]) -> bool:
+    """Whether two numbers of an array may share memory.
+
+    True too of what no slices and transpositions of an array give, where one axis steps between the
+    numbers of another.
+
+    >>> overlaps_itself(np.broadcast_to(0.0, 3)), overlaps_itself(np.zeros((3, 4))[::-1, ::2].T)
+    (True, False)
+    """
+    if array.flags.c_contiguous or array.size < 2:
+        return False
+    end = array.itemsize
+    for stride, length in sorted(
+        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
+    ):
+        if stride < end:
+            return True
+        end += stride * (length - 1)
+    return False
 
 
 def number(name: str, value: Any, least: float = -math.inf) -> float:
@@ -127,14 +164,17 @@ def number(name: str, value: Any, least: float = -math.inf) -> float:
     >>> number("std", 1, least=0.0)
     1.0
     """
+    # float() reads text, and drops what is imaginary, masked or a unit of time
+    kind = getattr(getattr(value, "dtype", None), "kind", "O")
+    if isinstance(value, (str, bytes, bytearray)) or kind not in "fiubO":
+        raise TypeError(f"{name} must be a number, not {shown(value)}")
+    refuse_masked(name, value)
     try:
         found = float(value)
     except OverflowError:  # an int beyond all floats
         found = math.inf
     except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a number, not {value!r}") from error
-    if isinstance(value, (str, bytes)):  # float() reads them
-        raise TypeError(f"{name} must be a number, not {value!r}")
+        raise TypeError(f"{name} must be a number, not {shown(value)}") from error
     if not math.isfinite(found):
         raise ValueError(f"{name} must be a finite number, not {found!r}")
     if found < least:
@@ -156,8 +196,8 @@ def count(name: str, value: Any, least: int) -> int:
     >>> count("epochs", 3, least=0)
     3
     """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an int, not {value!r}")
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an int, not {shown(value)}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, but is {value}")
     if value >= 2**63:
@@ -171,14 +211,16 @@ def weights(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
     bad = ~(np.isfinite(found) & (found >= 0))
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])
-        shown = ", ".join(map(str, place))
-        item = f"{name}[{shown}]" if place else name
-        raise ValueError(f"{item} is {found[place]}, expected a finite number, at least 0")
+        raise ValueError(
+            f"{item(name, place)} is {found[place]}, expected a finite number, at least 0"
+        )
     return found
 
 
-def as_samples(name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any]) -> Array:
-    """A matrix of one sample a row with `width` features."""
+def as_samples(
+    name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any], labels: bool = False
+) -> Array:
+    """A matrix of one sample a row with `width` features; labels: a vector of them would do."""
     found = convert(name, value, dtype)
     if found.ndim != 2 or found.shape[1] != width:
         hint = ""
@@ -186,5 +228,7 @@ def as_samples(name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any]
             hint = f"; {name}.reshape(-1, 1) makes a column of it"
         elif found.ndim == 1 and found.size == width:
             hint = f"; {name}.reshape(1, -1) makes one sample of it"
+        elif labels and found.ndim == 2 and found.shape[1] == 1:
+            hint = f"; labels go as (rows,): numpy.ravel({name}) makes them of it"
         raise ValueError(f"{name} has shape {found.shape}, expected (rows, {width}){hint}")
     return found

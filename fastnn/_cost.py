@@ -9,12 +9,20 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, as_samples, convert, weights
+from ._arrays import Array, as_samples, convert, read, weights
 from ._loss import Loss, one_hot
 from .kernels import costs, rows
 from .kernels.jit import address
 
-__all__ = ["REDUCTIONS", "CostFunction", "CostKernels", "Reduction", "check_total"]
+__all__ = [
+    "REDUCTIONS",
+    "CostFunction",
+    "CostKernels",
+    "Reduction",
+    "check_total",
+    "cost_of",
+    "delta_of",
+]
 
 Reduction: TypeAlias = Literal["sum", "mean", "none"]
 REDUCTIONS = "sum", "mean", "none"
@@ -41,6 +49,53 @@ def check_total(cost: Any) -> None:
             "cost_function has reduction='none', which gives a cost for each sample; a network "
             "needs 'sum' or 'mean'"
         )
+
+
+def cost_of(cost: Any, logits: Any, t: npt.ArrayLike, name: str = "t") -> float:
+    """The cost of all samples, where one of one's own is handed arrays that fit, as by `fit`."""
+    found = cost(logits, _fitting(cost, logits, t, name))
+    if np.ndim(found):
+        raise TypeError(
+            f"{type(cost).__name__} gave an array of shape {np.shape(found)} as the cost, expected "
+            "one number"
+        )
+    return float(found)
+
+
+def delta_of(cost: Any, logits: Any, t: npt.ArrayLike, name: str = "t") -> Array:
+    """The gradient of the cost by the logits, in their shape."""
+    found = np.asarray(cost.delta(logits, _fitting(cost, logits, t, name)))
+    if found.shape != np.shape(logits):
+        raise ValueError(
+            f"{type(cost).__name__}.delta gave an array of shape {found.shape}, expected that of "
+            f"the outputs, {np.shape(logits)}"
+        )
+    return found
+
+
+def _fitting(cost: Any, logits: Any, t: npt.ArrayLike, name: str) -> npt.ArrayLike:
+    """Targets of these logits, never to be broadcast; costs of the library look themselves."""
+    own = CostFunction
+    known = isinstance(cost, own)
+    if known and type(cost).__call__ is own.__call__ and type(cost).delta is own.delta:
+        return t
+    y = np.asarray(logits)
+    dtype = y.dtype if y.dtype in _DTYPES else np.dtype(np.float64)
+    if known and y.ndim == 2:
+        found: Array = cost.samples_of_targets(name, t, y.shape[1], dtype)
+    else:
+        found = convert(name, t, dtype)
+    columns = cost.targets_for(_features(y)) if known else _features(y)
+    expected = (*y.shape[:-1], columns) if y.ndim else ()
+    if found.shape != expected:
+        hint = ""
+        if found.size == math.prod(expected):
+            hint = f"; numpy.reshape({name}, {expected}) has it"
+        raise ValueError(
+            f"{name} has shape {found.shape}, expected {expected} for outputs of shape {y.shape}"
+            f"{hint}"
+        )
+    return found
 
 
 class CostFunction:
@@ -114,9 +169,10 @@ class CostFunction:
         self, name: str, value: npt.ArrayLike, outputs: int, dtype: np.dtype[Any]
     ) -> Array:
         """Targets of a network's samples as its kernels read them, (rows, columns), checked."""
-        if self.row.form.labels and _probed(name, value).ndim == 1:
-            return one_hot(name, value, outputs, dtype)
-        found = as_samples(name, value, self.targets_for(outputs), dtype)
+        given, labels = read(name, value), self.row.form.labels
+        if labels and given.ndim == 1:
+            return one_hot(name, given, outputs, dtype)
+        found = as_samples(name, given, self.targets_for(outputs), dtype, labels)
         self.row.form.check(name, found)
         return found
 
@@ -183,14 +239,18 @@ class CostFunction:
         outputs, form = _features(x), self.row.form
         columns = self.targets_for(outputs)
         expected = (*x.shape[:-1], columns) if x.ndim else ()
-        if x.ndim and form.labels and _probed("targets", targets).ndim == x.ndim - 1:
-            t = one_hot("targets", targets, outputs, x.dtype)
+        given = read("targets", targets)
+        if x.ndim and form.labels and given.ndim == x.ndim - 1:
+            t = one_hot("targets", given, outputs, x.dtype)
         else:
-            t = convert("targets", targets, x.dtype)
-            form.check("targets", t)
+            t = convert("targets", given, x.dtype)
         if t.shape != expected:
             of = "that of logits, " if expected == x.shape else ""
-            raise ValueError(f"targets have shape {t.shape}, expected {of}{expected}")
+            hint = ""
+            if form.labels and t.shape == (*expected[:-1], 1):
+                hint = f"; labels go as {expected[:-1]}: targets[..., 0]"
+            raise ValueError(f"targets have shape {t.shape}, expected {of}{expected}{hint}")
+        form.check("targets", t)
         w: Array = _ONE[x.dtype]
         if sample_weight is not None:
             w = weights("sample_weight", sample_weight, x.dtype)
@@ -234,15 +294,6 @@ class CostFunction:
         if self.reduction != self.row.reduction:
             given.append(f"reduction={self.reduction!r}")
         return f"{type(self).__name__}({', '.join(given)})"
-
-
-def _probed(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
-    if type(value) is np.ndarray:
-        return value
-    try:
-        return np.asarray(value)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"{name} is not an array of numbers: {error}") from error
 
 
 def _features(x: Array) -> int:

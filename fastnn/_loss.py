@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, convert, count, number, weights
+from ._foreign import item
 from .kernels import costs
 
 __all__ = ["FORMS", "Form", "Loss", "one_hot"]
@@ -46,7 +47,7 @@ class Form:
             bad |= (t != np.floor(t)) & (t == t)
         if bad.any():
             place = tuple(int(k) for k in np.argwhere(bad)[0])
-            raise ValueError(f"{_item(name, place)} is {t[place]}, expected {self.words}")
+            raise ValueError(f"{item(name, place)} is {t[place]}, expected {self.words}")
 
 
 FORMS = {
@@ -56,10 +57,6 @@ FORMS = {
     "counts": Form("a number, at least 0", 0.0),
     "signs": Form("-1 or 1, or 0 for -1", -1.0, 1.0, whole=True),
 }
-
-
-def _item(name: str, place: tuple[int, ...]) -> str:
-    return f"{name}[{', '.join(map(str, place))}]" if place else name
 
 
 def one_hot(name: str, value: npt.ArrayLike, classes: int, dtype: np.dtype[Any]) -> Array:
@@ -74,7 +71,7 @@ def one_hot(name: str, value: npt.ArrayLike, classes: int, dtype: np.dtype[Any])
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])
         raise ValueError(
-            f"{_item(name, place)} is {labels[place]:g}, expected a class, from 0 to {classes - 1}"
+            f"{item(name, place)} is {labels[place]:g}, expected a class, from 0 to {classes - 1}"
         )
     found: Array = np.zeros((*labels.shape, classes), dtype)
     np.put_along_axis(found, labels[..., np.newaxis].astype(np.intp), 1.0, axis=-1)

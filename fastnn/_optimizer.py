@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, aligned, convert, count, float_dtype, number, positive
+from ._foreign import shown
 from ._random import RNG, uniform_source
 from ._rule import CHOICES, Rule
 from ._threads import get_num_threads, together
 from .kernels import optimizers as kernels
 from .kernels import rows, team
 from .kernels.jit import address
+from .kernels.masks import refuse_masked
 from .schedules import Constant, Schedule, as_schedule
 
 __all__ = ["NonFinite", "Optimizer"]
@@ -96,7 +98,7 @@ class Optimizer:
         infinity do: it is an error, or it is left out, and either way nothing changes; or nobody
         looks, and it is taken. Looking costs one more reading of the gradient, which counts where
         that does not fit into the caches.
-    rng : int or numpy Generator, optional
+    rng : int or numpy Generator or RandomState, optional
         Of a rule that draws random numbers.
     **hyper
         The rule's own numbers. The learning rate may be a number, a schedule of
@@ -536,7 +538,7 @@ class Optimizer:
                 expected = (
                     "an array or a list of arrays" if name == "params" else "a list, as params"
                 )
-                raise TypeError(f"{name} must be {expected}, not {value!r}")
+                raise TypeError(f"{name} must be {expected}, not {shown(value)}")
         given = [params] if single else list(params)
         theirs = [grads] if single else list(grads)
         names = ["params" if single else f"params[{k}]" for k in range(len(given))]
@@ -770,6 +772,7 @@ def _check_parameters(name: str, p: Any, dtype: np.dtype[Any] | None) -> None:
         raise TypeError(f"{name} must be an array of float32 or float64, not {kind}")
     if p.dtype != dtype:
         raise TypeError(f"{name} is of {p.dtype}, expected that of params[0], {dtype}")
+    refuse_masked(name, p)
     if not p.flags.writeable:
         raise ValueError(f"{name} is read-only, but it is changed in place")
     if not (p.flags.c_contiguous and p.flags.aligned and p.dtype.isnative):

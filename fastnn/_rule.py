@@ -154,7 +154,10 @@ class Rule:
             "    Every step shrinks parameters by this times the learning rate, beside the rule.",
         ]
         if self.noisy:
-            numbers += ["rng : int or numpy Generator, optional", "    Of the noise."]
+            numbers += [
+                "rng : int or numpy Generator or RandomState, optional",
+                "    Of the noise.",
+            ]
         states = ", ".join(self.states) or "none"
         source = textwrap.wrap(self.reference, 99)
         source = ["References", "----------", *source, ""] if source else []

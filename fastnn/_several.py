@@ -12,6 +12,7 @@ import numpy.typing as npt
 from . import kernels
 from ._activators import PARALLEL, Activator, as_floats, is_lazy, same_shapes
 from ._arrays import check_out, convert, count, number
+from ._foreign import complete, shown
 from ._random import RNG, uniform_source
 from ._threads import get_num_threads
 
@@ -33,31 +34,38 @@ def _rebuilt(name: str, parameters: Mapping[str, Any]) -> Activator:
     return get_act(name, **parameters)
 
 
-class _WithAxis(_WithRow):
-    """What works along an axis."""
+def _axis(value: Any, what: str = "an int") -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"axis must be {what}, not {shown(value)}")
+    return int(value)
 
-    def __init__(self, axis: int = -1) -> None:
-        if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-            raise TypeError(f"axis must be an int, not {axis!r}")
-        self.axis = int(axis)
+
+class AlongAxis(_WithRow):
+    """A function of all numbers along an axis, shifted by the largest, so that nothing overflows.
+
+    `backward` gives the diagonal of the Jacobian, as the articles do; `vjp` is the product with all
+    of it. A NaN, or +∞ for the softmax, makes all results along the axis NaN. Masked and missing
+    values are refused.
+
+    Parameters
+    ----------
+    axis : int, tuple of int or None, default -1
+        Several axes together; None for all.
+
+    """
+
+    def __init__(self, axis: int | tuple[int, ...] | None = -1) -> None:
+        what = "an int, a tuple of ints or None"
+        self.axis: int | tuple[int, ...] | None = None
+        if isinstance(axis, (tuple, list)):
+            self.axis = tuple(_axis(k, what) for k in axis)
+        elif axis is not None:
+            self.axis = _axis(axis, what)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The axis."""
         return {"axis": self.axis}
-
-
-class AlongAxis(_WithAxis):
-    """A function of all numbers along an axis, shifted by the largest, so that nothing overflows.
-
-    `backward` gives the diagonal of the Jacobian, as the articles do; `vjp` is the product with all
-    of it. A NaN, or +∞ for the softmax, makes all results along the axis NaN.
-
-    Parameters
-    ----------
-    axis : int, default -1
-
-    """
 
     def forward(self, x: Any, out: Any = None) -> Any:
         """The activation of x."""
@@ -81,6 +89,7 @@ class AlongAxis(_WithAxis):
 
     def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], out: Any) -> Any:
         kernel = getattr(kernels, self.row.kernel + suffix)
+        given = tuple(map(complete, names, given))
         if any(map(is_lazy, given)):
             return kernel(*given, axis=self.axis)
         arrays = [as_floats(name, value) for name, value in zip(names, given, strict=True)]
@@ -94,10 +103,12 @@ class AlongAxis(_WithAxis):
                 return found[()]
             out[...] = found
             return out
-        if not -len(shape) <= self.axis < len(shape):
-            raise ValueError(f"x has shape {shape}, and so no axis {self.axis}")
+        axes = (self.axis,) if isinstance(self.axis, int) else self.axis or ()
+        for k in axes:
+            if not -len(shape) <= k < len(shape):
+                raise ValueError(f"x has shape {shape}, and so no axis {k}")
         threads = min(get_num_threads(), arrays[0].size // (PARALLEL // 2), shape[0])
-        along_first = self.axis in (0, -len(shape))
+        along_first = self.axis is None or 0 in axes or -len(shape) in axes
         if threads < 2 or along_first or not all(type(a) is np.ndarray for a in arrays):
             return kernel(*arrays, axis=self.axis, out=out)
         target = np.empty(shape, dtype) if out is None else out
@@ -116,7 +127,7 @@ class AlongAxis(_WithAxis):
         return target
 
 
-class GatedUnit(_WithAxis):
+class GatedUnit(_WithRow):
     """The first half of x along an axis, times the sigmoid of the second: the width is halved.
 
     `backward` gives the derivatives of the result by each number of x, in the shape of x.
@@ -127,9 +138,17 @@ class GatedUnit(_WithAxis):
 
     """
 
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = _axis(axis)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The axis."""
+        return {"axis": self.axis}
+
     def forward(self, x: Any, out: Any = None) -> Any:
         """The activation of x, half as wide."""
-        a, b = self._halves(as_floats("x", x))
+        a, b = self._halves(_whole("x", x))
         if out is not None:
             check_out(out, a.shape, a.dtype)
         return kernels.glu(a, b, out)
@@ -140,9 +159,9 @@ class GatedUnit(_WithAxis):
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """The gradient by x, where g is that by the result."""
-        given = as_floats("x", x)
+        given = _whole("x", x)
         half = self._halves(given)[0]
-        slope = as_floats("g", g)
+        slope = _whole("g", g)
         if slope.shape != half.shape:
             raise ValueError(f"g has shape {slope.shape}, expected {half.shape}, half of x's")
         if out is not None:
@@ -160,7 +179,7 @@ class GatedUnit(_WithAxis):
         return self._by_halves(x, out, _nothing, _gate_curvature)
 
     def _by_halves(self, x: Any, out: Any, first: Any, second: Any) -> Any:
-        given = as_floats("x", x)
+        given = _whole("x", x)
         a, b = self._halves(given)
         if out is not None:
             check_out(out, given.shape, given.dtype)
@@ -177,6 +196,11 @@ class GatedUnit(_WithAxis):
             raise ValueError(f"x has shape {x.shape}, expected an even number along {self.axis}")
         middle, before = x.shape[self.axis] // 2, (slice(None),) * (self.axis % x.ndim)
         return x[(*before, slice(middle))], x[(*before, slice(middle, None))]
+
+
+def _whole(name: str, value: Any) -> npt.NDArray[Any]:
+    """Floats, none of them masked: results of several numbers have no place for the mask."""
+    return as_floats(name, complete(name, value))
 
 
 def _nothing(a: Any, b: Any, out: Any) -> None:
@@ -231,7 +255,7 @@ class ParametricReLU(_WithRow):
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """The gradient by x; the one by alpha is left in `dalpha`."""
-        slope, given = as_floats("g", g), as_floats("x", x)
+        slope, given = _whole("g", g), _whole("x", x)
         same_shapes(("g", "x"), [slope, given])
         with np.errstate(all="ignore"):
             below = np.multiply(slope, np.minimum(given, 0.0), dtype=np.float64)
@@ -270,7 +294,7 @@ class Maxout(_WithRow):
         Linear features for each of those.
     wb_width : float
         Weights and biases begin evenly spread from 0 to this.
-    rng : None, int or numpy.random.Generator
+    rng : None, int, numpy.random.Generator or RandomState
         Source of the initial weights; None takes the global ``np.random``.
 
     Attributes
@@ -339,7 +363,7 @@ class Maxout(_WithRow):
         """The gradient by x; those by w and b are left in `dw` and `db`."""
         given = self._samples(x)
         groups, chosen = self._groups(given)
-        slope = as_floats("g", g)
+        slope = convert("g", g, np.dtype(np.float64))
         if slope.shape != groups.shape[:-1]:
             raise ValueError(f"g has shape {slope.shape}, expected {groups.shape[:-1]}")
         delta = np.where(chosen, slope[..., None], 0.0).reshape(*given.shape[:-1], -1)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, aligned
+from ._cost import cost_of, delta_of
 from ._data import Samples
 from ._program import CURVE, Use, is_compiled, model
 from ._threads import get_num_threads, run_together, start_threads
@@ -387,9 +388,9 @@ class LayerTrainer:
         try:
             logits = network._logits(x)
             cost = _weighted_cost(network.cost_function, logits, t, weights)
-            delta = network.cost_function.delta(logits, t)
+            delta = delta_of(network.cost_function, logits, t)
             if weights is not None:
-                delta = np.asarray(delta) * weights[:, np.newaxis]
+                delta = delta * weights[:, np.newaxis]
             complete = self._update(delta, rate, cost)
         finally:
             if not complete:
@@ -437,9 +438,9 @@ def _copies(layers: list[Any]) -> list[tuple[Any, str, Array]]:
 def _weighted_cost(cost: Any, logits: Array, t: Array, weights: Array | None) -> float:
     """A cost of one's own knows no weights: it is asked sample by sample."""
     if weights is None:
-        return float(cost(logits, t))
+        return cost_of(cost, logits, t)
     total = sum(
-        float(w) * float(cost(logits[r : r + 1], t[r : r + 1])) for r, w in enumerate(weights)
+        float(w) * cost_of(cost, logits[r : r + 1], t[r : r + 1]) for r, w in enumerate(weights)
     )
     return total / len(weights) if getattr(cost, "reduction", "sum") == "mean" else total
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, convert
+from ._foreign import item
 from ._names import lookup
 from .kernels import errors as formulas
 
@@ -82,8 +83,7 @@ def _check(name: str, p: Array) -> None:
     bad = (p < -slack) | (p > 1 + slack)
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])
-        item = f"{name}[{', '.join(map(str, place))}]" if place else name
-        raise ValueError(f"{item} is {p[place]}, expected a probability, from 0 to 1")
+        raise ValueError(f"{item(name, place)} is {p[place]}, expected a probability, from 0 to 1")
 
 
 class SquareError(Error):

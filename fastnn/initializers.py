@@ -288,7 +288,7 @@ class Initializer:
         ----------
         shape : (fan_in, fan_out)
             Numbers of inputs and of outputs, at least one each.
-        rng : None, int or numpy.random.Generator
+        rng : None, int, numpy.random.Generator or RandomState
             Source of the random numbers; None takes the global ``np.random``.
 
         Returns

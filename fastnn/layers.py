@@ -62,7 +62,7 @@ class Layer:
         Initial weights instead, see `fastnn.get_init`: ``"he_normal"``, ``"orthogonal"`` …
     dtype : float64 or float32
         Of the weights, and of everything computed with them.
-    rng : None, int or numpy.random.Generator
+    rng : None, int, numpy.random.Generator or RandomState
         Source of the initial weights; None takes the global ``np.random``.
 
     Attributes

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _embedding, _training
 from ._arrays import Array, as_samples, convert
-from ._cost import CostFunction, check_total
+from ._cost import CostFunction, check_total, cost_of, delta_of
 from ._data import finite_samples
 from ._embedding import Predictor
 from ._flat import FlatParameters, check_neighbours
@@ -140,7 +140,7 @@ class NeuralNetwork:
         optimizer : Optimizer or str, optional
             From `fastnn.get_opt`, or the name of one; as in `fit`, the same name again goes on with
             the state of the last.
-        rng : None, int or numpy.random.Generator
+        rng : None, int, numpy.random.Generator or RandomState
             Source of dropout in `train_step`; None takes the global ``np.random``.
 
         Returns
@@ -205,7 +205,7 @@ class NeuralNetwork:
         """Cost of the samples X against the targets t, with the penalties of the layers."""
         check_total(self.cost_function)
         penalties = sum(getattr(layer, "penalty", float)() for layer in self.layers)
-        return float(self.cost_function(self._logits(X), t)) + float(penalties)
+        return cost_of(self.cost_function, self._logits(X), t) + float(penalties)
 
     def fit(
         self,
@@ -259,7 +259,7 @@ class NeuralNetwork:
             See `fastnn.callbacks`.
         verbose : int
             Report every so many epochs; 0 is silent.
-        rng : None, int or numpy.random.Generator
+        rng : None, int, numpy.random.Generator or RandomState
             Source of shuffling and dropout; None takes the global ``np.random``.
         n_threads : int, optional
             Threads that share the work; left out, as many as pay, at most
@@ -336,7 +336,7 @@ class NeuralNetwork:
         theta = self.parameters
         before = theta.copy()
         try:
-            delta = self.cost_function.delta(self._logits(x), t)
+            delta = delta_of(self.cost_function, self._logits(x), t)
             for layer in reversed(self.layers):
                 delta = layer.back_propagation(delta, 1.0)
             return before - theta, np.asarray(delta)
@@ -372,7 +372,7 @@ class NeuralNetwork:
         step = np.zeros_like(x)
         step[:, 0] += eps
         difference = (twin.cost(x + step, target) - twin.cost(x - step, target)) / (2 * eps)
-        delta = twin.cost_function.delta(twin._logits(x), target)
+        delta = delta_of(twin.cost_function, twin._logits(x), target)
         for layer in reversed(twin.layers):
             delta = layer.back_propagation(delta, 0)
         print("===================================")

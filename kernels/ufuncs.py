@@ -13,19 +13,25 @@ A ufunc is made, and its loops compiled or loaded, when its name is first asked 
 x is followed by the activation's parameters, which are broadcast as x is; those with a default may
 be left out, and all may be given by name. float16, float32 and float64 stay; integers become
 floats as for NumPy's own functions: of ``tanh``, or with parameters of ``x * 0.5``. Other arguments
-are those of every ufunc: ``out``, ``dtype``, ``casting`` …
+are those of every ufunc: ``out``, ``dtype``, ``casting`` … Masks of masked arrays are kept.
+
+The softmax family works along ``axis``: an int, the last by default, or several in a tuple, or None
+for all. Arrays with masked values are refused there.
 """
 
 import functools
 import inspect
+import math
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import activations, family
 from .access import ACCESS, copying
 from .embedded import allow, allow_along_axis
 from .jit import address, call, integers, scalar
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
+from .masks import refuse_masked
 from .numpy_api import ufunc
 
 __all__ = ["Kernel", "find", "known"]
@@ -130,7 +136,7 @@ def _made_along_axis(name):
     ]
     signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
     made = ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
-    made = Kernel(made, [], {})  # numba would take NumPy's own to act on each number alone
+    made = AlongAxes(made, [], {})  # numba would take NumPy's own to act on each number alone
     allow_along_axis(made, family.sample(name))
     return made
 
@@ -252,3 +258,48 @@ class Kernel:
 
     def __repr__(self):
         return f"<ufunc {self.__name__!r}>"
+
+
+class AlongAxes(Kernel):
+    """A ufunc of the softmax family: along one axis, along several in a tuple, or None for all."""
+
+    def __call__(self, *args, out=None, axis=-1, **keywords):
+        """The ufunc, which counts every number: masked ones are refused."""
+        if len(args) == self._nin and type(args[0]) is type(args[-1]) is np.ndarray:
+            usual = type(axis) is int and not keywords and type(out) is not tuple
+            if usual and axis == -1:
+                return self.ufunc(*args, out)
+            if usual:
+                return self.ufunc(*args, out, axis=axis)
+        for name, value in zip(("g", "x")[-self._nin :], args, strict=False):
+            refuse_masked(name, value)
+        if out is not None:
+            keywords["out"] = out
+        if axis is None or isinstance(axis, tuple):
+            more = dict(zip(("out",), args[self._nin :], strict=False))
+            return self._over(args[: self._nin], axis, **more, **keywords)
+        if not hasattr(axis, "__index__"):
+            raise TypeError(f"axis must be an int, a tuple of ints or None, not {axis!r}")
+        if axis != -1:
+            keywords["axis"] = axis
+        return self.ufunc(*args, **keywords)
+
+    def _over(self, args, axis, out=None, **keywords):
+        """Along all these axes at once, as if they were one."""
+        arrays = np.broadcast_arrays(*args, subok=True)
+        shape = arrays[0].shape
+        axes = tuple(range(len(shape)))
+        if axis is not None:
+            axes = normalize_axis_tuple(axis, len(shape), "axis")
+        last = tuple(range(-len(axes), 0))
+        moved = [np.moveaxis(a, axes, last) for a in arrays]
+        kept = moved[0].shape
+        split = len(kept) - len(axes)
+        rows = (*kept[:split], math.prod(kept[split:]))
+        found = self.ufunc(*(a.reshape(rows) for a in moved), **keywords)
+        found = np.moveaxis(found.reshape(kept), last, axes)
+        target = out[0] if isinstance(out, tuple) else out
+        if target is None:
+            return found
+        np.copyto(target, found, casting="same_kind")
+        return target
