@@ -121,6 +121,8 @@ def compiled(
     _check(network)
     theta = network.parameters
     opt = None if optimizer is None else resolve(optimizer, network.optimizer)
+    if opt is not None:
+        opt.serve(network.layers)
     grad = None if opt is None else np.zeros_like(theta)
     made = model(network.layers, network.cost_function, theta, Use(embedded=True), opt, grad)
     if opt is not None:

@@ -80,8 +80,10 @@ def _setting(name: str, doc: str) -> Any:
 class Optimizer:
     """A rule with its numbers and, once it has been used, its state.
 
-    Made by `get_opt`. One optimizer belongs to one set of parameters: a second training goes on
-    from its state, `reset` forgets it.
+    Made by `get_opt`. One optimizer serves one set of parameters: a second training of the same
+    network goes on from its state, and another network is refused, of the same size too. `reset`
+    forgets state and network; a copy keeps the state, and goes on with the network that it serves
+    next.
 
     Parameters
     ----------
@@ -120,6 +122,12 @@ class Optimizer:
     A parameter that is infinite or NaN before a step is not looked for: it stays so, and the others
     go on. (`fit` refuses such parameters.)
 
+    A network is known by its layers, whatever cost or memory they have; arrays given to `step` by
+    their shapes alone, since programs often put new arrays in the place of old ones.
+
+    During a training, callbacks may call `reset` and `load_state_dict`: the next epoch goes on from
+    there. A state of another size or dtype is an error at once.
+
     Examples
     --------
     >>> from fastnn import get_opt
@@ -134,8 +142,8 @@ class Optimizer:
     """
 
     __slots__ = (
-        "__weakref__", "_learning_rate", "_models", "_needs_python", "_numbers", "_ready",
-        "_schedule", "_seed", "_settings", "_shapes", "_state", "counter", "rule",
+        "__weakref__", "_learning_rate", "_needs_python", "_numbers", "_ready", "_schedule",
+        "_seed", "_served", "_settings", "_shapes", "_state", "_users", "counter", "rule",
     )  # fmt: skip
 
     weight_decay = _setting(
@@ -178,20 +186,22 @@ class Optimizer:
         self._state: Array = np.empty((0, 0))
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._ready: _Ready | None = None
-        self._models: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._users: weakref.WeakSet[Any] = weakref.WeakSet()  # compiled models and trainings
+        self._served: tuple[Callable[[], Any], ...] = ()  # layers, by weak references
         self._write()
         self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles keep neither the caller's arrays nor compiled models."""
-        names = [name for name in Optimizer.__slots__ if name not in ("__weakref__", "_models")]
+        """Copies and pickles keep neither the caller's arrays nor whom the optimizer serves."""
+        dropped = ("__weakref__", "_served", "_users")
+        names = [name for name in Optimizer.__slots__ if name not in dropped]
         return {**{name: getattr(self, name) for name in names}, "_ready": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """See `__getstate__`."""
         for name, value in state.items():
             setattr(self, name, value)
-        self._models = weakref.WeakSet()
+        self._users, self._served = weakref.WeakSet(), ()
 
     def __copy__(self) -> Optimizer:
         """Its state is its own."""
@@ -218,9 +228,9 @@ class Optimizer:
             self.learning_rate = value
         else:
             checked = self._checked({**self._settings, name: value})
-            if callable(value) and self._models:
+            if callable(value) and self._users:
                 raise TypeError(
-                    f"{name} is a function of Python's, which compiled models cannot call"
+                    f"{name} is a function of Python's, which compiled code cannot call"
                 )
             self._settings = checked
             self._write()
@@ -269,6 +279,12 @@ class Optimizer:
         """Forget the state: the next step is the first, of models in compiled code too."""
         self.counter[0] = 0
         self._forget()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Serve anyone from now on, unless somebody is being served."""
+        if not self._users:
+            self._served = ()
 
     def _forget(self) -> None:
         """Put states and memory to what they begin as."""
@@ -277,6 +293,29 @@ class Optimizer:
         memory = list(self.rule.memory.values())
         self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
         self._shapes, self._ready = (), None
+
+    def serve(self, layers: Sequence[Any]) -> None:
+        """Belong to these layers from now on.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer has taken steps for other layers, or is at work for them.
+
+        """
+        served = self._served
+        if len(served) == len(layers) and all(
+            known() is layer for known, layer in zip(served, layers, strict=True)
+        ):
+            return
+        if served and (self.steps or self._users):
+            did = f"has taken {self.steps} step{'s' * (self.steps != 1)} for"
+            raise ValueError(
+                f"this {self.rule.name} {did if self.steps else 'is at work for'} the layers of "
+                "another network, whose state it has: give each network a new one of get_opt (or a "
+                "copy of this one, which keeps the state), or call its reset()"
+            )
+        self._served = tuple(map(_reference, layers))
 
     def state_for(self, theta: Array, shapes: tuple[tuple[int, ...], ...] = ()) -> Array:
         """The state that belongs to this vector of parameters, made if there is none yet.
@@ -298,15 +337,15 @@ class Optimizer:
         if not names:  # there is nothing to remember
             return np.empty(shape, dtype)
         fits = self._state.shape == shape and self._state.dtype == dtype
-        free = not self.steps and not self._models
+        free = not self.steps and not self._users
         if free and not fits:
             self._state = aligned(shape[0] * shape[1], dtype).reshape(shape)
             self._forget()
         elif not fits or (self._shapes and not free and self._shapes != shapes):
             before = self._shapes or ((self._state.shape[1],),)
             used, reset = "has been used", ", or its reset()"
-            if self._models:
-                used, reset = "belongs to a compiled model", ""
+            if self._users:
+                used, reset = "is at work", ""
             raise ValueError(
                 f"this {self.rule.name} {used} with {self._state.shape[1]} parameters of "
                 f"{self._state.dtype}{_listed(before)}, but there are {size} of {dtype}"
@@ -315,9 +354,18 @@ class Optimizer:
         self._shapes = shapes
         return self._state
 
-    def bind(self, owner: Any) -> None:
-        """As long as this lives, which compiled code runs with the state, the state stays."""
-        self._models.add(owner)
+    def bind(self, user: Any) -> None:
+        """Until it is released or gone, this runs with the state, which stays in its place."""
+        self._users.add(user)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a compiled model or a training runs with the state."""
+        return bool(self._users)
+
+    def release(self, user: Any) -> None:
+        """See `bind`."""
+        self._users.discard(user)
 
     def numbers(self) -> npt.NDArray[np.float64]:
         """What the kernel reads, see the places in ``kernels/optimizers.py``; always one array."""
@@ -672,7 +720,16 @@ class Optimizer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Go on from what `state_dict` gave; of any network whose parameters are as many.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no such state, or that of another rule; and, for an optimizer at work in a
+            compiled model or, by a callback, in a training, of another size or dtype. Nothing has
+            changed then.
+
+        """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be what state_dict() gave, not {state!r}")
         state = {  # NumPy's archives have arrays only
@@ -702,19 +759,21 @@ class Optimizer:
         ]
         seed = count("seed", state["seed"], least=0) if self.rule.noisy else 0
         stacked: Array = np.stack(list(found.values())) if found else np.empty((0, 0))
-        if self._state.shape == stacked.shape and self._state.dtype == stacked.dtype:
-            self._state[...] = stacked
-        elif self._models and self.rule.states:
+        fits = self._state.shape == stacked.shape and self._state.dtype == stacked.dtype
+        if found and not fits and self._users:
             raise ValueError(
-                f"this {self.rule.name} belongs to a compiled model with {self._state.shape[1]} "
-                f"parameters of {self._state.dtype}, but the state is that of "
-                f"{stacked.shape[1]} of {stacked.dtype}"
+                f"this {self.rule.name} is at work with {self._state.shape[1]} parameters of "
+                f"{self._state.dtype}, but the state is that of {stacked.shape[1]} of "
+                f"{stacked.dtype}"
             )
-        else:
+        self._seed, self.counter[0] = seed, steps
+        self._forget()  # which is all, for a state of before the first step
+        self._leave()
+        if fits:
+            self._state[...] = stacked
+        elif found:
             self._state = stacked
         self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
-        self._seed, self.counter[0] = seed, steps
-        self._shapes, self._ready = (), None
         self._write()
 
     def __repr__(self) -> str:
@@ -729,6 +788,14 @@ class Optimizer:
             numbers["on_nonfinite"] = self.on_nonfinite
         inside = ", ".join(f"{key}={value!r}" for key, value in numbers.items())
         return f"{self.rule.name}({inside})"
+
+
+def _reference(layer: Any) -> Callable[[], Any]:
+    """A weak reference, if the layer can have one."""
+    try:
+        return weakref.ref(layer)
+    except TypeError:  # a class of the caller's with __slots__
+        return lambda: layer
 
 
 def _alike(names: tuple[str, ...], values: tuple[Any, ...]) -> list[Array]:

@@ -339,6 +339,8 @@ class LayerTrainer:
     def __init__(self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer) -> None:
         self.network, self.samples, self.optimizer = network, samples, optimizer
         _check_own_layers(network.layers, optimizer)
+        if not optimizer.is_plain:
+            optimizer.state_for(network.parameters)
         if all(isinstance(layer, Layer) for layer in network.layers):
             check_parameters(network.parameters)
         order = np.arange(samples.rows) if samples.shuffled else None

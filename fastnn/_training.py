@@ -63,11 +63,11 @@ def fit(
             raise ValueError(f"batch_size is {batch}, but {_lbfgs.NAME} takes all {rows} samples")
         return _minimize(_lbfgs.Objective(network, x, targets, weights), network, epochs, hooks,
                          validation)  # fmt: skip
-    opt, schedule = optimizer_for(network, learning_rate, optimizer)
+    opt, given = optimizer_for(network, learning_rate, optimizer)
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
-    rate = _rate(schedule, opt.steps) if epochs else math.nan
+    rate = _rate(_schedule(opt, given), opt.steps) if epochs else math.nan
     trainer = trainer_for(network, samples, opt, epochs, threads)
     if optimizer is not None:
         network.optimizer = opt
@@ -79,7 +79,7 @@ def fit(
         optimizer=opt,
         learning_rate=rate,
     )
-    _run(run, trainer, schedule, hooks, validation)
+    _run(run, trainer, given, hooks, validation)
     return run.history
 
 
@@ -89,8 +89,8 @@ def _seed(rng: RNG) -> int:
 
 def optimizer_for(
     network: NeuralNetwork, learning_rate: Any, optimizer: Optimizer | str | None
-) -> tuple[Optimizer, Schedule]:
-    """The optimizer that `fit` uses, and its learning rates.
+) -> tuple[Optimizer, Schedule | None]:
+    """The optimizer that `fit` uses, and the learning rates that it takes instead of its own.
 
     A learning rate alone is gradient descent, as in the article; neither goes on with the optimizer
     of the last `fit`; the same name again goes on with its state.
@@ -98,35 +98,53 @@ def optimizer_for(
     last = network.optimizer
     if optimizer is not None:
         found = resolve(optimizer, last)
-    elif learning_rate is None and last is None:
-        raise TypeError("fit needs a learning_rate or an optimizer")
+    elif learning_rate is not None:
+        return _descent(network, learning_rate), None
+    elif last is not None:
+        found = last
     else:
-        found = last if learning_rate is None and last is not None else _descent(network)
-    return found, found.schedule if learning_rate is None else as_schedule(learning_rate)
+        raise TypeError("fit needs a learning_rate or an optimizer")
+    found.serve(network.layers)
+    return found, None if learning_rate is None else as_schedule(learning_rate)
 
 
-def _descent(network: NeuralNetwork) -> Optimizer:
-    """Plain gradient descent, which begins anew with every `fit`."""
-    if network._trainer is not None and network._trainer[1].busy:  # called by a callback
-        return get_opt("SGD")
-    if network._plain_descent is None:
-        network._plain_descent = get_opt("SGD")
-    network._plain_descent.counter[0] = 0
-    return network._plain_descent
+def _descent(network: NeuralNetwork, rate: Any) -> Optimizer:
+    """Plain gradient descent, which begins anew with every `fit`, but for the schedule of the last.
+
+    A schedule, or a function, goes on where it was if it is the very object: so one `fit` a step
+    runs through it.
+    """
+    found = network._plain_descent
+    if found is None or found.is_at_work:  # in the call of `fit` whose callback calls it
+        found = get_opt("SGD")
+        if network._plain_descent is None:
+            network._plain_descent = found
+    if found.learning_rate is not rate:
+        as_schedule(rate)  # an error calls it what `fit` does
+        found.learning_rate, found.counter[0] = rate, 0
+    elif isinstance(found.schedule, Constant):
+        found.counter[0] = 0
+    return found
 
 
 def _run(
     run: Run,
     trainer: Trainer,
-    schedule: Schedule,
+    given: Schedule | None,
     hooks: list[Callback],
     validation: tuple[Array, Array, Array] | None,
 ) -> None:
-    """Drive trainer and callbacks from the first epoch to the last."""
+    """Drive trainer and callbacks from the first epoch to the last.
+
+    given: learning rates that come before the optimizer's, which callbacks may change.
+    """
+    opt = run.optimizer
+    opt.bind(trainer)
     try:
         for hook in hooks:
             hook.on_begin(run)
         while run.epoch < run.epochs and not run.stopping:
+            schedule = _schedule(opt, given)
             epochs = _epochs_until_due(run, hooks, schedule, validation is not None)
             rates = _rates(run, schedule, epochs)
             costs, seconds, error = trainer.train(epochs, rates)
@@ -139,12 +157,13 @@ def _run(
                     raise error
                 break
             if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
-                run._learning_rate = _rate(schedule, run.optimizer.steps)
+                run._learning_rate = _rate(_schedule(opt, given), opt.steps)
             for hook in hooks:
                 if run.epoch % hook.every == 0 or run.epoch == run.epochs:
                     hook.on_epoch(run)
     finally:
         trainer.close()
+        opt.release(trainer)
         _end(hooks, run)
 
 
@@ -215,6 +234,10 @@ def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, valid
     if not (run._learning_rate_set or isinstance(schedule, Constant)):
         epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
     return epochs
+
+
+def _schedule(optimizer: Optimizer, given: Schedule | None) -> Schedule:
+    return optimizer.schedule if given is None else given
 
 
 def _shown(rates: Array, run: Run, epochs: int) -> Array:

@@ -236,10 +236,13 @@ class NeuralNetwork:
             Targets; as many columns as the cost asks for. Of `SoftmaxCrossEntropy` also labels,
             (rows,).
         learning_rate : float, schedule or callable of the step, optional
-            Alone: plain gradient descent. With an optimizer: instead of its own.
+            Alone: plain gradient descent; the same schedule object, given again, goes on where it
+            was, so that one call a step runs through it, while another begins at its step 0. With
+            an optimizer: instead of its own.
         optimizer : Optimizer or str, optional
             From `fastnn.get_opt`, or the name of one. It keeps its state from one `fit` to the
-            next; without optimizer and learning rate the last one goes on. "L-BFGS" minimizes the
+            next, and is refused by other networks; without optimizer and learning rate the last
+            one goes on. "L-BFGS" minimizes the
             cost of all samples by SciPy's method of that name, an epoch being an iteration, and
             ends sooner where that finds nothing lower; on one thread, and without dropout.
         epochs : int

@@ -1,6 +1,7 @@
 """Learning rates as functions of the step.
 
-A step is one update of the weights; the first of a training is step 0. A schedule takes one step
+A step is one update of the weights; the first of an optimizer is step 0, and of a call of `fit`
+with a schedule instead of an optimizer, the first with this very object. A schedule takes one step
 and gives a float, or an integer array of steps and gives an array of float64, of equal numbers.
 
 >>> schedule = WarmUp(2, then=StepDecay(0.8, every=3))

@@ -14,7 +14,7 @@ import fastnn
 from fastnn import get_opt
 from fastnn.optimizers import RULES
 from fastnn.reference import ReferenceNetwork
-from fastnn.schedules import InverseTime
+from fastnn.schedules import Cosine, InverseTime
 
 SIZES, COST, ROWS = (3, 6, 2), "SumSquaresError", 24
 X, T = data(SIZES, COST, ROWS)
@@ -122,12 +122,43 @@ def test_a_schedule_goes_on_too(rule, compiled):
     assert np.array_equal(nn.parameters, whole)
 
 
-def test_a_learning_rate_alone_is_descent_from_the_first_step():
-    nn, twin = net(), net()
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("wrapped", [lambda schedule: schedule, lambda schedule: schedule.__call__])
+def test_the_same_schedule_goes_on_from_call_to_call(wrapped, compiled):
+    """As in the article, where every call of `fit` is one step."""
+    nn, twin = net(compiled=compiled), net(compiled=compiled)
     schedule = InverseTime(0.01, 0.5)
-    for _ in range(2):
-        history = nn.fit(X, T, schedule, epochs=3)
-        assert np.array_equal(history.learning_rate, schedule(np.arange(3)))
+    given, rates = wrapped(schedule), []
+    for _ in range(6):
+        rates += nn.fit(X, T, given).learning_rate.tolist()
+    assert rates == schedule(np.arange(6)).tolist()
+    twin.fit(X, T, given, epochs=6)  # of its own count
+    assert np.array_equal(nn.parameters, twin.parameters)
+    nn.layers[1] = net(compiled=compiled).layers[1]
+    assert nn.fit(X, T, given).learning_rate == schedule(6)
+
+
+def test_another_schedule_or_a_number_begins_anew():
+    nn = net()
+    first, second = InverseTime(0.01, 0.5), InverseTime(0.01, 0.5)
+    for given, step in [(first, 0), (first, 1), (second, 0), (second, 1), (first, 0), (0.01, 0)]:
+        assert nn.fit(X, T, given).learning_rate == first(step)
+    assert nn.fit(X, T, first).learning_rate == first(0)
+    with pytest.raises(TypeError, match="learning_rate must be a number, a schedule or a function"):
+        nn.fit(X, T, "fast")
+    assert nn.fit(X, T, first).learning_rate == first(1)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_fit_in_a_callback_leaves_the_schedule_alone(compiled):
+    nn, schedule = net(compiled=compiled), InverseTime(0.01, 0.5)
+    history = nn.fit(X, T, schedule, epochs=4, callbacks=lambda run: nn.fit(X, T, schedule))
+    assert history.learning_rate.tolist() == schedule(np.arange(4)).tolist()
+
+
+def test_a_learning_rate_alone_leaves_the_optimizer_alone():
+    nn, twin = net(), net()
+    nn.fit(X, T, 0.01)
     assert nn.optimizer is None
     with pytest.raises(TypeError, match="fit needs a learning_rate or an optimizer"):
         nn.fit(X, T)
@@ -191,7 +222,7 @@ def test_an_optimizer_refuses_other_parameters(change):
     if change == "size":
         other = network((3, 5, 2), ["tanh", "identity"], COST)
     before = other.parameters.copy()
-    with pytest.raises(ValueError, match=r"has been used with 38 parameters of float64"):
+    with pytest.raises(ValueError, match="this Adam has taken 2 steps for the layers"):
         other.fit(X, T, optimizer=optimizer)
     assert np.array_equal(other.parameters, before)
     assert other.optimizer is None
@@ -238,3 +269,152 @@ def test_penalties_and_dropout_may_change_between_trainings(changed):
         each.fit(X, T, 0.01, rng=0)
     assert np.array_equal(nn.parameters, twin.parameters)
     assert not np.array_equal(nn.parameters, plain.parameters)
+
+
+# --- One optimizer serves one set of parameters -----------------------------------------------
+
+
+OTHERS = pytest.mark.parametrize("rule", ["SGD", "Adam", "Eve"])
+
+
+@OTHERS
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_optimizer_that_has_served_a_network_refuses_another_of_its_size(rule, compiled):
+    optimizer, first, second = made(rule), net(compiled=compiled), net(compiled=compiled)
+    first.fit(X, T, optimizer=optimizer, epochs=2)
+    before = second.parameters.copy()
+    with pytest.raises(ValueError, match=rf"this {rule} has taken 2 steps .* get_opt .*reset\(\)"):
+        second.fit(X, T, optimizer=optimizer)
+    assert np.array_equal(second.parameters, before)
+    assert second.optimizer is None
+    first.fit(X, T, optimizer=optimizer)
+    assert optimizer.steps == 3
+    optimizer.reset()
+    second.fit(X, T, optimizer=optimizer, epochs=2)
+    assert np.array_equal(second.parameters, expected(2, made(rule), compiled=compiled))
+
+
+def test_folds_with_one_optimizer_and_a_schedule_do_not_go_on_silently():
+    optimizer = get_opt("Adam", alpha=Cosine(0.05, 20))
+    net().fit(X, T, optimizer=optimizer, epochs=20)  # that network is gone now
+    with pytest.raises(ValueError, match="has taken 20 steps"):
+        net().fit(X, T, optimizer=optimizer, epochs=20)
+
+
+def test_a_compiled_model_s_optimizer_refuses_another_network():
+    nn, optimizer = net(), get_opt("Adam")
+    model = nn.compiled(optimizer)
+    for use in (lambda: net().compiled(optimizer), lambda: net().fit(X, T, optimizer=optimizer)):
+        with pytest.raises(ValueError, match="this Adam is at work for the layers of another"):
+            use()
+    nn.fit(X, T, optimizer=optimizer)
+    del model
+    with pytest.raises(ValueError, match="this Adam has taken 1 step "):
+        net().compiled(optimizer)
+
+
+def test_parameters_stay_the_same_set_wherever_they_lie():
+    nn, optimizer = net(), get_opt("Adam")
+    nn.fit(X, T, optimizer=optimizer)
+    nn.layers[0].w = nn.layers[0].w.copy()  # gathered anew
+    nn.fit(X, T, optimizer=optimizer)
+    twin = fastnn.NeuralNetwork(nn.layers, fastnn.SumSquaresError())  # another cost, say
+    twin.fit(X, T, optimizer=optimizer)
+    optimizer.step(nn.parameters, np.zeros(38))
+    nn.fit(X, T, optimizer=optimizer)
+    assert optimizer.steps == 5
+    assert np.array_equal(nn.parameters, twin.parameters)
+
+
+def test_a_replaced_layer_is_another_set_of_parameters():
+    nn = net()
+    nn.fit(X, T, optimizer="Adam")
+    nn.layers[1] = net().layers[1]
+    with pytest.raises(ValueError, match="this Adam has taken 1 step "):
+        nn.fit(X, T)
+    nn.fit(X, T, optimizer=get_opt("Adam"))
+    assert nn.optimizer.steps == 1
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))]
+)
+def test_a_copy_of_an_optimizer_goes_on_with_whom_it_serves_next(duplicate):
+    nn, optimizer = net(), get_opt("Adam")
+    nn.fit(X, T, optimizer=optimizer, epochs=5)
+    other, third = net(), net()
+    other.parameters = nn.parameters
+    twin = duplicate(optimizer)
+    other.fit(X, T, optimizer=twin, epochs=5)
+    assert np.array_equal(other.parameters, expected(10, get_opt("Adam")))
+    with pytest.raises(ValueError, match="this Adam has taken 10 steps"):
+        third.fit(X, T, optimizer=twin)
+
+
+# --- Callbacks that change the optimizer ------------------------------------------------------
+
+
+def other_state(size, steps=3):
+    found = get_opt("Adam")
+    for _ in range(steps):
+        found.step(np.zeros(size), np.ones(size))
+    return found.state_dict()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_state_of_another_size_is_refused_in_the_callback(compiled):
+    nn, twin, optimizer = net(compiled=compiled), net(compiled=compiled), get_opt("Adam")
+    seen = []
+
+    def change(run):
+        for state in (other_state(7), {**other_state(38), "dtype": "float32"}):
+            with pytest.raises(ValueError, match="is at work with 38 parameters of float64, but"):
+                run.optimizer.load_state_dict(state)
+        with pytest.raises(ValueError, match="38 parameters"):
+            run.optimizer.step(np.zeros(7), np.ones(7))
+        seen.append(run.optimizer.steps)
+
+    nn.fit(X, T, optimizer=optimizer, epochs=4, callbacks=change)
+    twin.fit(X, T, optimizer="Adam", epochs=4)
+    assert seen == [1, 2, 3, 4]
+    assert np.array_equal(nn.parameters, twin.parameters)
+    optimizer.load_state_dict(other_state(7))  # it is at work no longer
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("way", ["state", "empty", "reset"])
+def test_a_state_that_fits_and_reset_are_obeyed_in_the_callback(way, compiled):
+    schedule = InverseTime(0.01, 0.5)
+    nn, twin = net(compiled=compiled), net(compiled=compiled)
+    optimizer = get_opt("Adam", alpha=schedule)
+
+    def change(run):
+        if run.epoch == 3:
+            if way == "reset":
+                run.optimizer.reset()
+            else:
+                run.optimizer.load_state_dict(other_state(38, 5 if way == "state" else 0))
+
+    history = nn.fit(X, T, optimizer=optimizer, epochs=6, callbacks=change)
+    twin.fit(X, T, optimizer=get_opt("Adam", alpha=schedule), epochs=3)
+    after = get_opt("Adam", alpha=schedule)
+    if way == "state":
+        after.load_state_dict(other_state(38, 5))
+    rates = twin.fit(X, T, optimizer=after, epochs=3).learning_rate
+    assert np.array_equal(nn.parameters, twin.parameters)
+    assert np.array_equal(history.learning_rate[3:], rates)
+    assert optimizer.steps == after.steps
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_learning_rate_that_a_callback_gives_the_optimizer_counts(compiled):
+    nn = net(compiled=compiled)
+
+    def change(run):
+        if run.epoch == 2:
+            run.optimizer.learning_rate = 0.002
+
+    history = nn.fit(X, T, optimizer=get_opt("Adam"), epochs=4, callbacks=change)
+    assert history.learning_rate.tolist() == [0.001, 0.001, 0.002, 0.002]
+    history = nn.fit(X, T, 0.01, optimizer=nn.optimizer, epochs=4, callbacks=change)
+    assert history.learning_rate.tolist() == [0.01] * 4  # that of the call comes first

@@ -313,7 +313,7 @@ def test_a_compiled_model_keeps_its_optimizer():
     X, T = data((2, 3), "SumSquaresError", 4)
     nn, opt = network((2, 3), ["tanh"], "SumSquaresError"), get_opt("Adam")
     model = nn.compiled(opt)
-    message = "belongs to a compiled model with 9 parameters of float64"
+    message = "is at work with 9 parameters of float64"
     for params in (np.ones(5), np.ones(9, "f4"), [np.ones(4), np.ones(5)]):
         with pytest.raises(ValueError, match=message):
             opt.step(params, copy.deepcopy(params))
