@@ -61,8 +61,7 @@ def fit(
             raise TypeError(f"{_lbfgs.NAME} finds the length of its steps: give no learning_rate")
         if batch < rows:
             raise ValueError(f"batch_size is {batch}, but {_lbfgs.NAME} takes all {rows} samples")
-        return _minimize(_lbfgs.Objective(network, x, targets, weights), network, epochs, hooks,
-                         validation)  # fmt: skip
+        return _minimize(network, (x, targets, weights), epochs, hooks, validation)
     opt, given = optimizer_for(network, learning_rate, optimizer)
     shuffled = bool(shuffle) and batch < rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
@@ -78,6 +77,7 @@ def fit(
         steps_per_epoch=-(-rows // batch),
         optimizer=opt,
         learning_rate=rate,
+        training_cost=lambda: trainer.evaluate(x, targets, weights),
     )
     _run(run, trainer, given, hooks, validation)
     return run.history
@@ -168,13 +168,14 @@ def _run(
 
 
 def _minimize(
-    objective: _lbfgs.Objective,
     network: NeuralNetwork,
+    data: tuple[Array, Array, Array],
     epochs: int,
     hooks: list[Callback],
     validation: tuple[Array, Array, Array] | None,
 ) -> History:
     """What `_run` is for a method that does not go by single steps: an epoch is an iteration."""
+    objective = _lbfgs.Objective(network, *data)
     run = Run(
         network,
         History(),
@@ -182,6 +183,7 @@ def _minimize(
         steps_per_epoch=1,
         optimizer=_lbfgs.NAME,
         learning_rate=1.0,  # of the gradient times the estimated curvature
+        training_cost=lambda: network._evaluate(*data),
     )
     clock = time.perf_counter()
 

@@ -63,6 +63,8 @@ class Run:
         What turns gradients into steps.
     learning_rate : float
         Of the first epoch.
+    training_cost : callable, optional
+        What `training_cost` calls.
 
     Attributes
     ----------
@@ -82,6 +84,7 @@ class Run:
         steps_per_epoch: int,
         optimizer: Any,
         learning_rate: float,
+        training_cost: Callable[[], float] | None = None,
     ) -> None:
         self.network = network
         self.history = history
@@ -92,11 +95,22 @@ class Run:
         self._learning_rate = learning_rate
         self._learning_rate_set = False
         self._stopping = False
+        self._training_cost = training_cost
 
     @property
     def cost(self) -> float | None:
         """Cost of the last epoch; None before the first."""
         return _last(self.history.cost)
+
+    def training_cost(self) -> float:
+        """Cost of all training data at the parameters as they are now, without dropout.
+
+        `cost` is that of the epoch's batches, each before its step. This takes one more pass over
+        the data, forward only.
+        """
+        if self._training_cost is None:
+            raise ValueError("this Run knows no training data")
+        return self._training_cost()
 
     @property
     def validation_cost(self) -> float | None:
@@ -256,8 +270,10 @@ class _Function(Callback):
 class EarlyStopping(Callback):
     """End the training when the cost has not improved for a while, and go back to the best.
 
-    The cost of an epoch is that of its batches, each before its step; so the parameters after the
-    epoch are one step ahead of it. The validation cost is theirs exactly: better give that.
+    What is compared is the cost of the parameters as they are after the epoch. Of the training data
+    that is `Run.training_cost`, one more pass over them after every epoch (about a third of what
+    the epoch took on one thread), since the history's cost is that of the batches before their
+    steps. The validation cost is known already, and tells more: better give that.
 
     Parameters
     ----------
@@ -273,7 +289,8 @@ class EarlyStopping(Callback):
     Attributes
     ----------
     best : float
-        The least monitored cost, infinite before the first epoch.
+        The least monitored cost, infinite before the first epoch: that of the parameters which
+        `restore_best` brings back.
     best_epoch : int
         Complete epochs at that time, 0 before the first.
 
@@ -351,7 +368,8 @@ class Checkpoint(Callback):
     best_only : bool
         Whether to write only if the monitored cost is the least so far in this training.
     monitor : "cost", "validation_cost" or None
-        For `best_only`. None takes the validation cost if there is one, else the cost.
+        For `best_only`. None takes the validation cost if there is one, else the cost. As with
+        `EarlyStopping`, it is that of the parameters after the epoch; the file then holds it.
 
     Examples
     --------
@@ -380,15 +398,15 @@ class Checkpoint(Callback):
     def on_epoch(self, run: Run) -> None:
         """Write a file, if it is time to."""
         if self.best_only:
-            _, value = _monitored(self, self.monitor, run)
+            name, value = _monitored(self, self.monitor, run)
             if not value < self._best:
                 return
-            self._write(run)
+            self._write(run, run.history.cost[-1:] if name != "cost" else np.array([value]))
             self._best = value
         else:
-            self._write(run)
+            self._write(run, run.history.cost[-1:])
 
-    def _write(self, run: Run) -> None:
+    def _write(self, run: Run, cost: Array) -> None:
         path = _at_epoch(self.path, run.epoch)
         folder = os.path.dirname(path) or "."
         os.makedirs(folder, exist_ok=True)
@@ -400,7 +418,7 @@ class Checkpoint(Callback):
                     file,
                     parameters=run.network.parameters,
                     epoch=np.int64(run.epoch),
-                    cost=run.history.cost[-1:],
+                    cost=cost,
                     validation_cost=run.history.validation_cost[-1:],
                 )
             os.replace(temporary, path)
@@ -624,11 +642,11 @@ def _monitor(value: Any) -> Monitor | None:
 
 
 def _monitored(callback: Callback, monitor: Monitor | None, run: Run) -> tuple[Monitor, float]:
-    """Name and value of the cost to look at."""
+    """Name and value of the cost to look at, which is that of the parameters as they are."""
     validation = run.validation_cost
     if monitor is None:
         monitor = "cost" if validation is None else "validation_cost"
-    value = run.cost if monitor == "cost" else validation
+    value = run.training_cost() if monitor == "cost" else validation
     if value is None:
         raise ValueError(f"{callback!r} needs validation data, but the training has none")
     return monitor, value

@@ -13,6 +13,7 @@ import sys
 import numpy as np
 import pytest
 
+from fastnn import LinearLayer, NeuralNetwork, SumSquaresError, TanhLayer, get_opt
 from fastnn import callbacks as module
 from fastnn.callbacks import (
     Callback,
@@ -47,6 +48,7 @@ def fit(costs, callbacks=None, *, validation=None, network=None, epochs=None, er
         steps_per_epoch=4,
         optimizer="SGD",
         learning_rate=0.5,
+        training_cost=lambda: costs[run.epoch - 1],
     )
     try:
         for hook in hooks:
@@ -587,6 +589,81 @@ def test_early_stopping_counts_epochs_whatever_every_is():
     run = fit([1.0] + [2.0] * 9, stopper)
     assert len(run.history) == 6
     assert stopper.best_epoch == 2  # the first it has seen
+
+
+def trained(optimizer, callback, own=False, **options):
+    """A network and its data, after a training that goes up and down."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3))
+    t = np.sin(x.sum(axis=1, keepdims=True))
+    layers = [TanhLayer(3, 5, rng=1, l2=0.0 if own else 0.01), LinearLayer(5, 1, rng=2)]
+    if own:
+        layers[1].__class__ = OwnLinear
+    nn = NeuralNetwork(layers, SumSquaresError(reduction="mean"))
+    weights = None if own else rng.uniform(0.5, 1.5, 40)
+    history = nn.fit(
+        x, t, optimizer=optimizer, callbacks=callback, rng=3, sample_weight=weights, **options
+    )
+    return nn, history, (x, t, weights)
+
+
+class OwnLinear(LinearLayer):
+    """Goes a way of its own, so its network trains layer by layer."""
+
+    def forward_propagation(self, X):
+        return super().forward_propagation(X)
+
+
+def cost_of(nn, data):
+    x, t, weights = data
+    factors = 1.0 if weights is None else weights[:, np.newaxis]
+    each = 0.5 * factors * (nn.predict(x) - t) ** 2
+    return each.sum() / len(x) + nn.layers[0].penalty()
+
+
+TRAININGS = pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": get_opt("SGD", eta=1.5), "epochs": 30},
+        {"optimizer": get_opt("SGD", eta=1.5), "epochs": 30, "own": True},
+        {"optimizer": get_opt("Adam", alpha=0.3), "epochs": 30, "batch_size": 7},
+        {"optimizer": "L-BFGS", "epochs": 30},
+    ],
+    ids=["full batch", "own layer", "mini-batches", "L-BFGS"],
+)
+
+
+@TRAININGS
+def test_best_cost_is_that_of_the_parameters_restored(options):
+    costs, stopper = [], EarlyStopping(patience=30)
+    options = {**options, "optimizer": copy.copy(options["optimizer"])}
+
+    def note(run):
+        costs.append(run.training_cost())
+
+    nn, history, data = trained(callback=[note, stopper], **options)
+    assert cost_of(nn, data) == pytest.approx(stopper.best, rel=1e-12)
+    assert stopper.best == min(costs)
+    assert stopper.best_epoch == 1 + int(np.argmin(costs))
+    if options["optimizer"] != "L-BFGS" and "batch_size" not in options:
+        assert history.cost[1:] == pytest.approx(costs[:-1], rel=1e-12)  # one step behind
+
+
+@TRAININGS
+def test_best_checkpoint_holds_the_parameters_of_its_cost(options, tmp_path):
+    options = {**options, "optimizer": copy.copy(options["optimizer"])}
+    checkpoint = Checkpoint(tmp_path / "best", best_only=True)
+    nn, _, data = trained(callback=checkpoint, **options)
+    last = cost_of(nn, data)
+    found = Checkpoint.restore(tmp_path / "best", nn)
+    assert cost_of(nn, data) == pytest.approx(found["cost"], rel=1e-12)
+    assert found["cost"] <= last * (1 + 1e-12)
+
+
+def test_a_run_of_its_own_knows_no_training_data():
+    run = Run(Network(), History(), epochs=1, steps_per_epoch=1, optimizer=None, learning_rate=1.0)
+    with pytest.raises(ValueError, match="knows no training data"):
+        run.training_cost()
 
 
 # --- Checkpoint ------------------------------------------------------------------------------
