@@ -10,6 +10,7 @@ made from `Callback`, can also act before the first epoch, after the last and on
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -26,6 +27,7 @@ from .history import History, duration
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
+    from .optimizers import Optimizer
 
 __all__ = [
     "Callback",
@@ -41,6 +43,7 @@ __all__ = [
 
 Monitor: TypeAlias = Literal["cost", "validation_cost"]
 
+_OF_STATE = "optimizer."  # before the names of an optimizer's state in an archive
 _UPDATES = 100  # of a progress display, at most
 _EPOCH_FIELD = re.compile(r"\{epoch(?::([^{}]*))?\}")
 
@@ -351,11 +354,12 @@ class EarlyStopping(Callback):
 
 
 class Checkpoint(Callback):
-    """Write the parameters to a file as the training goes.
+    """Write the parameters and the optimizer's state to a file as the training goes.
 
     A file is complete or not there at all: it is written beside its place and then moved there.
-    It is an .npz archive of ``parameters``, ``epoch``, ``cost`` and ``validation_cost``, the last
-    one empty without validation data.
+    It is an .npz archive of arrays, without pickles; see `load`. A training of all samples at once
+    that goes on from it is the one that was never interrupted, to the last bit; with mini-batches,
+    if every call of `fit` is given its own `rng`.
 
     Parameters
     ----------
@@ -375,6 +379,11 @@ class Checkpoint(Callback):
     --------
     >>> Checkpoint("digits-{epoch:04d}.npz", every=100)
     Checkpoint(path='digits-{epoch:04d}.npz', every=100, best_only=False, monitor=None)
+
+    In another process, with the same network and optimizer made anew::
+
+        found = Checkpoint.restore("digits-0300.npz", nn, optimizer)
+        nn.fit(X, t, optimizer=optimizer, epochs=1000 - found["epoch"])
 
     """
 
@@ -420,6 +429,8 @@ class Checkpoint(Callback):
                     epoch=np.int64(run.epoch),
                     cost=cost,
                     validation_cost=run.history.validation_cost[-1:],
+                    layers=np.array(json.dumps(_structure(run.network))),
+                    **_state_of(run.optimizer),
                 )
             os.replace(temporary, path)
         except BaseException:
@@ -434,8 +445,11 @@ class Checkpoint(Callback):
         Returns
         -------
         dict
-            ``parameters`` (array), ``epoch`` (int), ``cost`` (float) and ``validation_cost``
-            (float, or None without validation data).
+            ``parameters`` (array), ``epoch`` (int), ``cost`` (float; of the last epoch's batches,
+            each before its step, and with ``best_only`` as told there), ``validation_cost`` (float,
+            or None without validation data), ``optimizer`` (for `Optimizer.load_state_dict`; None
+            if there was none) and ``layers`` (a list of mappings: inputs, outputs, activation). The
+            last two are None of files of older versions.
 
         Raises
         ------
@@ -455,16 +469,39 @@ class Checkpoint(Callback):
                     raise ValueError(
                         f"{os.fspath(path)!r} is not a checkpoint: it has no {sorted(missing)}"
                     )
+                state = {
+                    key.removeprefix(_OF_STATE): archive[key]
+                    for key in archive
+                    if key.startswith(_OF_STATE)
+                }
                 return {
                     "parameters": archive["parameters"],
                     "epoch": int(archive["epoch"]),
                     "cost": _last(archive["cost"]),
                     "validation_cost": _last(archive["validation_cost"]),
+                    "optimizer": state or None,
+                    "layers": json.loads(str(archive["layers"])) if "layers" in archive else None,
                 }
 
     @classmethod
-    def restore(cls, path: str | os.PathLike[str], network: NeuralNetwork) -> dict[str, Any]:
-        """Give the network the parameters of a file.
+    def restore(
+        cls,
+        path: str | os.PathLike[str],
+        network: NeuralNetwork,
+        optimizer: Optimizer | None = None,
+    ) -> dict[str, Any]:
+        """Give a network the parameters of a file, and an optimizer its state.
+
+        Parameters
+        ----------
+        path : str or path
+        network : NeuralNetwork
+            Of the same layers; its dtype may be another.
+        optimizer : Optimizer, optional
+            Of the same rule. Default: that of the network's last `fit`, if there was one with an
+            optimizer. Else the state is left alone: then give it to the optimizer by
+            ``optimizer.load_state_dict(found["optimizer"])``. A training by a learning rate alone
+            goes on with ``get_opt("SGD", eta=…)``.
 
         Returns
         -------
@@ -474,16 +511,26 @@ class Checkpoint(Callback):
         Raises
         ------
         OSError, ValueError
-            As `load` does, and ValueError if the file is of a network of another size; the network
-            is then as before.
+            As `load` does, and ValueError if the file is of other layers, or of an optimizer of
+            another rule, or of none though one was given. Network and optimizer are then as before.
 
         """
-        found = cls.load(path)
+        found, name = cls.load(path), os.fspath(path)
         shape, expected = found["parameters"].shape, network.parameters.shape
-        if shape != expected:
+        theirs, own = found["layers"], _structure(network)
+        if theirs is not None and theirs != own:
             raise ValueError(
-                f"parameters in {os.fspath(path)!r} have shape {shape}, expected {expected}"
+                f"{name!r} is of a network {_shown(theirs)}, but this one is {_shown(own)}"
             )
+        if shape != expected:
+            raise ValueError(f"parameters in {name!r} have shape {shape}, expected {expected}")
+        state = found["optimizer"]
+        if state is None and optimizer is not None:
+            raise ValueError(f"{name!r} holds no state of an optimizer")
+        optimizer = network.optimizer if optimizer is None else optimizer
+        if state is not None and optimizer is not None:
+            dtype = {"dtype": network.parameters.dtype.name} if "dtype" in state else {}
+            optimizer.load_state_dict({**state, **dtype})
         network.parameters[...] = found["parameters"]
         return found
 
@@ -627,6 +674,39 @@ def _print(line: str) -> None:
         print(line)
     except UnicodeEncodeError:  # an output that knows ASCII only
         print(line.replace("µ", "u").encode("ascii", "replace").decode("ascii"))
+
+
+def _structure(network: NeuralNetwork) -> list[dict[str, Any]]:
+    """What the parameters of a network are those of, layer by layer, for JSON."""
+    found = []
+    for layer in network.layers:
+        row = getattr(layer, "activation", None)
+        inputs, outputs = np.shape(layer.w)
+        found.append(
+            {
+                "inputs": inputs,
+                "outputs": getattr(layer, "dim_output", outputs),
+                "activation": getattr(row, "name", None) or type(layer).__name__,
+                "numbers": dict(getattr(layer, "activation_parameters", {})),
+            }
+        )
+    return found
+
+
+def _shown(layers: list[dict[str, Any]]) -> str:
+    """Such a list for people: 9-4-1 (tanh, identity)."""
+    widths = [layers[0]["inputs"], *(layer["outputs"] for layer in layers)]
+    names = [
+        f"{layer['activation']}{layer['numbers'] if layer['numbers'] else ''}" for layer in layers
+    ]
+    return f"{'-'.join(map(str, widths))} ({', '.join(names)})"
+
+
+def _state_of(optimizer: Any) -> dict[str, Any]:
+    """The state of an optimizer as arrays of an archive; L-BFGS has none."""
+    if not hasattr(optimizer, "state_dict"):
+        return {}
+    return {_OF_STATE + key: np.asarray(value) for key, value in optimizer.state_dict().items()}
 
 
 def _last(values: Array) -> float | None:

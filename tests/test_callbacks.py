@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastnn import LinearLayer, NeuralNetwork, SumSquaresError, TanhLayer, get_opt
+from fastnn import DenseLayer, LinearLayer, NeuralNetwork, SumSquaresError, TanhLayer, get_opt
 from fastnn import callbacks as module
 from fastnn.callbacks import (
     Callback,
@@ -26,6 +26,7 @@ from fastnn.callbacks import (
     as_callbacks,
 )
 from fastnn.history import History, duration
+from fastnn.schedules import Cosine
 
 NAN, INF = float("nan"), float("inf")
 
@@ -35,6 +36,7 @@ class Network:
 
     def __init__(self, size=3, dtype=np.float64):
         self.parameters = np.zeros(size, dtype)
+        self.layers, self.optimizer = [], None
 
 
 def fit(costs, callbacks=None, *, validation=None, network=None, epochs=None, error_at=None):
@@ -675,7 +677,13 @@ def test_checkpoint_holds_the_training(tmp_path):
     fit([3.0, 2.0], Checkpoint(path), validation=[5.0, 4.0], network=network)
     found = Checkpoint.load(path)
     parameters = found.pop("parameters")
-    assert found == {"epoch": 2, "cost": 2.0, "validation_cost": 4.0}
+    assert found == {
+        "epoch": 2,
+        "cost": 2.0,
+        "validation_cost": 4.0,
+        "optimizer": None,
+        "layers": [],
+    }
     assert type(found["epoch"]) is int
     assert parameters.dtype == np.float32
     assert parameters.tolist() == [2, 2, 2]
@@ -774,6 +782,132 @@ def test_load_refuses_other_files(tmp_path):
     (tmp_path / "torn").write_bytes((tmp_path / "torn").read_bytes()[:-30])
     with pytest.raises(ValueError, match="torn' is not a checkpoint"):
         Checkpoint.load(tmp_path / "torn")
+
+
+def resumable(rule="Adam", sizes=(4, 4, 5), dtype=np.float64, **more):
+    """A network, and an optimizer with a schedule, as every process would make them."""
+    layers = [
+        DenseLayer(a, b, activation=name, dtype=dtype, rng=k, **more)
+        for k, (a, b, name) in enumerate(zip(sizes, sizes[1:], ["tanh", "identity"], strict=False))
+    ]
+    calm = {"rng": 5} if rule == "SantaSSS" else {}
+    return NeuralNetwork(layers, SumSquaresError(reduction="mean")), get_opt(
+        rule, learning_rate=Cosine(0.01, 20), **calm
+    )
+
+
+def samples(sizes=(4, 4, 5)):
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(20, sizes[0])), rng.normal(size=(20, sizes[-1]))
+
+
+@pytest.mark.parametrize("rule", ["SGD", "Adam", "Eve", "SantaSSS"])
+def test_resumed_from_a_checkpoint_is_never_interrupted(rule, tmp_path):
+    x, t = samples()
+    nn, optimizer = resumable(rule)
+    whole = nn.fit(x, t, optimizer=optimizer, epochs=20)
+    first, before = resumable(rule)
+    first.fit(x, t, optimizer=before, epochs=10, callbacks=Checkpoint(tmp_path / "x"))
+    again, after = resumable(rule)
+    found = Checkpoint.restore(tmp_path / "x", again, after)
+    history = again.fit(x, t, optimizer=after, epochs=20 - found["epoch"])
+    assert np.array_equal(history.learning_rate, whole.learning_rate[10:])
+    assert np.array_equal(again.parameters, nn.parameters)
+    assert after.steps == 20
+
+
+def test_resumed_with_batches_of_the_caller_s_random_numbers(tmp_path):
+    x, t = samples()
+    ends = []
+    for interrupted in (False, True):
+        nn, optimizer = resumable()
+        for epoch in range(4):
+            if interrupted and epoch == 2:
+                nn, optimizer = resumable()
+                Checkpoint.restore(tmp_path / "x", nn, optimizer)
+            nn.fit(
+                x, t, optimizer=optimizer, batch_size=7, rng=epoch,
+                callbacks=Checkpoint(tmp_path / "x"),
+            )  # fmt: skip
+        ends.append(nn.parameters.copy())
+    assert np.array_equal(*ends)
+
+
+def test_restore_gives_the_state_to_the_network_s_optimizer(tmp_path):
+    x, t = samples()
+    nn, optimizer = resumable()
+    nn.fit(x, t, optimizer=optimizer, epochs=4, callbacks=Checkpoint(tmp_path / "{epoch}", every=2))
+    parameters = nn.parameters.copy()
+    Checkpoint.restore(tmp_path / "2", nn)
+    assert optimizer.steps == 2
+    nn.fit(x, t, epochs=2)
+    assert np.array_equal(nn.parameters, parameters)
+
+
+def test_a_descent_by_a_schedule_alone_resumes_as_sgd(tmp_path):
+    x, t = samples()
+    schedule, (nn, _), (again, _) = Cosine(0.01, 8), resumable(), resumable()
+    nn.fit(x, t, schedule, epochs=4, callbacks=Checkpoint(tmp_path / "x"))
+    nn.fit(x, t, schedule, epochs=4)
+    optimizer = get_opt("SGD", eta=schedule)
+    Checkpoint.restore(tmp_path / "x", again, optimizer)
+    again.fit(x, t, optimizer=optimizer, epochs=4)
+    assert np.array_equal(again.parameters, nn.parameters)
+
+
+def test_restore_into_another_dtype_takes_the_state_along(tmp_path):
+    x, t = samples()
+    nn, optimizer = resumable()
+    nn.fit(x, t, optimizer=optimizer, epochs=2, callbacks=Checkpoint(tmp_path / "x"))
+    again, after = resumable(dtype=np.float32)
+    Checkpoint.restore(tmp_path / "x", again, after)
+    again.fit(x, t, optimizer=after)
+    assert after.steps == 3
+    assert np.allclose(again.parameters, nn.parameters, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        (resumable(sizes=(9, 4, 1)), "4-4-5 (tanh, identity), but this one is 9-4-1 (tanh, id"),
+        (resumable(sizes=(4, 9)), "4-4-5 (tanh, identity), but this one is 4-9 (tanh)"),
+        (NeuralNetwork([LinearLayer(4, 4), LinearLayer(4, 5)], SumSquaresError()), "(identity, id"),
+    ],
+)  # fmt: skip
+def test_restore_refuses_other_layers_of_the_same_size(other, shown, tmp_path):
+    x, t = samples()
+    network, optimizer = other if isinstance(other, tuple) else (other, get_opt("Adam"))
+    resumable()[0].fit(x, t, optimizer="Adam", callbacks=Checkpoint(tmp_path / "x"))
+    before = network.parameters.copy()
+    assert before.size == 45
+    with pytest.raises(ValueError, match=r"x' is of a network .*" + re.escape(shown)):
+        Checkpoint.restore(tmp_path / "x", network, optimizer)
+    assert np.array_equal(network.parameters, before)
+    assert optimizer.steps == 0
+
+
+def test_restore_refuses_a_state_of_another_rule_and_none(tmp_path):
+    x, t = samples()
+    nn, _ = resumable()
+    nn.fit(x, t, optimizer="Adam", callbacks=Checkpoint(tmp_path / "x"))
+    nn.fit(x, t, optimizer="L-BFGS", callbacks=Checkpoint(tmp_path / "none"))
+    again, before = resumable()[0], resumable()[0].parameters
+    with pytest.raises(ValueError, match="state is that of 'Adam', expected 'Lion'"):
+        Checkpoint.restore(tmp_path / "x", again, get_opt("Lion"))
+    with pytest.raises(ValueError, match="none' holds no state of an optimizer"):
+        Checkpoint.restore(tmp_path / "none", again, get_opt("Adam"))
+    assert np.array_equal(again.parameters, before)
+
+
+def test_files_of_parameters_alone_still_load(tmp_path):
+    """As they were written before they had more."""
+    nn, _ = resumable()
+    with open(tmp_path / "x", "xb") as file:
+        old = {"epoch": np.int64(3), "cost": np.ones(1), "validation_cost": np.empty(0)}
+        np.savez(file, parameters=np.arange(45.0), **old)
+    found = Checkpoint.restore(tmp_path / "x", nn)
+    assert np.array_equal(nn.parameters, np.arange(45.0))
+    assert (found["epoch"], found["optimizer"], found["layers"]) == (3, None, None)
 
 
 # --- LearningRate ----------------------------------------------------------------------------
