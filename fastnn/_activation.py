@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ._arrays import count, number
+from ._limits import check, check_known
+from ._names import nearest
 from .kernels import activations as formulas
 from .kernels import elementwise, kinds
 from .kernels.jit import address
@@ -18,12 +20,6 @@ from .kernels.jit import address
 __all__ = ["EXACT", "Activation"]
 
 EXACT = (0.5, 0.5, 0.5)  # errors in ULP of what is rounded once
-
-_LIMITS: dict[str, Callable[[float, Mapping[str, float]], bool]] = {
-    "at least 0": lambda value, values: value >= 0,
-    "other than 0": lambda value, values: value != 0,
-    "above min_val": lambda value, values: value > values["min_val"],
-}
 
 
 @functools.cache
@@ -79,6 +75,9 @@ class Activation:
     variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     reference: str = ""
 
+    def __post_init__(self) -> None:
+        check_known(self.name, self.limits)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are the row itself."""
         return _row_of, (self.name,)
@@ -114,10 +113,11 @@ class Activation:
         twice = ", ".join(name for name in given if name in placed)
         if twice:
             raise TypeError(f"{twice}: given twice to the activation {self.name}")
-        unknown = ", ".join(name for name in given if name not in known)
+        unknown = [name for name in given if name not in known]
         if unknown:
             raise TypeError(
-                f"{unknown}: no parameter of the activation {self.name}, which has {names}"
+                f"{', '.join(unknown)}: no parameter of the activation {self.name}, which has "
+                f"{names}{nearest(unknown, known)}"
             )
         values = {**known, **placed, **given}
         whole = self.kind.width if self.kind else ""
@@ -126,8 +126,7 @@ class Activation:
             for name, value in values.items()
         }
         for name, limit in self.limits.items():
-            if not _LIMITS[limit](found[name], found):
-                raise ValueError(f"{name} must be {limit}, but is {found[name]!r}")
+            check(name, limit, found)
         return found
 
     def variant(self, given: Mapping[str, Any]) -> tuple[Activation, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,15 +13,11 @@ import numpy.typing as npt
 
 from ._arrays import Array, convert, count, number, weights
 from ._foreign import item
+from ._limits import check, check_known
+from ._names import nearest
 from .kernels import costs
 
 __all__ = ["FORMS", "Form", "Loss", "one_hot"]
-
-_LIMITS: dict[str, Callable[[float], bool]] = {
-    "above 0": lambda value: value > 0,
-    "from 0 to 1": lambda value: 0 <= value <= 1,
-    "between 0 and 1": lambda value: 0 < value < 1,
-}
 
 
 @dataclass(frozen=True)
@@ -128,6 +124,9 @@ class Loss:
     example: str = ""
     reference: str = ""
 
+    def __post_init__(self) -> None:
+        check_known(self.name, self.limits)
+
     @functools.cached_property
     def cost(self) -> costs.Cost:
         """Its row kernels."""
@@ -160,17 +159,19 @@ class Loss:
 
         """
         known = self.parameters
-        unknown = ", ".join(name for name in given if name not in known)
+        unknown = [name for name in given if name not in known]
         if unknown:
             names = ", ".join(known) or "none"
-            raise TypeError(f"{unknown}: no parameter of {self.name}, which has {names}")
+            raise TypeError(
+                f"{', '.join(unknown)}: no parameter of {self.name}, which has {names}"
+                + nearest(unknown, known)
+            )
         found = {
             name: self._checked(name, default, given.get(name, default))
             for name, default in known.items()
         }
         for name, limit in self.limits.items():
-            if not _LIMITS[limit](found[name]):
-                raise ValueError(f"{name} must be {limit}, but is {found[name]!r}")
+            check(name, limit, found)
         return found
 
     @staticmethod

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# What other libraries call numbers that rows have too.
+_ELSEWHERE = {
+    "lr": ("learning_rate",),
+    "step_size": ("learning_rate",),
+    "betas": ("beta1", "beta2"),
+    "b1": ("beta1",),
+    "b2": ("beta2",),
+    "epsilon": ("eps",),
+    "wd": ("weight_decay",),
+    "decay": ("weight_decay",),
+    "l2": ("weight_decay",),
+    "momentum": ("mu",),
+    "clipnorm": ("clip_norm",),
+    "max_norm": ("clip_norm",),
+    "clipvalue": ("clip_value",),
+    "negative_slope": ("alpha",),
+}
 
 
 def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
@@ -30,6 +48,26 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
 
     near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.4) or sorted(plain)
     raise ValueError(f"unknown {kind} {name!r}; nearest: {', '.join(plain[n] for n in near)}")
+
+
+def nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """The end of a refusal of keywords: what may have been meant, or nothing.
+
+    >>> nearest(["lr"], ["alpha", "learning_rate"])
+    '; lr: learning_rate?'
+    >>> nearest(["bta1"], ["beta1", "eps"]), nearest(["foo"], ["beta1"])
+    ('; bta1: beta1?', '')
+    """
+    import difflib
+
+    plain, found = {_plain(name): name for name in known}, []
+    for name in unknown:
+        meant = [k for k in _ELSEWHERE.get(name, ()) if k in plain.values()]
+        near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+        meant = meant or [plain[one] for one in near]
+        if meant:
+            found.append(f"; {name}: {', '.join(meant)}?")
+    return "".join(found)
 
 
 def _plain(name: str) -> str:

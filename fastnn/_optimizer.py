@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ._arrays import Array, aligned, convert, count, float_dtype, number, positive
 from ._foreign import shown
+from ._names import nearest
 from ._random import RNG, uniform_source
 from ._rule import CHOICES, Rule
 from ._threads import get_num_threads, together
@@ -172,7 +173,8 @@ class Optimizer:
         unknown = sorted(set(hyper) - set(rule.defaults))
         if unknown:
             known = ", ".join([*rule.defaults, *_COMMON])
-            raise TypeError(f"{rule.name} has no {', '.join(unknown)}; it has {known}")
+            near = nearest(unknown, [*rule.defaults, *_COMMON, "learning_rate"])
+            raise TypeError(f"{rule.name} has no {', '.join(unknown)}; it has {known}{near}")
         if rng is not None and not rule.noisy:
             raise TypeError(f"{rule.name} has no rng: it draws no random numbers")
         given = {**rule.defaults, **hyper}

@@ -11,18 +11,12 @@ from typing import Any
 import numpy as np
 
 from ._arrays import number
+from ._limits import check, check_known
 from .kernels import optimizers as kernels
 from .kernels.jit import address
 
 __all__ = ["Rule"]
 
-_LIMITS: dict[str, Callable[[float], bool]] = {
-    "at least 0": lambda value: value >= 0.0,
-    "above 0": lambda value: value > 0.0,
-    "at least 1": lambda value: value >= 1.0,
-    "at least 0 and below 1": lambda value: 0.0 <= value < 1.0,
-    "any number": lambda value: True,
-}
 _BELOW_ONE = ("beta1", "beta2", "beta3", "mu", "nu", "rho", "sigma", "momentum")
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -138,6 +132,9 @@ class Rule:
     peers: str = ""
     reference: str = ""
 
+    def __post_init__(self) -> None:
+        check_known(self.name, self.limits)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are the row itself."""
         return _row_of, (self.name,)
@@ -239,9 +236,7 @@ class Rule:
             return value
         limit = self.limit(name)
         found = number(name, value, least=0.0 if limit != "any number" else -math.inf)
-        if not _LIMITS[limit](found):
-            what = "below 1" if "below 1" in limit else limit
-            raise ValueError(f"{name} must be {what}, but is {found!r}")
+        check(name, limit, {name: found})
         return int(found) if isinstance(default, int) and found.is_integer() else found
 
     def kernel(self, ahead: bool = False) -> Callable[..., Any]:

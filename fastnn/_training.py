@@ -46,7 +46,11 @@ def fit(
 ) -> History:
     """See `NeuralNetwork.fit`."""
     epochs = count("epochs", epochs, least=0)
-    every = count("verbose", verbose, least=0)
+    every = (
+        int(verbose)
+        if isinstance(verbose, (bool, np.bool_))
+        else count("verbose", verbose, least=0)
+    )
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
     hooks = as_callbacks(callbacks)
     cost = network.cost_function

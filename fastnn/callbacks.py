@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from ._arrays import Array, count, number
-from .history import History, duration
+from ._units import duration
+from .history import History
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork

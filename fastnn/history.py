@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, convert
+from ._units import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["History", "duration"]
+__all__ = ["History"]
 
 _COLUMNS = ("cost", "learning_rate", "seconds", "validation_cost")
 _FIRST_ROOM = 16  # epochs; doubled whenever it is used up
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 class History:
@@ -220,18 +220,6 @@ class History:
         if not self._epochs:
             return f"History({epochs})"
         return f"History({epochs}, cost {self.cost[-1]:.6g}, {duration(self.seconds.sum())})"
-
-
-def duration(seconds: float) -> str:
-    """A time in a unit that suits it, in three digits.
-
-    >>> duration(1.234e-5), duration(0.75), duration(4321)
-    ('12.3 µs', '750 ms', '4321 s')
-    """
-    # 0.9995: what three digits would round up to 1000 belongs to the next unit.
-    unit, name = next((row for row in _UNITS if seconds >= 0.9995 * row[0]), _UNITS[-1])
-    value = seconds / unit
-    return f"{value:.0f} {name}" if value >= 999.5 else f"{value:.3g} {name}"
 
 
 def _new_axes() -> Axes:

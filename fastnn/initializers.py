@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, convert, count, number
-from ._names import lookup
+from ._names import lookup, nearest
 from ._random import RNG, uniform_source
 
 __all__ = ["INITIALIZERS", "Init", "Initializer", "Row", "find", "get_init", "truncated_normal"]
@@ -172,7 +172,7 @@ class Row:
         if unknown := sorted(set(given) - set(self.parameters)):
             raise TypeError(
                 f"{self.name} has no parameter {', '.join(unknown)}; "
-                f"known: {', '.join(self.parameters) or 'none'}"
+                f"known: {', '.join(self.parameters) or 'none'}{nearest(unknown, self.parameters)}"
             )
         found = {
             name: number(name, given.get(name, default), _LEAST.get(name, -math.inf))

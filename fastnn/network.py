@@ -261,7 +261,7 @@ class NeuralNetwork:
         callbacks : callback, function or sequence of these
             See `fastnn.callbacks`.
         verbose : int
-            Report every so many epochs; 0 is silent.
+            Report every so many epochs; True is 1, and 0 or False is silent.
         rng : None, int, numpy.random.Generator or RandomState
             Source of shuffling and dropout; None takes the global ``np.random``.
         n_threads : int, optional

@@ -15,6 +15,7 @@ import pytest
 
 from fastnn import DenseLayer, LinearLayer, NeuralNetwork, SumSquaresError, TanhLayer, get_opt
 from fastnn import callbacks as module
+from fastnn._units import duration
 from fastnn.callbacks import (
     Callback,
     Checkpoint,
@@ -25,7 +26,7 @@ from fastnn.callbacks import (
     TerminateOnNaN,
     as_callbacks,
 )
-from fastnn.history import History, duration
+from fastnn.history import History
 from fastnn.schedules import Cosine
 
 NAN, INF = float("nan"), float("inf")
@@ -660,6 +661,13 @@ def test_best_checkpoint_holds_the_parameters_of_its_cost(options, tmp_path):
     found = Checkpoint.restore(tmp_path / "best", nn)
     assert cost_of(nn, data) == pytest.approx(found["cost"], rel=1e-12)
     assert found["cost"] <= last * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(("verbose", "lines"), [(True, 3), (np.True_, 3), (False, 0), (2, 2)])
+def test_verbose_may_be_true_or_false(verbose, lines, capsys):
+    nn, optimizer = resumable()
+    nn.fit(*samples(), optimizer=optimizer, epochs=3, verbose=verbose)
+    assert len(capsys.readouterr().out.splitlines()) == lines
 
 
 def test_a_run_of_its_own_knows_no_training_data():

@@ -190,7 +190,7 @@ def test_numbers_can_be_read_and_set(rule):
 @pytest.mark.parametrize(
     ("name", "attribute", "value", "error", "message"),
     [
-        ("Adam", "beta1", 1.0, ValueError, "beta1 must be below 1"),
+        ("Adam", "beta1", 1.0, ValueError, "beta1 must be at least 0 and below 1"),
         ("Adam", "eps_placement", "there", ValueError, "eps_placement must be 'inside' or"),
         ("Adam", "alpha", -1.0, ValueError, "alpha must be at least 0"),
         ("SGD", "learning_rate", "much", TypeError, "eta must be"),

@@ -504,7 +504,7 @@ P, G = np.ones(3), np.ones(3)
     ("name", "hyper", "error", "message"),
     [
         ("Adan", {}, ValueError, "unknown optimizer 'Adan'; nearest: "),
-        ("Adam", {"beta1": 1.0}, ValueError, "beta1 must be below 1, but is 1.0"),
+        ("Adam", {"beta1": 1.0}, ValueError, "beta1 must be at least 0 and below 1, but is 1.0"),
         ("Adam", {"beta2": -0.1}, ValueError, "beta2 must be at least 0"),
         ("Adam", {"alpha": -1.0}, ValueError, "alpha must be at least 0"),
         ("Adam", {"alpha": np.nan}, ValueError, "alpha must be a finite number"),

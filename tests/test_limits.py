@@ -1,0 +1,47 @@
+"""Words of the tables: what numbers of rows must be, and what keywords may have been meant."""
+
+import dataclasses
+
+import pytest
+
+from fastnn import get_act, get_init, get_opt, losses
+from fastnn.activations import ACTIVATIONS
+from fastnn.optimizers import RULES
+
+ROWS = [ACTIVATIONS["Swish"], losses.Huber.row, RULES["Adam"]]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("limit", ["above 0", "from 0 to 1", "at least 1", "other than 0"])
+def test_all_tables_know_the_same_limits(row, limit):
+    name = "beta2" if row.name == "Adam" else next(iter(row.parameters))
+    found = dataclasses.replace(row, limits={name: limit})
+    value = 2.0 if limit == "from 0 to 1" else 0.0
+    given = (name, value) if row.name == "Adam" else ({name: value},)
+    with pytest.raises(ValueError, match=f"{name} must be {limit}, but is "):
+        found.checked(*given)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_row_with_an_unknown_limit_is_refused(row):
+    with pytest.raises(ValueError, match=f"limits of '{row.name}': x is 'huge', .*'above 0'"):
+        dataclasses.replace(row, limits={"x": "huge"})
+
+
+@pytest.mark.parametrize(
+    ("call", "hint"),
+    [
+        (lambda: get_opt("Adam", lr=0.1), "; lr: learning_rate"),
+        (lambda: get_opt("Adam", betas=(0.9, 0.99)), "; betas: beta1, beta2"),
+        (lambda: get_opt("Adam", epsilon=1e-8), "; epsilon: eps"),
+        (lambda: get_opt("SGD", wd=1e-8), "; wd: weight_decay"),
+        (lambda: get_opt("MSGD", momentum=0.9), "; momentum: mu"),
+        (lambda: get_opt("Adam", bta1=0.9), "; bta1: beta1"),
+        (lambda: get_act("ELU", alhpa=0.9), "; alhpa: alpha"),
+        (lambda: losses.Huber(dleta=0.9), "; dleta: delta"),
+        (lambda: get_init("normal", sdt=0.9), "; sdt: std"),
+    ],
+)  # fmt: skip
+def test_a_wrong_keyword_names_what_may_have_been_meant(call, hint):
+    with pytest.raises(TypeError, match=hint + r"\?"):
+        call()
