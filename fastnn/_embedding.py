@@ -13,6 +13,7 @@ from ._program import CURVE, Use, is_compiled, keep, model
 from ._random import RNG, uniform_source
 from .kernels import api, inference
 from .kernels import program as at
+from .kernels.compiler import imported
 from .kernels.jit import address
 from .kernels.program import Model
 from .layers import changes
@@ -164,8 +165,6 @@ def vjp(network: NeuralNetwork, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
 
 def low_level_callable(network: NeuralNetwork) -> Any:
     """See `NeuralNetwork.low_level_callable`."""
-    from scipy import LowLevelCallable
-
     _check(network)
     inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
     if outputs != 1:
@@ -181,4 +180,4 @@ def low_level_callable(network: NeuralNetwork) -> Any:
     function = kind(address(kernel, theta.dtype, inference.INTEGRAND_ARGUMENTS))
     data = ctypes.c_void_p(made.core.ctypes.data)
     data.model = made  # type: ignore[attr-defined]  # kept alive as long as the callable
-    return LowLevelCallable(function, data)
+    return imported("scipy").LowLevelCallable(function, data)

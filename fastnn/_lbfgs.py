@@ -14,6 +14,7 @@ from ._names import same_name
 from ._program import Use, is_compiled, model
 from ._trainers import check_parameters
 from .kernels import engine
+from .kernels.compiler import imported
 from .optimizers import LBFGS
 
 if TYPE_CHECKING:
@@ -198,10 +199,8 @@ def descend(
     options: dict[str, Any] | None = None,
 ) -> Minimum:
     """Search until it is enough; anew, when the callback has moved the parameters."""
-    from scipy import optimize  # takes 0.1 s
-    from threadpoolctl import threadpool_limits
-
-    search: Any = optimize.minimize
+    search = imported("scipy.optimize").minimize  # takes 0.1 s
+    threadpool_limits = imported("threadpoolctl").threadpool_limits
     before = objective.start()
     costs, moved, stopped = [before], False, False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -44,8 +45,6 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
     plain = {_plain(known): known for known in table}
     if _plain(name) in plain:
         return table[plain[_plain(name)]]
-    import difflib
-
     near = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.4) or sorted(plain)
     raise ValueError(f"unknown {kind} {name!r}; nearest: {', '.join(plain[n] for n in near)}")
 
@@ -58,8 +57,6 @@ def nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
     >>> nearest(["bta1"], ["beta1", "eps"]), nearest(["foo"], ["beta1"])
     ('; bta1: beta1?', '')
     """
-    import difflib
-
     plain, found = {_plain(name): name for name in known}, []
     for name in unknown:
         meant = [k for k in _ELSEWHERE.get(name, ()) if k in plain.values()]

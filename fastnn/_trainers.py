@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from ._data import Samples
 from ._program import CURVE, Use, is_compiled, model
 from ._threads import get_num_threads, run_together, start_threads
 from .kernels import engine, program, rows, team
+from .kernels.compiler import clock
 from .layers import Layer, changes
 from .optimizers import Optimizer
 
@@ -162,6 +162,9 @@ class CompiledTrainer:
         )  # fmt: skip
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
+        # no epoch: the engine is compiled or loaded here, not in the time of the first one
+        train = self.model, self.batches, self.team, np.ones(1), np.zeros(0), np.zeros(0, np.int64)
+        engine.train(*train, self.work, 0, 0, 1)
 
     def has_threads(self) -> bool:
         """Start the threads it was made for; False where the system refuses some."""
@@ -355,7 +358,7 @@ class LayerTrainer:
         seconds: list[float] = []
         done = 0
         for _ in range(epochs):
-            started, total, seen = time.perf_counter(), 0.0, 0
+            started, total, seen = clock(), 0.0, 0
             if self.order is not None:
                 engine.shuffle(self.order, self.rng)
             for start in range(0, samples.rows, samples.batch):
@@ -375,7 +378,7 @@ class LayerTrainer:
                     seen += rows
             control[engine.EPOCH] += 1
             costs.append(total / (seen if mean else 1) if seen else math.nan)
-            seconds.append(time.perf_counter() - started)
+            seconds.append(clock() - started)
         return np.array(costs), np.array(seconds), None
 
     def _step(self, chosen: Any, rate: float) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ._random import RNG, uniform_source
 from ._trainers import Trainer, trainer_for
 from .callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from .history import History
+from .kernels.compiler import clock
 from .optimizers import Optimizer, get_opt, resolve
 from .schedules import Constant, Schedule, as_schedule
 
@@ -189,11 +189,11 @@ def _minimize(
         learning_rate=1.0,  # of the gradient times the estimated curvature
         training_cost=lambda: network._evaluate(*data),
     )
-    clock = time.perf_counter()
+    started = clock()
 
     def after(before: float, _: float) -> bool:
-        nonlocal clock
-        seconds = time.perf_counter() - clock
+        nonlocal started
+        seconds = clock() - started
         found = None if validation is None else network._evaluate(*validation)
         run.history.extend(before, 1.0, seconds, found)
         run.epoch += 1
@@ -202,7 +202,7 @@ def _minimize(
                 hook.on_epoch(run)
         if run._learning_rate_set:
             raise ValueError(f"{_lbfgs.NAME} has no learning rate that a callback could set")
-        clock = time.perf_counter()
+        started = clock()
         return run.stopping
 
     for layer in network.layers:

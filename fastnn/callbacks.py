@@ -25,6 +25,7 @@ import numpy as np
 from ._arrays import Array, count, number
 from ._units import duration
 from .history import History
+from .kernels.compiler import imported
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
@@ -662,7 +663,7 @@ def _bar(epochs: int) -> Any:
     if sys.stderr is None or not sys.stderr.isatty():
         return None
     try:
-        from tqdm import tqdm
+        tqdm = imported("tqdm").tqdm
     except ModuleNotFoundError as error:
         if error.name != "tqdm":
             raise

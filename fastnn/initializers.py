@@ -35,6 +35,7 @@ import numpy.typing as npt
 from ._arrays import Array, convert, count, number
 from ._names import lookup, nearest
 from ._random import RNG, uniform_source
+from .kernels.compiler import imported
 
 __all__ = ["INITIALIZERS", "Init", "Initializer", "Row", "find", "get_init", "truncated_normal"]
 
@@ -52,11 +53,10 @@ def truncated_normal(shape: Shape, std: float, rng: RNG) -> Array:
     the uniform numbers are those of ``np.random``, so ``np.random.seed`` fixes them. The cut makes
     the standard deviation of the result 0.88 `std`.
     """
-    from scipy.special import ndtr, ndtri
-
-    low, high = ndtr(-2.0), ndtr(2.0)
+    special = imported("scipy.special")
+    low, high = special.ndtr(-2.0), special.ndtr(2.0)
     u = uniform_source(rng).uniform(size=shape)
-    return np.asarray(std * ndtri(low + u * (high - low)))
+    return np.asarray(std * special.ndtri(low + u * (high - low)))
 
 
 def _zeros(shape: Shape, rng: RNG) -> Array:

@@ -6,17 +6,17 @@ made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, 
 `workspace_size`, of a model that ``net.compiled()`` gives.
 """
 
-from importlib import import_module
 from importlib.util import find_spec
 
 from .api import jacobian, predict, train_step, vjp, workspace_size
+from .compiler import imported
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 
 
 def _ufuncs():
     """The module `ufuncs`, left out of ``import fastnn``: it takes a while."""
-    return import_module(".ufuncs", __name__)
+    return imported(".ufuncs", __name__)
 
 
 def __getattr__(name):

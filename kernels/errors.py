@@ -8,6 +8,7 @@ normal number: everything is finite, and 0 log 0 = 0.
 import functools
 
 from . import vecmath
+from .compiler import imported
 from .jit import constant, like, scalar
 
 __all__ = ["NAMES", "find"]
@@ -78,7 +79,5 @@ NAMES = "square_error", "binary_cross_entropy", "cross_entropy"
 @functools.cache
 def find(name):
     """The ufunc of a formula."""
-    from .ufuncs import _made
-
     formula = globals()[name]
-    return _made(name, formula.__doc__, formula, 2, 1)
+    return imported(".ufuncs", __package__)._made(name, formula.__doc__, formula, 2, 1)

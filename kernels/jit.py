@@ -19,8 +19,6 @@ the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete
 """
 
 import functools
-import os
-import threading
 
 import numpy as np
 from llvmlite import ir
@@ -31,6 +29,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload, register_jitable
 
 from .cache import KernelCache
+from .compiler import compiling, lock, switched_on
 
 __all__ = [
     "address",
@@ -79,9 +78,22 @@ def kernel(function=None, *, reassoc=False, nogil=True):
     """Declare a kernel: lazy, cached, without the GIL."""
     if function is None:
         return lambda f: kernel(f, reassoc=reassoc, nogil=nogil)
-    dispatcher = njit(nogil=nogil, fastmath=_fastmath(reassoc), **_OPTIONS)(function)
-    dispatcher._cache = KernelCache(function)
-    return dispatcher
+    with switched_on():
+        dispatcher = njit(nogil=nogil, fastmath=_fastmath(reassoc), **_OPTIONS)(function)
+    return _kept(dispatcher, function)
+
+
+def _kept(compiled, function):
+    """The same, with our cache, and our care around the compiler."""
+    run = compiled._compiler.compile
+
+    def compile_(args, return_type):
+        with compiling(function.__name__):
+            return run(args, return_type)
+
+    compiled._compiler.compile = compile_
+    compiled._cache = KernelCache(function)
+    return compiled
 
 
 def by_dtype(single, double):
@@ -100,17 +112,6 @@ def by_dtype(single, double):
 ROW = "dddniiii"  # the arguments of a row kernel, see `_signature`
 
 _addresses: dict[tuple, CFunc] = {}
-_lock = threading.Lock()
-
-
-def _renew_lock():
-    """In a forked child: a thread of the parent may have held it, and is not here to let it go."""
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def address(function, dtype, arguments=ROW):
@@ -120,18 +121,15 @@ def address(function, dtype, arguments=ROW):
     whole life: addresses stay valid in forked children.
     """
     key = (function, np.dtype(dtype).char, arguments)
-    with _lock:
-        if key not in _addresses:
-            compiled = CFunc(
-                function,
-                _signature(arguments, np.dtype(dtype)),
-                locals={},
-                options={"fastmath": _fastmath(False), **_OPTIONS},
-            )
-            compiled._cache = KernelCache(function)
-            compiled.compile()
-            _addresses[key] = compiled
-        return _addresses[key].address
+    if key not in _addresses:
+        with lock:
+            if key not in _addresses:  # nor has another thread made it meanwhile
+                options = {"fastmath": _fastmath(False), **_OPTIONS}
+                signature = _signature(arguments, np.dtype(dtype))
+                compiled = _kept(CFunc(function, signature, locals={}, options=options), function)
+                compiled.compile()
+                _addresses[key] = compiled
+    return _addresses[key].address
 
 
 def _signature(arguments, dtype):

@@ -78,6 +78,37 @@ def evaluate():
     return report(float(layer([[1.0]])[0, 0]), passes)
 
 
+def compile_where_numba_is_switched_off():
+    """A function of one's own is Python's, a kernel of instructions and functions is compiled."""
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    import numba
+    import numpy as np
+
+    from fastnn.kernels import jit
+
+    @jit.scalar
+    def more(x):
+        return x + jit.like(x, 1.0)
+
+    def row(a, b, c, parameters, m, n, k, flag):
+        return more(a[0])
+
+    @jit.kernel
+    def called(target, x):
+        place = jit.pointer(x, 0)
+        numbers = jit.pointer(x, 0)
+        return jit.call(target, place, place, place, numbers, 0, 0, 0, 0)
+
+    @numba.njit
+    def own(x):
+        return x
+
+    own_is_plain = not hasattr(own, "py_func")
+    x = np.array([2.0])
+    outcome = called(jit.address(row, np.float64), x), jit.kernel(lambda x: more(x))(2.0)
+    return [own_is_plain, *outcome, numba.config.DISABLE_JIT]
+
+
 def use_every_row(dtype):
     """Networks of every activation, cost and rule: train them in several ways and ask them."""
     passes = compilations()
@@ -441,6 +472,133 @@ def _wait_for(child, seconds=10.0):
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return None
+
+
+def _forked(work, seconds=250.0):
+    """Exit code of a forked child that does this; None if it hangs."""
+    import warnings
+
+    warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return _wait_for(child, seconds)
+
+
+def _slowly(seconds):
+    """An instruction for kernels, whose compiler takes so long: x as it is."""
+    import time
+
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def slow(typingctx, x):
+        time.sleep(seconds)
+
+        def codegen(context, builder, sig, args):
+            return args[0]
+
+        return x(x), codegen
+
+    return slow
+
+
+def _compile(seconds=0.0):
+    """Call a small kernel that no process has; its compiler takes so long."""
+    from fastnn.kernels import jit
+
+    slow = _slowly(seconds)
+    assert jit.kernel(lambda x: slow(x) + x)(21.0) == 42.0
+
+
+def _ask(seconds=0.0):
+    """Ask for the address of such a kernel."""
+    import numpy as np
+
+    from fastnn.kernels import jit
+
+    slow = _slowly(seconds)
+
+    def row(a, b, c, parameters, m, n, k, flag):
+        return slow(1.0)
+
+    assert jit.address(row, np.float64)
+
+
+def fork_while_another_thread_compiles(name):
+    """Exit codes of children, which compile too."""
+    import threading
+    import time
+
+    work = {"compile": _compile, "ask": _ask}[name]
+    work()
+    codes = []
+    for _ in range(3):
+        thread = threading.Thread(target=work, args=(0.5,))
+        thread.start()
+        time.sleep(0.2)
+        codes.append(_forked(work))
+        thread.join()
+    return codes
+
+
+def fork_while_another_thread_imports():
+    """Exit code of a child that draws weights, for which SciPy is imported by both."""
+    import threading
+    import time
+
+    from fastnn.initializers import truncated_normal
+
+    def draw():
+        truncated_normal((2, 2), 1.0, 0)
+
+    class Waits:
+        """Makes sure that the import is under way when the fork comes."""
+
+        def find_spec(self, name, path, target=None):
+            if name == "scipy.special._orthogonal":
+                under_way.set()
+                time.sleep(0.5)
+
+    under_way = threading.Event()
+    sys.meta_path.insert(0, Waits())
+    assert "scipy.special" not in sys.modules
+    thread = threading.Thread(target=draw)
+    thread.start()
+    assert under_way.wait(250)
+    code = _forked(draw)
+    thread.join()
+    return code
+
+
+def fork_within_the_compiler():
+    """Exit code of a child, forked by what compiles, that goes on; and the parent's result."""
+    from numba import types
+    from numba.extending import intrinsic
+
+    from fastnn.kernels import jit
+
+    codes = []
+
+    @intrinsic
+    def forking(typingctx, x):
+        codes.append(os.fork())
+
+        def codegen(context, builder, sig, args):
+            return args[0]
+
+        return types.float64(x), codegen
+
+    found = jit.kernel(lambda x: forking(x) + x)(21.0)
+    if not codes[0]:
+        _compile()
+        os._exit(0 if found == 42.0 else 1)
+    return [found, *map(_wait_for, codes, [250.0] * len(codes))]
 
 
 def fork_a_team(n_threads):

@@ -31,7 +31,7 @@ def start(program, *arguments, **environment):
     )
 
 
-def finish(process, timeout=60):
+def finish(process, timeout=300):
     """The answer of a program, which must say nothing else; a hang fails."""
     try:
         out, err = process.communicate(timeout=timeout)

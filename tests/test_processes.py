@@ -28,6 +28,22 @@ def test_child_forked_in_the_middle_of_a_training_trains(child, name):
     assert child("train_in_a_child_forked_meanwhile", name) == 0
 
 
+@pytest.mark.parametrize("work", ["compile", "ask"])
+def test_child_forked_while_another_thread_compiles_can_compile(child, work):
+    codes = child("fork_while_another_thread_compiles", work, NUMBA_CACHE_DIR="/dev/null/none")
+    assert codes == [0, 0, 0]
+
+
+def test_child_forked_while_another_thread_imports_can_import(child):
+    assert child("fork_while_another_thread_imports") == 0
+
+
+def test_the_thread_that_compiles_may_fork(child):
+    answer = child("fork_within_the_compiler", NUMBA_CACHE_DIR="/dev/null/none")
+    assert answer[0] == 42.0
+    assert set(answer[1:]) == {0}
+
+
 def test_trainings_leave_the_threads_of_blas_alone(child):
     answer = child("blas_threads", OPENBLAS_NUM_THREADS="2")
     assert set(answer["before"]) == {2}
