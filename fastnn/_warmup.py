@@ -1,7 +1,7 @@
 """What ``fastnn warmup`` does: compile into the cache now what later processes then only load.
 
-Tiny networks of every row of the tables go every way that compiles something; a new row is covered
-by being in its table.
+Tiny networks of every row of the tables go every way that compiles something, and every ufunc and
+error is made; a new row is covered by being in its table.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from . import kernels
 from ._arrays import Array
 from ._embedding import _HELD_ROWS
 from .activations import ACTIVATIONS
+from .errors import ERRORS, get_err
 from .kernels import jit
-from .kernels.cache import folder
+from .kernels.cache import folder, folders
+from .kernels.compiler import imported, silence
+from .kernels.ufuncs import known
 from .layers import DenseLayer
 from .losses import COSTS
 from .network import NeuralNetwork
@@ -74,15 +77,17 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
             "the kernel cache is not writable, so nothing would be kept; NUMBA_CACHE_DIR names "
             "a folder for it"
         )
+    silence()  # what is compiled is shown here
     compiled, loaded = _counts()
     start = time.perf_counter()
-    steps = [step for dtype in dtypes for step in _steps(dtype)]
+    steps = _steps(dtypes)
     for _, step in steps if quiet else _shown(steps):
         step()
     seconds = time.perf_counter() - start
     compiled_now, loaded_now = _counts()
     found = Report(compiled_now - compiled, loaded_now - loaded, seconds, place)
-    kept, used = sum(1 for _ in place.glob("*.nbc")), found.compiled + found.loaded
+    kept = len({path.name for place in folders() for path in place.glob("*.nbc")})
+    used = found.compiled + found.loaded
     if kept < used:  # a full disk, say
         raise OSError(f"only {kept} of {used} kernels could be kept in the cache, {place}")
     return found
@@ -94,9 +99,7 @@ _Step = tuple[str, Callable[[], None]]
 def _shown(steps: list[_Step]) -> Iterator[_Step]:
     """The steps, with a bar on a terminal that has tqdm, else a line for each."""
     if sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None:
-        from tqdm import tqdm
-
-        with tqdm(steps, leave=False) as bar:
+        with imported("tqdm").tqdm(steps, leave=False) as bar:
             for step in bar:
                 bar.set_description(step[0])
                 yield step
@@ -124,8 +127,15 @@ def _dispatchers() -> set[Dispatcher]:
     return {value for value in values if isinstance(value, Dispatcher)}
 
 
-def _steps(dtype: str) -> list[_Step]:
-    """Names and calls: first what all networks share, then the rows."""
+def _steps(dtypes: Iterable[str]) -> list[_Step]:
+    """Names and calls: networks of each dtype, then functions of arrays, which take both."""
+    steps = [step for dtype in dtypes for step in _of_networks(dtype)]
+    steps += [(f"ufunc {name}", partial(_name, name)) for name in known()]
+    return steps + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
+
+
+def _of_networks(dtype: str) -> list[_Step]:
+    """First what all networks share, then the rows."""
     rows = [
         *((f"activation {name}", _Case(dtype, activation=name)) for name in ACTIVATIONS),
         *((f"cost {name}", _Case(dtype, cost=name)) for name in COSTS),
@@ -182,7 +192,12 @@ def _train_layer_by_layer(case: _Case) -> None:
         network.cost(x, x)
         network.cost_function.delta(network(x), x)
         type(network.cost_function)("none")(network(x), x)
-    get_opt(case.rule).step(x, case.zeros())
+    optimizer, row = get_opt(case.rule), RULES[case.rule]
+    optimizer.step(x, case.zeros())
+    if row.ahead:
+        row.address(x.dtype, ahead=True)
+    if row.noisy:
+        optimizer.noise(1, x.dtype)
 
 
 def _predict(case: _Case) -> None:
@@ -207,6 +222,16 @@ _USES: dict[str, Callable[[_Case], None]] = {
     "prediction": _predict,
     "users' kernels": _embed,
 }
+
+
+def _name(ufunc: str) -> None:
+    getattr(kernels, ufunc)  # makes it
+
+
+def _measure(name: str) -> None:
+    error = get_err(name)
+    error.forward(0.5, 0.5)
+    error.backward()
 
 
 def _use(case: _Case) -> None:

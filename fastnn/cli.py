@@ -192,7 +192,8 @@ def _parser() -> argparse.ArgumentParser:
         "warmup",
         help="compile all kernels into the cache, so that later processes only load them",
         description="Compile the kernels of all activations, costs, update rules, trainings and "
-        "predictions into the cache, so that later processes only load them. Some 40 s a dtype.",
+        "predictions, of all ufuncs and errors, into the cache, so that later processes only load "
+        "them. That takes minutes; what is at work is shown.",
         allow_abbrev=False,
     )
     warmup.add_argument(

@@ -174,6 +174,77 @@ def use_every_row(dtype):
     return report(len(combinations), passes)
 
 
+def warm_up_some_and_use_it():
+    """Names of kernels that public calls still load or compile after the warm-up."""
+    import numpy as np
+
+    import fastnn
+    from fastnn import kernels
+    from fastnn.activations import ACTIVATIONS
+    from fastnn.kernels import cache, ufuncs
+    from fastnn.losses import COSTS
+    from fastnn.optimizers import RULES
+
+    chosen = (ACTIVATIONS, ["GELU"]), (COSTS, ["SoftmaxCrossEntropy"]), (RULES, ["NAG"])
+    for table, kept in chosen:
+        for name in [*table]:
+            if name not in kept:
+                del table[name]
+    from fastnn import _warmup
+
+    _warmup.known = lambda: [name for name in ufuncs.known() if name.startswith("gelu")]
+    _warmup.warm_up(["float64"], quiet=True)
+    asked, load = [], cache.KernelCache.load_overload
+
+    def watch(self, *args):
+        asked.append(self._function.__qualname__)
+        return load(self, *args)
+
+    cache.KernelCache.load_overload = watch
+    rng = np.random.default_rng(0)
+    X, t = rng.normal(size=(600, 3)), np.eye(2)[[0, 1] * 300]
+    act = fastnn.get_act("GELU")
+    for x in (X, X.astype("f4"), X.astype("f2")):
+        act.forward(x), act.backward(x), act.vjp(x, x), act.forward_and_vjp(x, x), act.d2y(x)
+        kernels.gelu(x), kernels.gelu_derivative(x), kernels.gelu_second_derivative(x)
+    for name in ("Square", "Binary", "Cross"):
+        error = fastnn.get_err(name)
+        error.forward(t, t), error.backward(), error.total_error()
+    optimizer = fastnn.get_opt("NAG", clip_norm=1.0, weight_decay=0.1)
+    optimizer.step([X, t], [X.copy(), t.copy()])
+    fastnn.get_opt("NAG").step(rng.normal(size=200_000), rng.normal(size=200_000))
+    fastnn.get_opt("NAG").update(X, t)
+    fastnn.get_opt("NAG").update(
+        X, t[0], w=X, b=t[0], dfw=lambda w, b: w, dfb=lambda w, b: b, nargs=2
+    )
+
+    class OwnLayer(fastnn.DenseLayer):
+        def forward_propagation(self, X):
+            return 2 * super().forward_propagation(X)
+
+    for reduction in ("sum", "mean", "none"):
+        cost = fastnn.SoftmaxCrossEntropy(reduction)
+        cost(X[:, :2], t), cost(X[:, :2], t, sample_weight=t[:, 0]), cost.activate(X[:, :2])
+        if reduction != "none":
+            cost.delta(X[:, :2], t)
+    for kind, dropout in ((fastnn.DenseLayer, 0.0), (fastnn.DenseLayer, 0.5), (OwnLayer, 0.0)):
+        layers = [
+            kind(3, 4, activation="GELU", rng=0, dropout=dropout),
+            fastnn.DenseLayer(4, 2, activation="GELU", rng=0),
+        ]
+        nn = fastnn.NeuralNetwork(layers, fastnn.SoftmaxCrossEntropy("mean"))
+        options = {"batch_size": 32, "rng": 0, "sample_weight": t[:, 0] + 1.0}
+        for threads in (1, 2):
+            nn.fit(X, t, optimizer="NAG", validation_data=(X, t), n_threads=threads, **options)
+        nn.predict(X), nn.predict(X[0]), nn.cost(X, t), nn.gradient(X, t), nn(X)
+        if kind is fastnn.DenseLayer:
+            if not dropout:
+                nn.fit(X, t, optimizer="L-BFGS", epochs=2)
+            nn.vjp(X, nn.predict(X)), nn.jacobian(X[0])
+            kernels.workspace_size(nn.compiled("NAG"), 8)
+    return sorted(set(asked))
+
+
 def call_pickled(kernel, count):
     """A ufunc that came from another process, of so many equal arguments."""
     import pickle

@@ -13,16 +13,27 @@ import pytest
 
 from fastnn import _warmup, cli
 from fastnn.activations import ACTIVATIONS
+from fastnn.errors import ERRORS
+from fastnn.kernels import ufuncs
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
 SUMMARY = r"(?m)^(\d+) kernels compiled, (\d+) found in the cache, [\d.]+ s$"
 
 
+FEW = """
+import sys
+from fastnn import _warmup, cli
+
+_warmup.known = lambda: ["gelu", "softmax"]  # of many ufuncs
+sys.exit(cli.main(["warmup", "--dtype", "float32", *sys.argv[1:]]))
+"""
+
+
 def warmup(folder, *arguments):
     """The finished command, in a process of its own with this cache."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "fastnn", "warmup", "--dtype", "float32", *arguments],
+        [sys.executable, "-W", "error", "-c", FEW, *arguments],
         env={**os.environ, "NUMBA_CACHE_DIR": str(folder)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -50,6 +61,8 @@ def test_it_says_what_it_did(warmed):
     assert place == next(iter(files(folder))).parent
     for name in [*ACTIVATIONS, *COSTS, *RULES]:
         assert re.search(rf"(?m)^float32 \w+ {name} +[\d.]+ s$", text)
+    for name in ("ufunc gelu", "ufunc softmax", *(f"error {name}" for name in ERRORS)):
+        assert re.search(rf"(?m)^{name} +[\d.]+ s$", text)
 
 
 def test_a_second_one_compiles_nothing(warmed):
@@ -70,6 +83,18 @@ def test_later_processes_compile_nothing(child, warmed):
     assert files(warmed[0]) == present
 
 
+def test_nothing_public_is_left_to_compile_or_load(child):
+    """Of one row of each table, and of all ways to use it."""
+    assert child("warm_up_some_and_use_it") == []
+
+
+def test_every_ufunc_and_error_is_made():
+    names = [name for name, _ in _warmup._steps(["float64"])]
+    assert {f"ufunc {name}" for name in ufuncs.known()} <= set(names)
+    assert {f"error {name}" for name in ERRORS} <= set(names)
+    assert len(names) == len(set(names))
+
+
 def test_what_was_not_asked_for_is_compiled_later(child, warmed, tmp_path):
     shutil.copytree(warmed[0], tmp_path, dirs_exist_ok=True)
     assert child("evaluate", NUMBA_CACHE_DIR=tmp_path)["compiled"] > 0  # float64
@@ -87,7 +112,7 @@ def test_nowhere_to_keep_anything():
 def test_kernels_that_could_not_be_kept(monkeypatch, capsys):
     counts = iter([(0, 0), (10**6, 0)])
     monkeypatch.setattr(_warmup, "_counts", lambda: next(counts))
-    monkeypatch.setattr(_warmup, "_steps", lambda dtype: [])
+    monkeypatch.setattr(_warmup, "_steps", lambda dtypes: [])
     with pytest.raises(SystemExit) as leaving:
         cli.main(["warmup"])
     assert leaving.value.code == 1
@@ -98,7 +123,7 @@ def test_kernels_that_could_not_be_kept(monkeypatch, capsys):
 def test_a_new_row_needs_no_edit(row, monkeypatch):
     table = ACTIVATIONS if row in ACTIVATIONS.values() else RULES
     monkeypatch.setitem(table, "another", dataclasses.replace(row, name="another"))
-    assert "another" in " ".join(name for name, _ in _warmup._steps("float64"))
+    assert "another" in " ".join(name for name, _ in _warmup._steps(["float64"]))
 
 
 class Terminal(io.StringIO):
