@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 
 from . import __version__
 from ._threads import get_num_threads
-from .kernels.cache import folder
+from .kernels.cache import folder, folders
 
 __all__ = ["cpu_name", "report", "vectors"]
 
@@ -117,8 +117,12 @@ def _blas() -> list[str]:
 
 
 def _cache() -> str:
-    place = folder()
-    if place is None:
-        return "not writable: nothing is cached, kernels are compiled in every process"
-    sizes = [path.stat().st_size for path in place.glob("*.nbc")]
-    return f"{place} ({len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB)"
+    texts = []
+    for place in folders():
+        sizes = [path.stat().st_size for path in place.glob("*.nbc")]
+        rights = "" if place == folder() else ", read-only"
+        texts.append(f"{place} ({len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB{rights})")
+    if folder() is None:
+        what = "nothing more" if texts else "nothing"
+        texts.append(f"not writable: {what} is cached, kernels are compiled in every process")
+    return "; ".join(texts)

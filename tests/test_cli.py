@@ -365,7 +365,11 @@ def test_info(capsys):
 
 def test_info_without_a_cache(monkeypatch):
     monkeypatch.setattr(info, "folder", lambda: None)
-    assert "kernel cache  not writable: nothing is cached" in info.report()
+    with monkeypatch.context() as patch:
+        patch.setattr(info, "folders", tuple)
+        assert "kernel cache  not writable: nothing is cached" in info.report()
+    found = info.report()  # one that is only read
+    assert re.search(r"(?m)^kernel cache +.* MB, read-only\); not writable: nothing more", found)
 
 
 @pytest.mark.parametrize(
