@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, aligned, check_out, convert
+from ._models import holders, watch
 from ._program import CURVE, Use, is_compiled, keep, model
 from ._random import RNG, uniform_source
 from .kernels import api, inference
@@ -16,7 +17,7 @@ from .kernels import program as at
 from .kernels.compiler import imported
 from .kernels.jit import address
 from .kernels.program import Model
-from .layers import changes
+from .layers import changes, check_trainable
 from .optimizers import Optimizer, resolve
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ def compiled(
 ) -> Model:
     """See `NeuralNetwork.compiled`."""
     _check(network)
+    _check_apart(network)
+    if optimizer is not None:
+        check_trainable(network.layers)
     theta = network.parameters
     opt = None if optimizer is None else resolve(optimizer, network.optimizer)
     if opt is not None:
@@ -131,12 +135,32 @@ def compiled(
         network.optimizer = opt
         if any(layer.dropout for layer in network.layers):
             made.core[at.SEED] = int(uniform_source(rng).uniform() * 2**31)
+    watch(made.core.base)
+    return _with_scratch(made)[0]
+
+
+def _check_apart(network: NeuralNetwork) -> None:
+    """Refuse a layer whose parameters belong to a model of another network."""
+    own = network._flat.theta
+    for k, layer in enumerate(network.layers):
+        if any(owner.theta is not own for owner in holders(layer)):
+            raise ValueError(
+                f"layers[{k}] is also in another network of which a compiled model exists, "
+                "expected a layer in one model at a time: delete that model first (its last "
+                "reference), or train both networks by fit, which shares the layer"
+            )
+
+
+def _derivatives(network: NeuralNetwork) -> Model:
+    """A model for one call."""
+    _check(network)
+    made = model(network.layers, network.cost_function, network.parameters, Use(embedded=True))
     return _with_scratch(made)[0]
 
 
 def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.jacobian`."""
-    made = compiled(network)
+    made = _derivatives(network)
     inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
     found = convert("x", x, network.dtype)
     if found.shape != (inputs,):
@@ -149,7 +173,7 @@ def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
 
 def vjp(network: NeuralNetwork, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.vjp`."""
-    made = compiled(network)
+    made = _derivatives(network)
     x = samples(network, "X", X, network.layers[0].dim_input)
     cotangent = samples(network, "g", g, network.layers[-1].dim_output)
     if cotangent.shape[:-1] != x.shape[:-1]:
@@ -172,6 +196,7 @@ def low_level_callable(network: NeuralNetwork) -> Any:
     theta = network.parameters
     made = model(network.layers, network.cost_function, theta, Use(predicting=True))
     _with_scratch(made, 1, inputs + outputs)
+    watch(made.core.base)
     single = theta.dtype == np.float32
     kernel = inference.integrand32 if single else inference.integrand64
     kind = ctypes.CFUNCTYPE(

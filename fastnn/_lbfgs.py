@@ -15,6 +15,7 @@ from ._program import Use, is_compiled, model
 from ._trainers import check_parameters
 from .kernels import engine
 from .kernels.compiler import imported
+from .layers import check_trainable
 from .optimizers import LBFGS
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def is_meant(optimizer: object) -> bool:
 
 
 def _check(network: NeuralNetwork) -> None:
-    """Refuse what has no gradient of the whole cost."""
+    """Refuse what has no gradient of the whole cost, or none at all."""
+    check_trainable(network.layers)
     if not is_compiled(network.layers, network.cost_function):
         raise TypeError(f"{NAME} needs a network of DenseLayers and a cost of fastnn")
     for k, layer in enumerate(network.layers):
@@ -156,7 +158,7 @@ class Objective:
         self.options = _options(network)
         self.theta = network.parameters
         check_parameters(self.theta)
-        self.grad = np.empty_like(self.theta)
+        self.grad = np.zeros_like(self.theta)  # of frozen layers it stays so, and they in place
         self._model = model(network.layers, network.cost_function, self.theta, Use(training=True))
         self._rest = *network._alone(self._model, self.grad, x, t, weights), x[:0]
         self.best, self.lowest = self.theta.copy(), np.inf

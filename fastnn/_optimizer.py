@@ -616,10 +616,25 @@ class Optimizer:
         self._ready = ready if all(map(operator.is_, found, theirs)) else None
         return ready
 
-    def take(self, p: Array, g: Array, rate: float, f: float | None = None) -> bool:
-        """One step on contiguous vectors; False, and nothing changed, where it is not finite."""
+    def take(
+        self,
+        p: Array,
+        g: Array,
+        rate: float,
+        f: float | None = None,
+        spans: Sequence[tuple[int, int]] | None = None,
+    ) -> bool:
+        """One step on contiguous vectors; False, and nothing changed, where it is not finite.
+
+        spans: first and last + 1 of the parameters that are trained; default: all.
+        """
         state = self.state_for(p).reshape(-1)
         ready = _made([p], [g], state, self.rule.address(p.dtype), 1)
+        if spans is not None:
+            each, begin = p.itemsize, (p.ctypes.data, g.ctypes.data)
+            rows = [(*(a + each * i for a in begin), end - i, i) for i, end in spans]
+            rows.append((*begin, 0, p.size))  # the last one tells the size of a state
+            ready = ready._replace(places=np.array(rows, np.int64))
         return self._take(ready, rate, self.steps + 1, f)
 
     def _take(self, ready: _Ready, rate: float, step: int, f: float | None) -> bool:

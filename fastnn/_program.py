@@ -57,12 +57,24 @@ class Use:
     embedded: bool = False  # in users' own kernels
 
 
-class _Owner:
+class Owner:
     """The base of a model's core: keeps alive what the core has addresses of."""
 
-    def __init__(self, core: npt.NDArray[np.int64]) -> None:
-        self.kept: dict[int, npt.NDArray[Any]] = {-1: core}
+    def __init__(
+        self, core: npt.NDArray[np.int64], layers: Sequence[DenseLayer], theta: Array
+    ) -> None:
+        self.core, self.layers, self.theta = core, tuple(layers), theta
+        self.kept: dict[int, npt.NDArray[Any]] = {}
         self.__array_interface__ = core.__array_interface__
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the network has gone on without the model."""
+        return bool(self.core[at.STALE])
+
+    def outdate(self) -> None:
+        """Let the model be refused from now on."""
+        self.core[at.STALE] = 1
 
 
 def keep(made: at.Model, place: int, array: npt.NDArray[Any]) -> None:
@@ -93,7 +105,8 @@ def model(
         p, q = layer.activation.numbers(layer.activation_parameters)
         numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
         layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
-    made = at.Model(np.asarray(_Owner(core.copy())), theta)
+        layer_table[k, at.TRAINABLE] = layer.trainable
+    made = at.Model(np.asarray(Owner(core.copy(), layers, theta)), theta)
     for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
         keep(made, place, array)
     if optimizer:
@@ -105,6 +118,10 @@ def model(
     if grad is not None:
         keep(made, at.GRAD, grad)
     made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
+    trainable = layer_table[:, at.TRAINABLE] != 0
+    made.core[at.FROZEN] = not trainable.all()
+    made.core[at.LOWEST] = trainable.argmax() if trainable.any() else len(layers)
+    made.core[at.PENALISED] = layer_table[:, at.PENALTY].any()
     made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][2]
     made.core[at.TARGETS] = cost.targets_for(shapes[-1][2])
     made.core[at.MEAN] = cost.reduction == "mean"

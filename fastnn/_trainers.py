@@ -17,7 +17,7 @@ from ._program import CURVE, Use, is_compiled, model
 from ._threads import get_num_threads, run_together, start_threads
 from .kernels import engine, program, rows, team
 from .kernels.compiler import clock
-from .layers import Layer, changes
+from .layers import Layer, changes, check_trainable, is_trainable
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ class CompiledTrainer:
         features = sum(sum(layer.w.shape) for layer in network.layers)
         own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
+        if self.model.core[program.FROZEN]:
+            self.grads[...] = 0.0
         order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
         nothing = np.empty((0, 1), theta.dtype)
         self.batches = self._batches = engine.Batches(
@@ -196,6 +198,8 @@ class CompiledTrainer:
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
+        if self.network.parameters is not self.model.theta:  # a shared layer comes home by this
+            raise ValueError("layers of the network have been changed while it was trained")
         control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
         numbers = self.optimizer.numbers()  # which callbacks may have changed
         self.team.hyper[:, : numbers.size] = numbers
@@ -299,6 +303,7 @@ def trainer_for(
     threads: int | None,
 ) -> Trainer:
     """What trains this network, ready to begin."""
+    check_trainable(network.layers)
     if not is_compiled(network.layers, network.cost_function):
         return LayerTrainer(network, samples, optimizer)
     theta = network.parameters
@@ -398,29 +403,33 @@ class LayerTrainer:
                 delta = delta * weights[:, np.newaxis]
             complete = self._update(delta, rate, cost)
         finally:
-            if not complete:
-                for layer, name, values in before:
+            for layer, name, values in before:
+                if not complete or not is_trainable(layer):  # whatever its own way has done
                     setattr(layer, name, values)
         return cost if complete else None
 
     def _update(self, delta: Any, rate: float, cost: float) -> bool:
-        """Walk back, layer by layer; whether all parameters are finite after it."""
+        """Walk back to the first layer that is trained; whether all parameters are finite then."""
         layers = self.network.layers
+        lowest = list(map(is_trainable, layers)).index(True)
         if self.optimizer.is_plain:
-            for layer in reversed(layers):
-                delta = layer.back_propagation(delta, rate)
+            for layer in reversed(layers[lowest:]):
+                delta = layer.back_propagation(delta, rate if is_trainable(layer) else 0.0)
             values = [getattr(layer, name) for layer, name, _ in _copies(layers)]
             finite = all(np.isfinite(value).all() for value in values)
             self.optimizer.counter[0] += finite
             return finite
-        grad = np.empty_like(self.network.parameters)
-        end = grad.size
-        for layer in reversed(layers):
-            delta, *parts = layer.gradients(delta)
-            for part in reversed(parts):
-                grad[end - part.size : end] = part.ravel()
-                end -= part.size
-        return self.optimizer.take(self.network.parameters, grad, rate, cost)
+        theta = self.network.parameters
+        grad = np.zeros_like(theta)
+        sizes = [sum(getattr(layer, name).size for name in layer.trained) for layer in layers]
+        ends = np.cumsum(sizes).tolist()
+        parts = list(zip(layers, [0, *ends], ends, strict=False))
+        for layer, first, end in reversed(parts[lowest:]):
+            delta, *found = layer.gradients(delta)
+            if layer.trainable:
+                np.concatenate([array.ravel() for array in found], out=grad[first:end])
+        spans = [(first, end) for layer, first, end in parts if layer.trainable]
+        return self.optimizer.take(theta, grad, rate, cost, spans)
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""

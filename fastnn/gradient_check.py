@@ -30,7 +30,9 @@ def largest_relative_error(network: NeuralNetwork, X: npt.ArrayLike, t: npt.Arra
     def cost() -> float:
         return twin.cost(x64, t64)
 
-    numeric = np.concatenate([_differences(twin.parameters, cost), _differences(x64, cost)])
+    for_weights = _differences(twin.parameters, cost)
+    for_weights[_frozen(twin.layers)] = 0.0  # as `gradient` says
+    numeric = np.concatenate([for_weights, _differences(x64, cost)])
     exact = np.concatenate([for_parameters, for_inputs.ravel()]).astype(np.float64)
     if not (np.isfinite(exact).all() and np.isfinite(numeric).all()):
         return float("inf")
@@ -52,6 +54,15 @@ def in_float64(network: NeuralNetwork) -> NeuralNetwork:
             setattr(layer, f"_{name}", None)
             setattr(layer, name, value)
     return twin
+
+
+def _frozen(layers: list[Layer]) -> npt.NDArray[np.bool_]:
+    """Of each parameter, whether it belongs to a frozen layer."""
+    return np.concatenate([
+        np.full(getattr(layer, name).size, not layer.trainable)
+        for layer in layers
+        for name in layer.trained
+    ])  # fmt: skip
 
 
 def _differences(values: Array, cost: Callable[[], float]) -> Array:

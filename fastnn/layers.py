@@ -6,7 +6,7 @@ parameter vector, which changes nothing for whoever reads or assigns them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from . import activations
 from ._arrays import Array, convert, count, float_dtype, number
+from ._models import outdate
 from ._random import RNG
 from .activations import Activation, Activator
 from .initializers import Init, get_init, truncated_normal
@@ -43,6 +44,17 @@ def count_change() -> None:
     _changes += 1
 
 
+def is_trainable(layer: Any) -> bool:
+    """Whether trainings change it; a layer that knows nothing of freezing is never frozen."""
+    return bool(getattr(layer, "trainable", True))
+
+
+def check_trainable(layers: Sequence[Any]) -> None:
+    """Refuse to train nothing."""
+    if not any(map(is_trainable, layers)):
+        raise ValueError("all layers have trainable=False, expected at least one that is trained")
+
+
 class Layer:
     """A dense layer without an activation: the base of all layers, and of your own.
 
@@ -64,6 +76,10 @@ class Layer:
         Of the weights, and of everything computed with them.
     rng : None, int, numpy.random.Generator or RandomState
         Source of the initial weights; None takes the global ``np.random``.
+    trainable : bool
+        False freezes the layer: no training changes its parameters, nor what an optimizer remembers
+        of them. It takes part in everything else: its dropout acts, and its penalties count in the
+        cost, where they are a constant.
 
     Attributes
     ----------
@@ -71,6 +87,8 @@ class Layer:
         Weights. Assigning copies the values, and may change the shape outside a network.
     b : array (dim_output,)
         Biases, likewise.
+    trainable : bool
+        As given; may be assigned at any time, and counts from the next training on.
     input, output : array (rows, dim_input) and (rows, dim_output)
         Of the last forward pass through this layer; None before it, and after the layer's network
         was trained in compiled code.
@@ -99,7 +117,9 @@ class Layer:
         init: Init | None = None,
         dtype: npt.DTypeLike = np.float64,
         rng: RNG = None,
+        trainable: bool = True,
     ) -> None:
+        self.trainable = trainable
         shape = (count("dim_input", dim_input, least=1), count("dim_output", dim_output, least=1))
         scale, level = number("std", std, least=0.0), number("bias", bias)
         self._dtype = float_dtype(dtype)
@@ -114,6 +134,7 @@ class Layer:
     _dtype: np.dtype[Any] = np.dtype(np.float64)
     _w: Array | None = None
     _b: Array | None = None
+    _trainable: bool = True
     input: Array | None = None
     output: Array | None = None
 
@@ -131,7 +152,7 @@ class Layer:
 
     @w.setter
     def w(self, value: npt.ArrayLike) -> None:
-        self._w = _assigned("w", value, self._w, 2, self._dtype)
+        self._w = self._assigned("w", value, self._w, 2)
 
     @property
     def b(self) -> Array:
@@ -142,7 +163,19 @@ class Layer:
 
     @b.setter
     def b(self, value: npt.ArrayLike) -> None:
-        self._b = _assigned("b", value, self._b, 1, self._dtype)
+        self._b = self._assigned("b", value, self._b, 1)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether trainings change the parameters; False: the layer is frozen."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"trainable must be True or False, not {value!r}")
+        self._trainable = bool(value)
+        self._changed()
 
     @property
     def dim_input(self) -> int:
@@ -198,7 +231,7 @@ class Layer:
         delta : array (rows, dim_output)
             Gradient of the cost with respect to the output of the last forward pass.
         learning_rate : float
-            ``w -= learning_rate * gradient``; with 0 nothing changes.
+            ``w -= learning_rate * gradient``; with 0, or of a frozen layer, nothing changes.
 
         Returns
         -------
@@ -219,7 +252,7 @@ class Layer:
         if error.shape != expected:
             raise ValueError(f"delta has shape {error.shape}, expected {expected}")
         below, *parts = self.gradients(error)
-        if rate:
+        if rate and self.trainable:
             for name, part in zip(self.trained, parts, strict=True):
                 values = getattr(self, name)
                 values -= rate * part
@@ -238,25 +271,31 @@ class Layer:
         assert self.input is not None
         return np.asarray(error @ self.w.T), self.input.T @ error, error.sum(axis=0)
 
+    def _assigned(self, name: str, value: npt.ArrayLike, present: Array | None, ndim: int) -> Array:
+        """A parameter's storage after an assignment: the present one where the shape allows."""
+        if value is present and present is not None:
+            return present  # layer.w -= …: already done, in place
+        found = convert(name, value, self._dtype)
+        if found.ndim != ndim or not found.size:
+            raise ValueError(
+                f"{name} must be a non-empty {ndim}-dimensional array, not {found.shape}"
+            )
+        if present is not None and present.shape == found.shape:
+            count_change()
+            present[...] = found
+            return present
+        self._changed()
+        return found.copy()
+
+    def _changed(self) -> None:
+        """To be called where compiled forms of this layer go out of date."""
+        count_change()
+        outdate(self)
+
     def __repr__(self) -> str:
         kind = type(self).__name__
-        return f"{kind}({self.dim_input}, {self.dim_output}, dtype={self._dtype.name})"
-
-
-def _assigned(
-    name: str, value: npt.ArrayLike, present: Array | None, ndim: int, dtype: np.dtype[Any]
-) -> Array:
-    """The storage of a parameter after an assignment: the present one where the shape allows."""
-    if value is present and present is not None:
-        return present  # layer.w -= …: already done, in place
-    count_change()
-    found = convert(name, value, dtype)
-    if found.ndim != ndim or not found.size:
-        raise ValueError(f"{name} must be a non-empty {ndim}-dimensional array, not {found.shape}")
-    if present is not None and present.shape == found.shape:
-        present[...] = found
-        return present
-    return found.copy()
+        frozen = "" if self.trainable else "trainable=False, "
+        return f"{kind}({self.dim_input}, {self.dim_output}, {frozen}dtype={self._dtype.name})"
 
 
 class DenseLayer(Layer):
@@ -264,7 +303,7 @@ class DenseLayer(Layer):
 
     Parameters
     ----------
-    dim_input, dim_output, std, bias, init, dtype, rng
+    dim_input, dim_output, std, bias, init, dtype, rng, trainable
         See `Layer`.
     activation : str or Activator
         Name of a row of ``fastnn.activations.ACTIVATIONS``, or what `get_act` returns.
@@ -272,8 +311,10 @@ class DenseLayer(Layer):
         While training, each output is zero with this probability and otherwise divided by one
         minus it; below one. Srivastava et al., JMLR 15 (2014).
     l1, l2 : float
-        The cost of a training has l1 Σ|w| + l2/2 Σ w² added to it, w the weights of this layer
-        without its biases.
+        The cost of all samples of a training has l1 Σ|w| + l2/2 Σ w² added to it, w the weights of
+        this layer without its biases. In the step of a mini-batch they are multiplied by its share
+        of the samples, or of their weights, where costs are summed; a mean stands for that of all
+        samples, and has them whole.
     **parameters : float
         Of the activation, by name; those left out have the defaults of its row.
 
@@ -308,7 +349,7 @@ class DenseLayer(Layer):
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign; a method or a class of one's own makes compiled forms out of date."""
         if name == "__class__" or name in DenseLayer.OWN_WAY:
-            count_change()
+            self._changed()
         super().__setattr__(name, value)
 
     def __init__(
@@ -325,12 +366,15 @@ class DenseLayer(Layer):
         l2: float = 0.0,
         dtype: npt.DTypeLike = np.float64,
         rng: RNG = None,
+        trainable: bool = True,
         **parameters: float,
     ) -> None:
         row, found = activations.choose(self._row if activation is None else activation, parameters)
         self.dropout, self.l1, self.l2 = dropout, l1, l2
         self._columns = row.columns(found)
-        super().__init__(dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng)
+        super().__init__(
+            dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng, trainable=trainable
+        )
         self._take(row, found)
 
     _alpha: Array | None = None
@@ -368,7 +412,7 @@ class DenseLayer(Layer):
         if row.trained:
             self.trained = *Layer.trained, row.trained
             setattr(self, row.trained, np.full(present // columns, parameters[row.trained]))
-        count_change()
+        self._changed()
         self.output = self._slope = None
 
     @property
@@ -382,7 +426,7 @@ class DenseLayer(Layer):
     def alpha(self, value: npt.ArrayLike) -> None:
         if "alpha" not in self.trained:
             raise AttributeError(f"the activation {self._activation.name} has no alpha")
-        self._alpha = _assigned("alpha", value, self._alpha, 1, self._dtype)
+        self._alpha = self._assigned("alpha", value, self._alpha, 1)
 
     @property
     def dropout(self) -> float:
@@ -395,7 +439,7 @@ class DenseLayer(Layer):
         if found >= 1.0:
             raise ValueError(f"dropout must be below 1, but is {found!r}")
         self._dropout = found
-        count_change()
+        self._changed()
 
     @property
     def l1(self) -> float:
@@ -405,7 +449,7 @@ class DenseLayer(Layer):
     @l1.setter
     def l1(self, value: float) -> None:
         self._l1 = number("l1", value, least=0.0)
-        count_change()
+        self._changed()
 
     @property
     def l2(self) -> float:
@@ -415,7 +459,7 @@ class DenseLayer(Layer):
     @l2.setter
     def l2(self, value: float) -> None:
         self._l2 = number("l2", value, least=0.0)
-        count_change()
+        self._changed()
 
     def penalty(self) -> float:
         """What l1 and l2 add to the cost of a training."""

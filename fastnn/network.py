@@ -16,6 +16,7 @@ from ._cost import CostFunction, check_total, cost_of, delta_of
 from ._data import finite_samples
 from ._embedding import Predictor
 from ._flat import FlatParameters, check_neighbours
+from ._models import outdate_all
 from ._program import Use, is_compiled, model
 from ._random import RNG
 from ._trainers import check_parameters, make_team
@@ -24,7 +25,7 @@ from .gradient_check import in_float64, largest_relative_error
 from .history import History
 from .kernels import api, engine
 from .kernels.program import Model
-from .layers import Layer
+from .layers import Layer, is_trainable
 from .optimizers import Optimizer
 
 __all__ = ["NeuralNetwork"]
@@ -77,6 +78,12 @@ class NeuralNetwork:
         for k in range(1, len(self.layers)):
             if all(isinstance(layer, Layer) for layer in self.layers[k - 1 : k + 1]):
                 check_neighbours(self.layers, k)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign; other layers or another cost make compiled models out of date."""
+        if name in ("layers", "cost_function") and self._flat_parameters is not None:
+            outdate_all(self._flat_parameters.theta)
+        super().__setattr__(name, value)
 
     def __call__(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
         """Output of the network for the samples X, one a row.
@@ -132,8 +139,11 @@ class NeuralNetwork:
 
         There, ``fastnn.kernels`` has `predict`, `jacobian`, `vjp` and, if an optimizer is given,
         `train_step`. The model shares its parameters with the network: training either trains both.
-        It holds as long as the network keeps its layers, activations and shapes; make it anew after
-        changing those.
+        It holds as long as the network keeps its layers, their activations, shapes and other
+        settings, and its cost; afterwards compiled functions refuse it with a ValueError: make it
+        anew. A layer may be in several networks, which share its values, but in a model of one of
+        them at a time: using another network takes the layer away from the model, which is refused
+        then, and its `compiled` is refused while that model exists.
 
         Parameters
         ----------
@@ -298,7 +308,8 @@ class NeuralNetwork:
     def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
         """Gradient of the cost with respect to `parameters` and to X.
 
-        Computed by the same compiled code that `fit` uses, without dropout.
+        Computed by the same compiled code that `fit` uses, without dropout. That of the parameters
+        of frozen layers is zero.
 
         Returns
         -------
@@ -311,7 +322,7 @@ class NeuralNetwork:
             check_parameters(theta)
             if not is_compiled(self.layers, self.cost_function):
                 return self._gradient_layer_by_layer(x, targets)
-            grad, below = np.empty_like(theta), np.empty_like(x)
+            grad, below = np.zeros_like(theta), np.empty_like(x)
             made = model(self.layers, self.cost_function, theta, Use(training=True))
             engine.gradient(made, *self._alone(made, grad, x, targets, x[:0, 0]), below)
             return grad, below
@@ -341,7 +352,7 @@ class NeuralNetwork:
         try:
             delta = delta_of(self.cost_function, self._logits(x), t)
             for layer in reversed(self.layers):
-                delta = layer.back_propagation(delta, 1.0)
+                delta = layer.back_propagation(delta, 1.0 if is_trainable(layer) else 0.0)
             return before - theta, np.asarray(delta)
         finally:
             theta[...] = before

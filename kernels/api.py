@@ -140,6 +140,11 @@ def _needed(core, like, rows):
 def _check_sizes(model, place, rows, workspace):
     """Refuse a model without this function, and a workspace that is too short."""
     core = _core(model)
+    if core[at.STALE]:
+        raise ValueError(
+            "the network was changed, or shares a layer with one that was used, since this model "
+            "was made: call compiled() again"
+        )
     if core[place] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
     needed = _needed(core, _theta(model), rows)
@@ -185,7 +190,8 @@ def train_step(model, x, t, learning_rate, workspace=None):
     Targets have as many columns as the cost asks for, and are not checked; classes are one-hot.
     The caller gives the learning rate of every step; that of the optimizer is not looked at.
     Returns the cost before the step, summed or averaged as the network's cost says; NaN if the step
-    was refused because a parameter would have become infinite or NaN.
+    was refused because a parameter would have become infinite or NaN. The samples count as all
+    there are: penalties of layers are added whole at every step.
     """
     raise TypeError("train_step is for compiled functions; from Python, use network.fit")
 

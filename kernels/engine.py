@@ -47,7 +47,8 @@ class Team(NamedTuple):
 
     control: np.ndarray  # int64, see the names of its places
     sums: np.ndarray  # float64 (parts, LINE): a cache line for each, see the names of its places
-    grads: np.ndarray  # (parts or 1, parameters, in whole lines); the first is the result
+    grads: np.ndarray  # (parts or 1, parameters, in whole lines); the first is the result. Of
+    # frozen layers it is zero, and stays it
     hyper: np.ndarray  # float64 (parts, numbers): the rule's numbers, for each thread
     parts: int
     own: bool  # whether each part has a gradient of its own
@@ -138,7 +139,10 @@ def tile_gradient(net, crew, work, number, samples, grad, part, parts, keep):
 
 @scalar
 def span(net, q, part, parts):
-    """The place in theta, and the size, of a share of layer q; the last one's has all but W."""
+    """The place in theta, and the size, of a share of layer q; the last one's has all but W.
+
+    Of a frozen layer all shares are empty.
+    """
     low, high = tiles.share(net, q, part, parts)
     layer = layer_of(net, q)
     size = (high - low) * layer[at.WIDTH]
@@ -220,8 +224,11 @@ def shared_gradient(net, crew, part, rows, chunk):
 
 
 @scalar
-def collect(net, crew, part, rows):
-    """Finish a part's share of the gradient: sums over the parts, penalties, squares."""
+def collect(net, crew, part, rows, weight):
+    """Finish a part's share of the gradient: sums over the parts, penalties, squares.
+
+    weight: of the penalties in this step.
+    """
     active = min(crew.parts, -(-rows // crew.tile)) if crew.own else 1
     squares = penalty = 0.0
     for q in range(net.depth):
@@ -229,15 +236,51 @@ def collect(net, crew, part, rows):
         g = pointer(crew.grads, place)
         for other in range(1, active):
             add(g, pointer(crew.grads, other * crew.stride + place), size)
-        layer = layer_of(net, q)
-        if layer[at.PENALTY] and size:
-            low, high = tiles.share(net, q, part, crew.parts)
-            numbers, w = pointer(net.numbers, layer[at.NUMBERS]), pointer(net.theta, place)
-            l1, l2 = numbers[at.L1], numbers[at.L2]
-            penalty += penalise(w, g, l1, l2, (high - low) * layer[at.WIDTH])
+        if layer_of(net, q)[at.PENALTY]:
+            penalty += penalty_of(net, crew, q, part, weight)
         squares += sum_of_squares(g, size)
     sums = pointer(crew.sums, part * LINE)
     sums[SQUARES], sums[PENALTY] = squares, penalty
+
+
+@scalar
+def penalty_of(net, crew, q, part, weight):
+    """Penalty of a part's weights of layer q; its gradient is added to theirs.
+
+    That of a frozen layer is a number of the first part's, and has no gradient.
+    """
+    layer = layer_of(net, q)
+    low, high = tiles.share(net, q, part, crew.parts)
+    if layer[at.TRAINABLE] == 0 and part == 0:
+        high = layer[at.N_IN]
+    numbers, place = pointer(net.numbers, layer[at.NUMBERS]), layer[at.WEIGHTS]
+    place += low * layer[at.WIDTH]
+    w, g = pointer(net.theta, place), pointer(crew.grads, place)
+    l1, l2, moved = weight * numbers[at.L1], weight * numbers[at.L2], float(layer[at.TRAINABLE])
+    return penalise(w, g, l1, l2, moved, (high - low) * layer[at.WIDTH])
+
+
+@scalar
+def weight_of(crew, start, rows):
+    """What some samples count together: their number, or the sum of their weights."""
+    if not crew.weighted:
+        return float(rows)
+    total = 0.0
+    for r in range(start, start + rows):
+        total += crew.weights[crew.order[r] if crew.ordered else r]
+    return total
+
+
+@scalar
+def penalty_weight(net, crew, start, rows, count, whole):
+    """The weight of the penalties in the step of a batch.
+
+    The cost of all samples has them once. A mean over the batch stands for the mean over all, so
+    they are whole; of a sum they have the batch's share. whole: see `weight_of`, of all samples.
+    """
+    if net.core[at.PENALISED] == 0 or net.core[at.MEAN] or rows == count:
+        return 1.0
+    return weight_of(crew, start, rows) / whole if whole > 0.0 else rows / count
 
 
 @scalar
@@ -272,9 +315,10 @@ def update(net, crew, part, step, flag):
     """Run the rule on a part's share, see its flags. Whether a result is not finite."""
     bad = 0.0
     target = net.core[at.RULE]
-    for q in range(1 if crew.parts == 1 else net.depth):
+    whole = crew.parts == 1 and net.core[at.FROZEN] == 0
+    for q in range(1 if whole else net.depth):
         place, size = span(net, q, part, crew.parts)
-        if crew.parts == 1:
+        if whole:
             size = net.size
         if size:
             p, g = pointer(net.theta, place), pointer(crew.grads, place)
@@ -285,12 +329,12 @@ def update(net, crew, part, step, flag):
 
 
 @scalar
-def take_step(net, crew, rate, rows, steps, done, turn):
+def take_step(net, crew, rate, rows, weight, steps, done, turn):
     """From gradients to new parameters; returns the turn, and whether the training goes on.
 
-    steps: taken before this call, done: in it, those left out too. What other threads read is
-    written after one meeting and read after the next. The parameters of a small network are the
-    first part's.
+    weight: of the penalties. steps: taken before this call, done: in it, those left out too. What
+    other threads read is written after one meeting and read after the next. The parameters of a
+    small network are the first part's.
     """
     control, first, parts = crew.control, crew.thread, crew.parts
     alone = is_small(net)
@@ -301,7 +345,7 @@ def take_step(net, crew, rate, rows, steps, done, turn):
     for part in range(first, parts, crew.threads):
         crew.sums[part * LINE + COST] = crew.sums[part * LINE + PARTIAL]
     for part in range(first, updating, crew.threads):
-        collect(net, crew, part, rows)
+        collect(net, crew, part, rows, weight)
     if not alone:
         turn = meeting(crew, turn)
     if taken and first < updating:
@@ -361,6 +405,7 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
     control, count, mean = crew.control, batches.X.shape[0], model.core[at.MEAN] != 0
     counter, last_rate, seed = integers(net.core[at.STEPS]), rates.size - 1, net.core[at.SEED]
     steps = counter[0]
+    whole = weight_of(crew, 0, count) if net.core[at.PENALISED] else 0.0
     turn = done = 0
     for epoch in range(epochs):
         if crew.ordered:
@@ -377,7 +422,8 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
             fresh = crew.kept == 0 or epoch == 0
             turn = accumulate(net, crew, start, rows, scale, fresh, key, done, turn)
             rate, skipped = rates[min(done, last_rate)], control[SKIPPED]
-            turn, taken = take_step(net, crew, rate, rows, steps, done, turn)
+            weight = penalty_weight(net, crew, start, rows, count, whole)
+            turn, taken = take_step(net, crew, rate, rows, weight, steps, done, turn)
             if not taken:
                 return
             done += 1
@@ -397,7 +443,8 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
 def gradient(model, batches, team, work, dX):
     """Gradient of the cost of all samples, ``team.grads[0]`` and, unless it is empty, `dX`.
 
-    Returns the cost. One thread; penalties are included, nothing is dropped out.
+    Returns the cost. One thread; penalties are included, nothing is dropped out. That of frozen
+    parameters is left as it is, and must be zero.
     """
     crew = crew_of(batches, team, work, 0, 1)
     net = opened(pointer(model.core, 0), crew.work)
@@ -416,7 +463,7 @@ def gradient(model, batches, team, work, dX):
                 net.core[at.TRANSPOSE], tiles.error_of(net, -1, layers, lanes), net.core,
                 pointer(dX, first * width), lanes, samples, -1, width - 1, width, width,
             )  # fmt: skip
-    collect(net, crew, 0, rows)
+    collect(net, crew, 0, rows, 1.0)
     return total + crew.sums[PENALTY]
 
 

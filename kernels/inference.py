@@ -229,7 +229,7 @@ def train_step(core, X, T, rows, rate, work):
         cost += run_tile(net, crew, work, 0, first, samples, scale, 1, tiles.DROPOUT, key, first, 1)
         tile_gradient(net, crew, work, 0, samples, grad, 0, 1, first > 0)
     sums[PARTIAL], step = cost, steps[0] + 1
-    collect(net, crew, 0, rows)
+    collect(net, crew, 0, rows, 1.0)
     if prepare(net, crew, rate, step) and update(net, crew, 0, step, rule.TRY) != 0.0:
         return np.nan
     update(net, crew, 0, step, rule.TAKE)
@@ -255,9 +255,10 @@ def integrand32(count, x, core):
 def _integrand(count, x, core, work):
     """The sample stands behind the workspace, and the output behind the sample.
 
-    NaN for another number of variables than the network has inputs.
+    NaN for another number of variables than the network has inputs, and if the network has been
+    changed since.
     """
-    if count != core[at.INPUTS]:
+    if count != core[at.INPUTS] or core[at.STALE]:
         return np.nan
     sample = pointer(work, core[at.SINGLE])
     for i in range(count):

@@ -60,7 +60,8 @@ STRIDE = 17  # elements from one sample to the next there: whole cache lines
 MEMORY = 18  # rows that a kind's memory has
 NUMBERS = 19  # offset into `numbers`
 DROPOUT, PENALTY = 20, 21  # whether the layer has them
-COLUMNS = 22
+TRAINABLE = 22  # 1; 0: the layer is frozen
+COLUMNS = 23
 
 # Places of a layer's numbers, float64: the activation's two come first.
 L1, L2, DROP_RATE = 2, 3, 4
@@ -82,7 +83,11 @@ SEED = 26  # of dropout
 SINGLE = 28  # elements of a workspace for one sample
 INPUTS, OUTPUTS = 29, 30  # features of a sample and of the output
 TARGETS = 31  # columns of the targets
-CORE = 32
+FROZEN = 32  # whether a layer is
+LOWEST = 33  # the first layer that is not; DEPTH, if all are
+PENALISED = 34  # whether a layer has a penalty
+STALE = 35  # whether the network has gone on without this model, since it was changed
+CORE = 36
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 _TILE_BYTES = 2**19  # of a tile: half of a common second-level cache

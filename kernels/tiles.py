@@ -74,14 +74,15 @@ def backward(net, tile, lanes, below, turning):
     """Walk the error back: from the gradient by the last output, in its place, to the first layer.
 
     Leaves each layer's error at DELTA, and where the gradient wants it (turning) also one sample a
-    row. below: go on to the error of the input.
+    row. below: go on to the error of the input; else only to the first layer that is not frozen.
     """
     core, last = net.core, net.depth - 1
+    lowest = 0 if below else core[at.LOWEST]
     layer = layer_of(net, last)
     if layer[at.SCALED]:
         given = pointer(tile, layer[at.GIVEN] * lanes)
         scale(given, pointer(tile, layer[at.FACTORS] * lanes), layer[at.N_OUT] * lanes)
-    for q in range(last, -1, -1):
+    for q in range(last, lowest - 1, -1):
         layer = layer_of(net, q)
         inputs, width, stride = layer[at.N_IN], layer[at.WIDTH], layer[at.STRIDE]
         delta = error_of(net, q, tile, lanes)
@@ -89,13 +90,13 @@ def backward(net, tile, lanes, below, turning):
             given, b = pointer(tile, layer[at.GIVEN] * lanes), pointer(net.theta, layer[at.BIAS])
             numbers = pointer(net.numbers, layer[at.NUMBERS])
             call(layer[at.PULL], given, b, delta, numbers, layer[at.N_OUT], lanes, 0, 0)
-        if turning and not by_inner(net, q, lanes):
+        if turning and layer[at.TRAINABLE] and not by_inner(net, q, lanes):
             turned = pointer(tile, layer[at.TURNED] * lanes)
             call(
                 core[at.TRANSPOSE], delta, core, turned,
                 lanes, lanes, -1, width - 1, stride, stride,
             )  # fmt: skip
-        if q or below:
+        if q > lowest or below:
             under, way = pointer(tile, core[at.FEATURES] * lanes), SET
             if q:
                 before = layer_of(net, q - 1)
@@ -244,8 +245,12 @@ def tile_gradient(core, work, grad, lanes, kept, number, samples, part, parts, k
 
 @scalar
 def share(net, q, part, parts):
-    """The inputs of layer q that belong to one of a team. A small network is the first one's."""
-    n = layer_of(net, q)[at.N_IN]
+    """The inputs of layer q whose weights one of a team trains: none of a frozen layer.
+
+    A small network is the first one's.
+    """
+    layer = layer_of(net, q)
+    n = layer[at.N_IN] * layer[at.TRAINABLE]
     if parts == 1 or at.is_small(net):
         return (0, n) if part == 0 else (0, 0)
     return n * part // parts, n * (part + 1) // parts

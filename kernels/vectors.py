@@ -14,9 +14,9 @@ def add(a, b, count):
 
 
 @scalar
-def penalise(w, g, l1, l2, count):
-    """Add the gradient of l1 Σ|w| + l2/2 Σ w² to g; returns that penalty."""
-    absolute, square, zero = like(w[0], l1), like(w[0], l2), like(w[0], 0)
+def penalise(w, g, l1, l2, moved, count):
+    """Add the gradient of l1 Σ|w| + l2/2 Σ w², times `moved`, to g; returns that penalty."""
+    absolute, square, zero = like(w[0], moved * l1), like(w[0], moved * l2), like(w[0], 0)
     total = 0.0
     for i in range(count):
         x = w[i]

@@ -32,6 +32,8 @@ OPTIONS = [
     {"sample_weight": WEIGHTS, "reduction": "mean", "batch_size": 8},
     {"class_weight": CLASSES},
     {"l1": 0.1, "l2": 0.3},
+    {"l1": 0.1, "l2": 0.3, "batch_size": 9},
+    {"l1": 0.1, "l2": 0.3, "batch_size": 9, "sample_weight": WEIGHTS},
     {
         "reduction": "mean",
         "batch_size": 10,
@@ -52,7 +54,7 @@ OF_FIT = {"batch_size", "sample_weight", "class_weight"}
 # tests/test_optimizers.py follows their steps.
 OTHERWISE = ["RMSprop", "RAdam", "RMSpropGraves", "Rprop", "Lion", "SantaE", "SantaSSS"]
 
-# Thirteen sets of options and many more triples: every set meets every rule, and most of the rest.
+# Fifteen sets of options and many more triples: every set meets every rule, and most of the rest.
 CASES = [
     (*triple, OPTIONS[k % len(OPTIONS)])
     for k, triple in enumerate(
