@@ -134,7 +134,7 @@ def losses() -> list[str]:
         "|---|---|---|---|---|",
     ]
     for row in LOSSES.values():
-        output = {"identity": "a"}.get(row.activation, row.activation)
+        output = {"identity": "a", "exponential": "exp"}.get(row.activation, row.activation)
         cells = [f"`{row.name}`", row.formula, TARGETS[row.targets], output, _numbers(row)]
         lines.append(_line(*cells))
     return lines

@@ -101,11 +101,6 @@ def _check(layers: Sequence[Any]) -> None:
     for k, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{k}] is a {type(layer).__name__}, expected a Layer")
-        if layer.dtype != layers[0].dtype:
-            raise TypeError(
-                f"layers[{k}] has dtype {layer.dtype}, expected that of layers[0], "
-                f"{layers[0].dtype}"
-            )
         layer.check_shapes(f"layers[{k}].")
         if k:
             check_neighbours(layers, k)
@@ -115,6 +110,11 @@ def _check(layers: Sequence[Any]) -> None:
 
 def check_neighbours(layers: Sequence[Layer], k: int) -> None:
     """Refuse layer k if it does not take what the one before it gives."""
+    if layers[k].dtype != layers[k - 1].dtype:
+        raise TypeError(
+            f"layers[{k}] has dtype {layers[k].dtype}, expected that of layers[{k - 1}], "
+            f"{layers[k - 1].dtype}: all layers of a network have one dtype"
+        )
     given, taken = layers[k - 1].dim_output, layers[k].dim_input
     if given != taken:
         raise ValueError(f"layers[{k}] takes {taken} features, but layers[{k - 1}] gives {given}")

@@ -90,7 +90,8 @@ class Loss:
     targets : str
         What targets are: a key of `FORMS`.
     activation : str
-        What makes outputs of activities: a key of ``ACTIVATIONS`` of ``kernels/costs.py``.
+        What makes outputs of activities: a key of ``ACTIVATIONS`` of ``kernels/costs.py``; an
+        activation that layers have too has the name of their row's kernel.
     limits : mapping
         What parameters must be, beyond finite numbers.
     reduction : str

@@ -122,7 +122,7 @@ _ROWS = (
         reference="Koenker and Bassett, Regression quantiles, 1978",
     ),
     Loss(
-        "Poisson", "poisson", "Σ (exp(a) - t a)", "counts", "exp",
+        "Poisson", "poisson", "Σ (exp(a) - t a)", "counts", "exponential",
         notes="Negative log likelihood of counts t with the rates y = exp(a), without log t!, "
         "which does not depend on a.",
         peers="As PyTorch's ``poisson_nll_loss``, exp(a) - t a with ``log_input=True``, its "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,7 +26,7 @@ from .gradient_check import in_float64, largest_relative_error
 from .history import History
 from .kernels import api, engine
 from .kernels.program import Model
-from .layers import Layer, is_trainable
+from .layers import DenseLayer, Layer, is_trainable
 from .optimizers import Optimizer
 
 __all__ = ["NeuralNetwork"]
@@ -40,8 +41,9 @@ class NeuralNetwork:
     Parameters
     ----------
     layers : sequence of layers
-        In the order of the data's way. The cost brings the activation of the output with it, so
-        the last layer is usually a `LinearLayer`.
+        In the order of the data's way, all of one dtype. The cost brings the activation of the
+        output with it, so the last layer is usually a `LinearLayer`; one with the same activation
+        gets a UserWarning.
     cost_function : cost
         Of ``fastnn.losses``, or any object with ``activate``, ``__call__`` and ``delta``.
 
@@ -78,6 +80,7 @@ class NeuralNetwork:
         for k in range(1, len(self.layers)):
             if all(isinstance(layer, Layer) for layer in self.layers[k - 1 : k + 1]):
                 check_neighbours(self.layers, k)
+        _warn_of_repetition(self.layers[-1], cost_function)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign; other layers or another cost make compiled models out of date."""
@@ -441,6 +444,22 @@ class NeuralNetwork:
     def __repr__(self) -> str:
         stack = ", ".join(repr(layer) for layer in self.layers)
         return f"NeuralNetwork([{stack}], {self.cost_function!r})"
+
+
+def _warn_of_repetition(last: Any, cost: Any) -> None:
+    """Warn of an activation that the cost brings with it: it would act on its own output."""
+    if (
+        isinstance(last, DenseLayer)
+        and isinstance(cost, CostFunction)
+        and last.activation.kernel == cost.row.activation != "identity"
+    ):
+        warnings.warn(
+            f"layers[-1] has the activation {last.activation.name!r}, which "
+            f"{type(cost).__name__} applies to the output of the last layer a second time, in "
+            "training and predictions: make that layer a LinearLayer",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _named(layers: list[Any]) -> list[tuple[str, Any]]:

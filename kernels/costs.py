@@ -324,7 +324,7 @@ class Activate(NamedTuple):
 ACTIVATIONS = {
     "identity": Activate(),
     "sigmoid": Activate(elementwise_activation(vecmath.sigmoid), elementwise_pull(sigmoid_slope)),
-    "exp": Activate(elementwise_activation(vecmath.exp), elementwise_pull(exp_slope)),
+    "exponential": Activate(elementwise_activation(vecmath.exp), elementwise_pull(exp_slope)),
     "softmax": Activate(softmax_kernel, softmax_pull_kernel),
     "mean, variance": Activate(densities.gaussian_kernel, densities.gaussian_pull_kernel),
     "mixture": Activate(densities.mixture_kernel, densities.mixture_pull_kernel),

@@ -1,6 +1,7 @@
 """Networks and data that several tests train."""
 
 import itertools
+import warnings
 
 import numpy as np
 
@@ -50,7 +51,14 @@ def network(sizes, activations, cost, dtype=np.float64, seed=0):
         DenseLayer(a, b, std=a**-0.5, bias=0.1, activation=name, dtype=dtype, rng=rng)
         for a, b, name in zip(sizes, sizes[1:], names, strict=False)
     ]
-    return NeuralNetwork(layers, COSTS[cost]())
+    return twice_activated(layers, COSTS[cost]())
+
+
+def twice_activated(layers, cost):
+    """A network whose last layer may have the activation of the cost, without the warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* a second time", UserWarning)
+        return NeuralNetwork(layers, cost)
 
 
 def data(sizes, cost, rows, seed=1):

@@ -1,10 +1,14 @@
 """Whatever the caller hands in: the right result, or an error that names it and changes nothing."""
 
+import copy
+
 import numpy as np
 import pytest
 from networks import data, network
 
 import fastnn
+from fastnn.activations import ACTIVATIONS
+from fastnn.losses import COSTS
 
 SIZES = (3, 4, 2)
 X, T = data(SIZES, "SumSquaresError", 12)
@@ -245,7 +249,11 @@ def test_networks_that_do_not_fit_together():
         fastnn.NeuralNetwork([fastnn.TanhLayer(3, 4), fastnn.LinearLayer(5, 1)], cost)
     layers = [fastnn.TanhLayer(3, 4), fastnn.LinearLayer(4, 2, dtype=np.float32)]
     with pytest.raises(TypeError, match=r"layers\[1\] has dtype float32, expected .* float64"):
-        fastnn.NeuralNetwork(layers, cost).fit(X, T, 0.1)
+        fastnn.NeuralNetwork(layers, cost)
+    nn = net()
+    nn.layers[1] = layers[1]
+    with pytest.raises(TypeError, match=r"layers\[1\] has dtype float32, expected .* float64"):
+        nn.fit(X, T, 0.1)
     layer = fastnn.TanhLayer(3, 3)
     nn = fastnn.NeuralNetwork([layer, layer], cost)
     with pytest.raises(ValueError, match="layers holds one layer twice"):
@@ -304,3 +312,31 @@ def test_data_larger_than_a_tile_and_huge_batch():
     nn = net()
     nn.fit(x, t, 1e-5, batch_size=10**12)
     assert np.isfinite(nn.parameters).all()
+
+
+TWICE = [
+    (name, cost)
+    for name in ACTIVATIONS
+    for cost in COSTS
+    if (name, COSTS[cost].row.activation)
+    in [("sigmoid", "sigmoid"), ("softmax", "softmax"), ("exponential", "exponential")]
+]
+
+
+def test_an_activation_that_the_cost_has_too_is_warned_of():
+    """Once, where the network is made; a log-softmax leaves the softmax what it is."""
+    assert {cost for _, cost in TWICE} == {
+        "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "Poisson", "KLDivergence",
+    }  # fmt: skip
+    for name in ACTIVATIONS:
+        for cost, make in COSTS.items():
+            layers = [fastnn.DenseLayer(3, 12, activation=name, rng=0)]
+            if (name, cost) in TWICE:
+                message = rf"layers\[-1\] has the activation '{name}', which {cost} applies"
+                with pytest.warns(UserWarning, match=message) as found:
+                    nn = fastnn.NeuralNetwork(layers, make())
+                assert found[0].filename == __file__
+                assert len(found) == 1
+                copy.deepcopy(nn)
+            else:
+                fastnn.NeuralNetwork(layers, make())

@@ -6,7 +6,7 @@ import pickle
 import mpmath
 import numpy as np
 import pytest
-from networks import COSTS, DTYPES, data
+from networks import COSTS, DTYPES, data, twice_activated
 from scipy.integrate import quad
 from test_embedding import (
     Guarded,
@@ -55,7 +55,7 @@ def stack(sizes, names, cost="SumSquaresError", dtype=np.float64, seed=0, **opti
         layer.b += rng.normal(size=layer.b.size) / 4
         if "alpha" in layer.trained:
             layer.alpha += rng.normal(size=layer.alpha.size) / 4
-    return NeuralNetwork(layers, COSTS[cost]())
+    return twice_activated(layers, COSTS[cost]())
 
 
 def work_of(sizes, names):
