@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba.extending import typeof_impl
 
 from . import _embedding, _training
 from ._arrays import Array, as_samples, convert
@@ -464,3 +465,9 @@ def _warn_of_repetition(last: Any, cost: Any) -> None:
 
 def _named(layers: list[Any]) -> list[tuple[str, Any]]:
     return [(f"layers[{k}]", layer) for k, layer in enumerate(layers)]
+
+
+@typeof_impl.register(NeuralNetwork)
+def _(network: NeuralNetwork, context: Any) -> None:
+    """Of a network that a compiled function is given."""
+    raise TypeError("compiled functions take no NeuralNetwork, but a model: use net.compiled()")

@@ -10,15 +10,16 @@ Call these in a function under ``numba.njit`` (or its relatives), with a model t
             ...
 
 Arrays are C-contiguous and of the network's dtype: one sample (features,), or a batch
-(rows, features). Nothing is allocated and the GIL is not needed. Shapes are checked; a wrong one is
-a ValueError. `workspace` is a 1-D array of the network's dtype with at least
-``workspace_size(model, rows)`` elements. Without it the model's own scratch memory serves, which is
-enough for one sample, and for one thread at a time.
+(rows, features). Nothing is allocated and the GIL is not needed. A wrong type is a TypeError when
+the function compiles, a wrong shape a ValueError when it runs. ``model.parameters`` is the flat
+vector of all weights and biases, the network's own: writing to it changes the network.
+`workspace` is a 1-D array of the network's dtype with at least ``workspace_size(model, rows)``
+elements. Without it the model's own scratch memory serves, which is enough for one sample, and for
+one thread at a time.
 """
 
 from numba import types
-from numba.core.errors import TypingError
-from numba.extending import models, overload, register_model, typeof_impl
+from numba.extending import models, overload, overload_attribute, register_model, typeof_impl
 
 from . import program as at
 from .cache import stamps
@@ -54,6 +55,11 @@ def _(model, context):
     return ModelType([typeof_impl(array, context) for array in model], stamps()[1])
 
 
+@overload_attribute(ModelType, "parameters")
+def _(model):
+    return lambda model: model.theta
+
+
 @kernel
 def _workspace_size(model, rows):
     return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
@@ -85,16 +91,19 @@ def _(model, rows):
 
 
 def _check(name, array, dtype, dimensions=(1, 2)):
-    """Refuse an argument that kernels cannot take, where its type already tells."""
+    """Refuse an argument that kernels cannot take, where its type already tells.
+
+    By a TypeError: numba hides its own errors in a listing of all that it has tried.
+    """
     if not isinstance(array, types.Array):
-        raise TypingError(f"{name} must be an array, not {array}")
+        raise TypeError(f"{name} must be an array, not {array}")
     if array.layout != "C" or array.ndim not in dimensions:
         shapes = " or ".join(f"{n}-dimensional" for n in dimensions)
-        raise TypingError(f"{name} must be a C-contiguous {shapes} array, not {array}")
+        raise TypeError(f"{name} must be a C-contiguous {shapes} array, not {array}")
     if name in ("out", "workspace") and not array.mutable:
-        raise TypingError(f"{name} must be writable, but is read-only")
+        raise TypeError(f"{name} must be writable, but is read-only")
     if array.dtype != dtype:
-        raise TypingError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
+        raise TypeError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
 
 
 def _check_workspace(workspace, dtype):
@@ -110,7 +119,7 @@ def _check_all(model, workspace, *arrays):
         _check(name, array, dtype)
     if len({array.ndim for _, array in arrays}) > 1:
         given = ", ".join(f"{name} {array.ndim}" for name, array in arrays)
-        raise TypingError(f"arrays must be one sample or a batch alike, but dimensions are {given}")
+        raise TypeError(f"arrays must be one sample or a batch alike, but dimensions are {given}")
     _check_workspace(workspace, dtype)
 
 
@@ -136,6 +145,16 @@ def _needed(core, like, rows):
     return workspace_elements(core, like, rows) if rows > 1 else core[at.SINGLE]
 
 
+class SizeError(ValueError):
+    """A wrong size: words and numbers, of which Python makes the message.
+
+    In compiled code a text with numbers would take as long to compile as all else.
+    """
+
+    def __init__(self, *words):
+        super().__init__(" ".join(map(str, words)))
+
+
 @scalar
 def _check_sizes(model, place, rows, workspace):
     """Refuse a model without this function, and a workspace that is too short."""
@@ -150,18 +169,20 @@ def _check_sizes(model, place, rows, workspace):
     needed = _needed(core, _theta(model), rows)
     if workspace is None:
         if rows > 1:
-            raise ValueError("a batch needs a workspace of workspace_size(model, rows) elements")
+            raise SizeError("a batch needs a workspace of workspace_size(model, rows) =", needed)
     elif workspace.size < needed:
-        raise ValueError("workspace is too short: it needs workspace_size(model, rows) elements")
+        given, what = workspace.size, "elements, expected workspace_size(model, rows) ="
+        raise SizeError("workspace is too short:", given, what, needed)
 
 
 @scalar
-def _check_samples(model, array, place, rows):
+def _check_samples(model, name, array, place, rows):
     """Refuse shapes that do not fit; kernels would read or write beyond the ends."""
-    if array.shape[array.ndim - 1] != _core(model)[place]:
-        raise ValueError("an array does not have the number of features that the network asks for")
+    features, expected = array.shape[array.ndim - 1], _core(model)[place]
+    if features != expected:
+        raise SizeError(name, "has", features, "features, expected", expected)
     if _rows(array) != rows:
-        raise ValueError("arrays do not have the same number of rows")
+        raise SizeError(name, "has", _rows(array), "rows, expected", rows)
 
 
 def predict(model, x, out, workspace=None):
@@ -176,8 +197,8 @@ def _(model, x, out, workspace=None):
     def found(model, x, out, workspace=None):
         core, rows = _core(model), _rows(x)
         _check_sizes(model, at.PREDICT, rows, workspace)
-        _check_samples(model, x, at.INPUTS, rows)
-        _check_samples(model, out, at.OUTPUTS, rows)
+        _check_samples(model, "x", x, at.INPUTS, rows)
+        _check_samples(model, "out", out, at.OUTPUTS, rows)
         work = _work(model, workspace)
         call(core[at.PREDICT], core, pointer(x, 0), pointer(out, 0), rows, work)
 
@@ -200,7 +221,7 @@ def train_step(model, x, t, learning_rate, workspace=None):
 def _(model, x, t, learning_rate, workspace=None):
     _check_all(model, workspace, ("x", x), ("t", t))
     if not isinstance(learning_rate, types.Number):
-        raise TypingError(f"learning_rate must be a number, not {learning_rate}")
+        raise TypeError(f"learning_rate must be a number, not {learning_rate}")
 
     def found(model, x, t, learning_rate, workspace=None):
         core, rows, rate = _core(model), _rows(x), float(learning_rate)
@@ -209,8 +230,8 @@ def _(model, x, t, learning_rate, workspace=None):
         if not rate >= 0.0:  # NaN too; an infinite one is refused as a step
             raise ValueError("learning_rate must be a number, at least 0")
         _check_sizes(model, at.STEP, rows, workspace)
-        _check_samples(model, x, at.INPUTS, rows)
-        _check_samples(model, t, at.TARGETS, rows)
+        _check_samples(model, "x", x, at.INPUTS, rows)
+        _check_samples(model, "t", t, at.TARGETS, rows)
         work = _work(model, workspace)
         return call(core[at.STEP], core, pointer(x, 0), pointer(t, 0), rows, rate, work)
 
@@ -232,8 +253,8 @@ def _(model, x, out, workspace=None):
     def found(model, x, out, workspace=None):
         core = _core(model)
         _check_sizes(model, at.JACOBIAN, 1, workspace)
-        _check_samples(model, x, at.INPUTS, 1)
-        _check_samples(model, out, at.INPUTS, core[at.OUTPUTS])
+        _check_samples(model, "x", x, at.INPUTS, 1)
+        _check_samples(model, "out", out, at.INPUTS, core[at.OUTPUTS])
         work = _work(model, workspace)
         call(core[at.JACOBIAN], core, pointer(x, 0), pointer(out, 0), work)
 
@@ -252,9 +273,9 @@ def _(model, x, g, out, workspace=None):
     def found(model, x, g, out, workspace=None):
         core, rows = _core(model), _rows(x)
         _check_sizes(model, at.VJP, rows, workspace)
-        _check_samples(model, x, at.INPUTS, rows)
-        _check_samples(model, g, at.OUTPUTS, rows)
-        _check_samples(model, out, at.INPUTS, rows)
+        _check_samples(model, "x", x, at.INPUTS, rows)
+        _check_samples(model, "g", g, at.OUTPUTS, rows)
+        _check_samples(model, "out", out, at.INPUTS, rows)
         p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
         call(core[at.VJP], core, pointer(x, 0), p, q, rows, work)
 
@@ -277,21 +298,40 @@ def predict_held(core, x, out, scratch):
     return True
 
 
+@scalar
+def _check_flat(core, rows, x, inputs, y, outputs, work):
+    """Refuse arrays of other sizes than `rows` samples have, also where a thread changed them."""
+    n, m = rows * core[inputs], rows * core[outputs]
+    if x.size != n:
+        raise SizeError("the samples have", x.size, "numbers, expected", n)
+    if y.size != m:
+        raise SizeError("the outputs have", y.size, "numbers, expected", m)
+    needed = _needed(pointer(core, 0), pointer(x, 0), rows)
+    if work.size < needed:
+        raise SizeError("the workspace has", work.size, "elements, expected", needed)
+
+
 @kernel
 def predict_rows(core, x, out, rows, work):
     """A batch from Python."""
+    _check_flat(core, rows, x, at.INPUTS, out, at.OUTPUTS, work)
     call(core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), rows, pointer(work, 0))
 
 
 @kernel
 def jacobian_one(core, x, out, work):
     """The Jacobian of one sample from Python."""
+    _check_flat(core, 1, x, at.INPUTS, x, at.INPUTS, work)
+    if out.size != core[at.INPUTS] * core[at.OUTPUTS]:
+        raise SizeError("the Jacobian has", out.size, "numbers, the network another size")
     call(core[at.JACOBIAN], pointer(core, 0), pointer(x, 0), pointer(out, 0), pointer(work, 0))
 
 
 @kernel
 def vjp_rows(core, x, g, out, rows, work):
     """A vector-Jacobian product from Python."""
+    _check_flat(core, rows, x, at.INPUTS, g, at.OUTPUTS, work)
+    _check_flat(core, rows, out, at.INPUTS, g, at.OUTPUTS, work)
     call(
         core[at.VJP], pointer(core, 0), pointer(x, 0), pointer(g, 0), pointer(out, 0), rows,
         pointer(work, 0),

@@ -8,7 +8,6 @@ last axis of arrays of one shape.
 import numpy as np
 from numba import types, vectorize
 from numba.core import cgutils
-from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
@@ -51,7 +50,7 @@ def allow(ufunc, formula, main, nout, defaults):
     """Make `ufunc` callable in compiled code.
 
     main: number of arguments before the parameters; nout: of results; defaults: of each parameter,
-    None if it must be given.
+    None if it must be given. Refuses by a TypeError: numba hides its own errors in a long listing.
     """
     name, count = ufunc.__name__, main + len(defaults)
 
@@ -59,15 +58,15 @@ def allow(ufunc, formula, main, nout, defaults):
         given = min(len(args), count)
         more = tuple(defaults[given - main :]) if given >= main else (None,)
         if len(args) > count + 1 or None in more:
-            raise TypingError(f"{name} does not take {len(args)} arguments")
+            raise TypeError(f"{name} does not take {len(args)} arguments")
         for arg in args:
             if not isinstance(arg.dtype if isinstance(arg, types.Array) else arg, _NUMBERS):
-                raise TypingError(f"{name} takes real numbers or arrays of them, not {arg}")
+                raise TypeError(f"{name} takes real numbers or arrays of them, not {arg}")
         arrays = any(isinstance(arg, types.Array) for arg in args)
         if arrays and nout > 1:
-            raise TypingError(f"{name} takes numbers in compiled code, not arrays")
+            raise TypeError(f"{name} takes numbers in compiled code, not arrays")
         if not arrays and len(args) > count:
-            raise TypingError(f"{name} of numbers does not take {len(args)} arguments")
+            raise TypeError(f"{name} of numbers does not take {len(args)} arguments")
         if arrays:
             elementwise = _elementwise(formula, given, more, main)
 
@@ -133,10 +132,10 @@ def allow_along_axis(ufunc, sample):
 
     def typed(*args):
         if len(args) not in (count, count + 1):
-            raise TypingError(f"{name} does not take {len(args)} arguments")
+            raise TypeError(f"{name} does not take {len(args)} arguments")
         for arg in args:
             if not (isinstance(arg, types.Array) and arg.ndim and isinstance(arg.dtype, _NUMBERS)):
-                raise TypingError(f"{name} takes arrays of real numbers, not {arg}")
+                raise TypeError(f"{name} takes arrays of real numbers, not {arg}")
         single = all(arg.dtype == types.float32 for arg in args[:count])
         dtype = np.float32 if single else np.float64
         if len(args) == count:
@@ -150,7 +149,7 @@ def allow_along_axis(ufunc, sample):
                 return fill(args[:count], args[count])
 
         else:
-            raise TypingError(f"out of {name} must be of {dtype.__name__}, not {args[-1].dtype}")
+            raise TypeError(f"out of {name} must be of {dtype.__name__}, not {args[-1].dtype}")
         return found
 
     _register(ufunc, typed)

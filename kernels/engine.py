@@ -109,6 +109,24 @@ def crew_of(batches, team, work, thread, threads):
     )  # fmt: skip
 
 
+@scalar
+def check(model, batches, team, work):
+    """Refuse what does not fit: nothing else stands between wrong sizes and others' memory."""
+    core, rows = model.core, batches.X.shape[0]
+    X, T, weights, order, grads = batches.X, batches.T, batches.weights, batches.order, team.grads
+    net = opened(pointer(core, 0), pointer(model.theta, 0))
+    if X.shape[1] != core[at.INPUTS] or T.shape[1] != core[at.TARGETS] or T.shape[0] != rows:
+        raise ValueError("samples or targets no longer fit the network: its layers have changed")
+    if weights.size not in (0, rows) or order.size not in (0, rows):
+        raise ValueError("as many weights and places in the order as samples are expected")
+    most = team.parts if team.own else 1
+    if model.theta.size != net.size or grads.shape[1] < net.size or grads.shape[0] < most:
+        raise ValueError("parameters or gradients do not fit the network: its layers have changed")
+    needed = team.parts * tiles.work_size(net, batches.lanes, batches.kept)
+    if work.size < needed or team.sums.shape[0] < team.parts or team.hyper.shape[0] < team.parts:
+        raise ValueError("the memory of a training is too small for its threads")
+
+
 @kernel
 def shuffle(order, rng):
     """Fisher-Yates shuffle in place, driven by the SplitMix64 generator (Steele et al. 2014)."""
@@ -400,6 +418,11 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
     the call ends with ``control[STATUS] = 1``; parameters and state are those of the step before.
 
     """
+    if epochs == 0:  # called to be compiled, before there are samples
+        return
+    check(model, batches, team, work)
+    if rates.size < 1 or costs.size < epochs or times.size < epochs:
+        raise ValueError("a rate and room for the cost and time of every epoch are expected")
     crew = crew_of(batches, team, work, thread, threads)
     net = opened(pointer(model.core, 0), crew.work)
     control, count, mean = crew.control, batches.X.shape[0], model.core[at.MEAN] != 0
@@ -446,6 +469,9 @@ def gradient(model, batches, team, work, dX):
     Returns the cost. One thread; penalties are included, nothing is dropped out. That of frozen
     parameters is left as it is, and must be zero.
     """
+    check(model, batches, team, work)
+    if dX.size not in (0, batches.X.size):
+        raise ValueError("the gradient by the samples does not have their size")
     crew = crew_of(batches, team, work, 0, 1)
     net = opened(pointer(model.core, 0), crew.work)
     rows, lanes, width = batches.X.shape[0], crew.lanes, n_in(net)
@@ -470,6 +496,7 @@ def gradient(model, batches, team, work, dX):
 @kernel
 def evaluate(model, batches, team, work):
     """Cost of all samples as the network predicts them, without penalties. One thread."""
+    check(model, batches, team, work)
     crew = crew_of(batches, team, work, 0, 1)
     net = opened(pointer(model.core, 0), crew.work)
     rows, total = batches.X.shape[0], 0.0

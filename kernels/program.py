@@ -37,6 +37,17 @@ class Model(NamedTuple):
     core: np.ndarray  # int64, see the names of the places
     theta: np.ndarray  # parameters
 
+    @property
+    def parameters(self):
+        """All weights and biases, layer by layer, w before b; in compiled code too."""
+        return self.theta
+
+    def __repr__(self):
+        """Widths, dtype and number of parameters."""
+        table = self.core.base.kept[LAYERS]
+        widths = "-".join(map(str, [table[0, N_IN], *table[:, N_OUT]]))
+        return f"<Model {widths}, {self.theta.dtype}, {self.theta.size} parameters>"
+
     def __reduce_ex__(self, protocol):
         """Addresses mean nothing elsewhere."""
         raise TypeError("a model cannot be copied or pickled: call compiled() of the network again")

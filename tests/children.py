@@ -822,6 +822,62 @@ def use_fenced_memory(dtype):
     return len(fenced_networks.NETWORKS)
 
 
+def refuse_wrong_sizes():
+    """Call the engine with one array of another size at a time; what was said each time."""
+    import faulthandler
+
+    faulthandler.enable()
+    import numpy as np
+
+    import fastnn
+    from fastnn._program import Use, model
+    from fastnn.kernels import api, engine
+
+    nn, X, t = network_and_data((2, 4, 1))
+    theta, uses = nn.parameters, Use(training=True, evaluating=True)
+    made = model(nn.layers, nn.cost_function, theta, uses, fastnn.get_opt("SGD"))
+    x, few, room = X[:64].copy(), X[:9].copy(), np.empty(64)
+    batches, team, work = nn._alone(made, np.empty_like(theta), x, t[:64].copy(), room)
+    wrong = [
+        {"X": few}, {"X": np.ones((64, 3))}, {"T": np.ones((64, 2))}, {"T": np.ones((9, 1))},
+        {"weights": room[:9]}, {"order": np.zeros(9, int)}, {"kept": 9},
+        {"grads": team.grads[:, 1:].copy()}, {"sums": team.sums[:0]}, {"hyper": team.hyper[:0]},
+        {"parts": 2, "own": False},
+    ]  # fmt: skip
+    said = []
+
+    def refused(function, *args):
+        try:
+            function(*args)
+            said.append(None)
+        except ValueError as error:
+            said.append(str(error))
+
+    for changed in wrong:
+        b = batches._replace(**{k: v for k, v in changed.items() if k in batches._fields})
+        g = team._replace(**{k: v for k, v in changed.items() if k in team._fields})
+        refused(engine.evaluate, made, b, g, work)
+        refused(engine.gradient, made, b, g, work, np.empty_like(x))
+        refused(engine.train, made, b, g, room, room, np.zeros(1, int), work, 1, 0, 1)
+    refused(engine.gradient, made, batches, team, work, few)
+    refused(engine.gradient, made, batches, team, work[1:].copy(), x)
+    refused(engine.gradient, made._replace(theta=theta[1:].copy()), batches, team, work, x)
+    steps, flat = np.zeros(9, int), (x.reshape(-1), room)
+    refused(engine.train, made, batches, team, room, room, steps, work, 65, 0, 1)
+    refused(engine.train, made, batches, team, room, room[:1], steps, work, 2, 0, 1)
+    refused(engine.train, made, batches, team, room[:0], room, steps, work, 1, 0, 1)
+    inside = nn.compiled()
+    enough = np.empty(api.workspace_size(inside, 64))
+    for rows, size in ((65, enough.size), (63, enough.size), (64, enough.size - 1)):
+        refused(api.predict_rows, inside.core, *flat, rows, enough[:size].copy())
+        refused(api.vjp_rows, inside.core, *flat, flat[0].copy(), rows, enough[:size].copy())
+    refused(api.vjp_rows, inside.core, *flat, flat[0][1:].copy(), 64, enough)
+    refused(api.jacobian_one, inside.core, room[:3], room[:2], enough)
+    refused(api.jacobian_one, inside.core, room[:2], room[:3], enough)
+    refused(api.jacobian_one, inside.core, room[:2], room[:2], enough[:9])
+    return said
+
+
 if __name__ == "__main__":
     # a shell that starts the tests in the background has them ignore it
     signal.signal(signal.SIGINT, signal.default_int_handler)

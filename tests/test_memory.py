@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from networks import DTYPES
+from tolerance import assert_close
 
 import fastnn
 from fastnn import DenseLayer, NeuralNetwork, kernels
@@ -38,3 +39,18 @@ def test_a_workspace_serves_all_batches_up_to_its_rows(kind, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_nothing_reaches_beyond_its_memory(child, dtype):
     assert child.finish(child.start("use_fenced_memory", dtype), timeout=HANG) > 0
+
+
+def test_compiled_code_refuses_sizes_that_do_not_fit(child):
+    """Whatever the calls before it have checked."""
+    assert all(child.finish(child.start("refuse_wrong_sizes"), timeout=HANG))
+
+
+def test_predict_does_not_trust_the_scratch_that_it_has():
+    nn = NeuralNetwork([DenseLayer(3, 40, std=0.5, rng=0)], fastnn.SumSquaresError())
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    nn.predict(X[:1])
+    scratch = nn._predictor.scratch
+    for size in (0, scratch.size // 2, scratch.size):
+        nn._predictor.scratch = scratch[:size]
+        assert_close(nn.predict(X), nn(X), operations=40)
