@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ._arrays import Array, aligned, check_out, convert
+from ._flat import Known
 from ._models import holders, watch
 from ._program import CURVE, Use, is_compiled, keep, model
 from ._random import RNG, uniform_source
-from .kernels import api, inference
+from ._snapshot import Snapshot, logits, snapshot
+from .kernels import api, headers, inference
 from .kernels import program as at
 from .kernels.compiler import imported
 from .kernels.jit import address
@@ -31,22 +33,26 @@ __all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict",
 _HELD = 2e6
 _HELD_ROWS = 512
 
+_NONE = headers.table([])
+
 
 class Predictor:
     """The compiled form of a network as it stands, for calls from Python."""
 
     def __init__(self, network: NeuralNetwork) -> None:
-        _check(network)
-        theta = network.parameters
-        made = model(network.layers, network.cost_function, theta, Use(predicting=True))
-        work = sum(layer.w.shape[1] * (layer.dim_input + CURVE) for layer in network.layers)
+        now, known = _look(network)
+        made = model(now.layers, now.cost_function, now.theta, Use(predicting=True))
+        work = sum(layer.w.shape[1] * (layer.dim_input + CURVE) for layer in now.layers)
         self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
         self.model, self.scratch = _with_scratch(made, self.rows)
         self.core = self.model.core
-        self.dtype, self.layers = network.dtype, list(network.layers)
-        self.cost_function = network.cost_function
-        self.ends = network.layers[0].dim_input, network.layers[-1].dim_output
-        self.changes = changes()
+        self.dtype, self.layers, self.cost_function = (
+            now.theta.dtype,
+            known.layers,
+            now.cost_function,
+        )
+        self.ends = now.layers[0].dim_input, now.layers[-1].dim_output
+        self.changes, self.known, self.headers = known.changes, known, known.headers
 
     def fits(self, network: NeuralNetwork) -> bool:
         """Whether the network is still the one that this was made of."""
@@ -64,9 +70,12 @@ class Predictor:
         )
 
 
-def _check(network: NeuralNetwork) -> None:
-    if not is_compiled(network.layers, network.cost_function):
+def _look(network: NeuralNetwork) -> tuple[Snapshot, Known]:
+    """The network as it is now, which must be one for compiled code."""
+    now = snapshot(network)
+    if not now.compiled or now.known is None:
         raise TypeError("a layer or the cost is your own, expected DenseLayers and costs of fastnn")
+    return now, now.known
 
 
 def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Array]:
@@ -77,9 +86,9 @@ def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Arr
     return made, scratch
 
 
-def samples(network: NeuralNetwork, name: str, value: npt.ArrayLike, width: int) -> Array:
-    """One sample (features,) or a batch (rows, features)."""
-    found = convert(name, value, network.dtype)
+def samples(made: Model, place: int, name: str, value: npt.ArrayLike) -> Array:
+    """One sample (features,) or a batch (rows, features) of the inputs or the outputs."""
+    found, width = convert(name, value, made.theta.dtype), int(made.core[place])
     if found.ndim not in (1, 2) or found.shape[-1] != width:
         raise ValueError(f"{name} has shape {found.shape}, expected ({width},) or (rows, {width})")
     return found
@@ -88,16 +97,16 @@ def samples(network: NeuralNetwork, name: str, value: npt.ArrayLike, width: int)
 def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Array:
     """See `NeuralNetwork.predict`."""
     if not is_compiled(network.layers, network.cost_function):
-        found = np.asarray(network.cost_function.activate(network._logits(X)))
+        found = np.asarray(network.cost_function.activate(logits(network.layers, X)))
         if out is None:
             return found
         check_out(out, found.shape, found.dtype)
         out[...] = found
         return out
-    if network._predictor is None or not network._predictor.fits(network):
-        network._predictor = Predictor(network)
     ready = network._predictor
-    x = samples(network, "X", X, ready.ends[0])
+    if ready is None or not ready.fits(network) or not headers.unchanged(ready.headers):
+        ready = network._predictor = Predictor(network)
+    x = samples(ready.model, at.INPUTS, "X", X)
     shape = (*x.shape[:-1], ready.ends[1])
     if out is None:
         out = np.empty(shape, ready.dtype)
@@ -106,7 +115,8 @@ def predict(network: NeuralNetwork, X: npt.ArrayLike, out: Array | None) -> Arra
     plain = out.flags.carray and not np.may_share_memory(out, x)
     target = out if plain else np.empty(shape, ready.dtype)
     held = ready.takes(x.shape, target.shape)
-    held = held and api.predict_held(ready.core, x, target, ready.scratch)
+    # Converting X may have run code that changes arrays, which this predictor does not look at.
+    held = held and api.predict_held(ready.core, x, target, ready.scratch, _NONE)
     rows = 1 if x.ndim == 1 else x.shape[0]
     if rows and not held:
         work = np.empty(api.workspace_size(ready.model, rows), ready.dtype)
@@ -120,30 +130,28 @@ def compiled(
     network: NeuralNetwork, optimizer: Optimizer | str | None = None, rng: RNG = None
 ) -> Model:
     """See `NeuralNetwork.compiled`."""
-    _check(network)
-    _check_apart(network)
+    now, known = _look(network)
+    _check_apart(known)
     if optimizer is not None:
-        check_trainable(network.layers)
-    theta = network.parameters
+        check_trainable(now.layers)
     opt = None if optimizer is None else resolve(optimizer, network.optimizer)
     if opt is not None:
         opt.serve(network.layers)
-    grad = None if opt is None else np.zeros_like(theta)
-    made = model(network.layers, network.cost_function, theta, Use(embedded=True), opt, grad)
+    grad = None if opt is None else np.zeros_like(now.theta)
+    made = model(now.layers, now.cost_function, now.theta, Use(embedded=True), opt, grad)
     if opt is not None:
         opt.bind(made.core.base)
         network.optimizer = opt
-        if any(layer.dropout for layer in network.layers):
+        if any(layer.dropout for layer in now.layers):
             made.core[at.SEED] = int(uniform_source(rng).uniform() * 2**31)
-    watch(made.core.base)
+    watch(made.core.base, known.layers)
     return _with_scratch(made)[0]
 
 
-def _check_apart(network: NeuralNetwork) -> None:
+def _check_apart(known: Known) -> None:
     """Refuse a layer whose parameters belong to a model of another network."""
-    own = network._flat.theta
-    for k, layer in enumerate(network.layers):
-        if any(owner.theta is not own for owner in holders(layer)):
+    for k, layer in enumerate(known.layers):
+        if any(owner.theta is not known.theta for owner in holders(layer)):
             raise ValueError(
                 f"layers[{k}] is also in another network of which a compiled model exists, "
                 "expected a layer in one model at a time: delete that model first (its last "
@@ -153,20 +161,20 @@ def _check_apart(network: NeuralNetwork) -> None:
 
 def _derivatives(network: NeuralNetwork) -> Model:
     """A model for one call."""
-    _check(network)
-    made = model(network.layers, network.cost_function, network.parameters, Use(embedded=True))
+    now, _ = _look(network)
+    made = model(now.layers, now.cost_function, now.theta, Use(embedded=True))
     return _with_scratch(made)[0]
 
 
 def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.jacobian`."""
     made = _derivatives(network)
-    inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
-    found = convert("x", x, network.dtype)
+    inputs, outputs = int(made.core[at.INPUTS]), int(made.core[at.OUTPUTS])
+    found = convert("x", x, made.theta.dtype)
     if found.shape != (inputs,):
         raise ValueError(f"x has shape {found.shape}, expected one sample, ({inputs},)")
-    out = np.empty((outputs, inputs), network.dtype)
-    work = np.empty(api.workspace_size(made, 1), network.dtype)
+    out = np.empty((outputs, inputs), made.theta.dtype)
+    work = np.empty(api.workspace_size(made, 1), made.theta.dtype)
     api.jacobian_one(made.core, found, out.reshape(-1), work)
     return out
 
@@ -174,8 +182,8 @@ def jacobian(network: NeuralNetwork, x: npt.ArrayLike) -> Array:
 def vjp(network: NeuralNetwork, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.vjp`."""
     made = _derivatives(network)
-    x = samples(network, "X", X, network.layers[0].dim_input)
-    cotangent = samples(network, "g", g, network.layers[-1].dim_output)
+    x = samples(made, at.INPUTS, "X", X)
+    cotangent = samples(made, at.OUTPUTS, "g", g)
     if cotangent.shape[:-1] != x.shape[:-1]:
         raise ValueError(f"g has shape {cotangent.shape}, expected as many rows as X, {x.shape}")
     out = np.empty_like(x)
@@ -189,14 +197,14 @@ def vjp(network: NeuralNetwork, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
 
 def low_level_callable(network: NeuralNetwork) -> Any:
     """See `NeuralNetwork.low_level_callable`."""
-    _check(network)
-    inputs, outputs = network.layers[0].dim_input, network.layers[-1].dim_output
+    now, known = _look(network)
+    theta = now.theta
+    inputs, outputs = now.layers[0].dim_input, now.layers[-1].dim_output
     if outputs != 1:
         raise ValueError(f"the network has {outputs} outputs, expected 1")
-    theta = network.parameters
-    made = model(network.layers, network.cost_function, theta, Use(predicting=True))
+    made = model(now.layers, now.cost_function, theta, Use(predicting=True))
     _with_scratch(made, 1, inputs + outputs)
-    watch(made.core.base)
+    watch(made.core.base, known.layers)
     single = theta.dtype == np.float32
     kernel = inference.integrand32 if single else inference.integrand64
     kind = ctypes.CFUNCTYPE(

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ._arrays import Array, aligned
 from ._models import holders, outdate_all
-from .layers import Layer, count_change
+from .kernels import headers
+from .layers import Layer, changes, count_change, structure
+
+
+class Known(NamedTuple):
+    """A network's layers and parameters as they are at one instant."""
+
+    changes: int  # of any layer, at that time
+    layers: list[Any]
+    views: list[list[Array]]  # of each layer, in the order of its `trained`
+    vector: Array  # what `parameters` gives to the caller
+    headers: npt.NDArray[np.int64]  # of all these arrays, which the caller may change in place
+    theta: Array  # the same vector: nobody else has this object, nor the layers that follow
+    twins: list[Any]  # the layers, detached
 
 
 class FlatParameters:
@@ -23,87 +36,131 @@ class FlatParameters:
     """
 
     def __init__(self) -> None:
-        self._theta: Array = np.empty(0)
-        self._layers: list[Layer] = []
-        self._views: list[list[Array]] = []  # of each layer, in the order of its `trained`
+        self._known: Known | None = None
 
     @property
-    def theta(self) -> Array:
+    def theta(self) -> Array | None:
         """The flat vector as it was last, which some layers may have left."""
-        return self._theta
+        return None if self._known is None else self._known.theta
 
     def vector(self, layers: Sequence[Any]) -> Array:
         """The flat vector, up to date, layer by layer, w before b and what else is trained."""
-        if len(layers) != len(self._views) or not layers:
-            return self._gather(layers)
-        for layer, views in zip(layers, self._views, strict=True):
-            if not isinstance(layer, Layer) or not _holds(layer, views):
-                return self._gather(layers)
-        return self._theta
+        return self.look(layers).vector
 
-    def _gather(self, layers: Sequence[Any]) -> Array:
-        """Fetch all values; models that have these layers elsewhere, or other layers here, end."""
-        _check(layers)
-        count_change()
-        for owner in [owner for layer in layers for owner in holders(layer)]:
-            if owner.theta is not self._theta:
-                owner.outdate()
-        if self._is_home(layers):
-            for layer, views in zip(layers, self._views, strict=True):
-                for name, view in zip(layer.trained, views, strict=True):
-                    view[...] = getattr(layer, name)
-                    setattr(layer, f"_{name}", view)
-            return self._theta
-        outdate_all(self._theta)
-        arrays = [getattr(layer, name) for layer in layers for name in layer.trained]
-        self._theta = aligned(sum(array.size for array in arrays), layers[0].dtype)
-        np.concatenate([array.ravel() for array in arrays], out=self._theta)
-        self._views, self._layers = [], list(layers)
-        place = 0
-        for layer in layers:
-            self._views.append([])
-            for name in layer.trained:
-                array = getattr(layer, f"_{name}")
-                view = self._theta[place : place + array.size].reshape(array.shape)
-                setattr(layer, f"_{name}", view)
-                self._views[-1].append(view)
-                place += array.size
-        return self._theta
-
-    def _is_home(self, layers: Sequence[Layer]) -> bool:
-        """Whether the vector was made for these layers, with these shapes."""
-        return len(layers) == len(self._layers) and all(
-            layer is known
-            and [getattr(layer, name).shape for name in layer.trained]
-            == [view.shape for view in views]
-            and layer.dtype == self._theta.dtype
-            for layer, known, views in zip(layers, self._layers, self._views, strict=True)
-        )
+    def look(self, layers: Sequence[Any]) -> Known:
+        """What the layers are now, all of it from one instant."""
+        known = self._known
+        if (
+            known is None
+            or known.changes != changes()
+            or known.layers != layers
+            or not headers.unchanged(known.headers)
+        ):
+            with structure():
+                known = self._known = _looked_at(list(layers), self._known)
+        return known
 
 
-def _holds(layer: Layer, views: list[Array]) -> bool:
-    """Whether the parameters of a layer are still these; written for speed."""
+def _looked_at(layers: list[Any], last: Known | None) -> Known:
+    """What to know of layers that differ from the last ones, or may."""
+    if last is None or not _hold(layers, last):
+        last = _gathered(layers, last)
+    now, twins = changes(), _detached(layers)  # in this order: what changes later is seen later
+    _check(layers, twins)
+    for twin, views in zip(twins, _cut(last.theta, last.views), strict=True):
+        vars(twin).update(zip((f"_{name}" for name in twin.trained), views, strict=True))
+    return last._replace(changes=now, layers=layers, twins=twins)
+
+
+def _detached(layers: list[Any]) -> list[Any]:
+    return [layer.detached() if isinstance(layer, Layer) else layer for layer in layers]
+
+
+def _hold(layers: list[Any], last: Known) -> bool:
+    """Whether the parameters of these layers are the views of the last ones, as they were made."""
     return (
-        layer._w is views[0]
-        and layer._b is views[1]
-        and len(layer.trained) == len(views)
-        and (len(views) == 2 or all(map(is_, views, _stored(layer))))
+        len(layers) == len(last.views)
+        and bool(layers)
+        and all(map(_holds, layers, last.views))
+        and bool(headers.unchanged(last.headers))
     )
 
 
-def _stored(layer: Layer) -> list[Any]:
-    return [getattr(layer, f"_{name}") for name in layer.trained]
+def _holds(layer: Any, views: list[Array]) -> bool:
+    return (
+        isinstance(layer, Layer)
+        and len(layer.trained) == len(views)
+        and all(
+            getattr(layer, f"_{name}") is view
+            for name, view in zip(layer.trained, views, strict=True)
+        )
+    )
 
 
-def _check(layers: Sequence[Any]) -> None:
+def _gathered(layers: list[Any], last: Known | None) -> Known:
+    """Fetch all values into the vector; the lock of `structure` is held.
+
+    Models that have these layers elsewhere end, and those that have other layers here.
+    """
+    twins = _detached(layers)
+    _check(layers, twins)
+    arrays = [_stored(twin) for twin in twins]
+    if last is not None and _is_home(layers, arrays, last):
+        theta = last.theta
+    else:
+        if last is not None:
+            outdate_all(last.theta)
+        theta = aligned(sum(array.size for parts in arrays for array in parts), twins[0].dtype)
+    for owner in [owner for layer in layers for owner in holders(layer)]:
+        if owner.theta is not theta:
+            owner.outdate()
+    views = _cut(theta, arrays)
+    for layer, parts, given in zip(layers, views, arrays, strict=True):
+        for name, view, array in zip(layer.trained, parts, given, strict=True):
+            view[...] = array
+            setattr(layer, f"_{name}", view)
+    count_change()
+    vector = theta[:]
+    table = headers.table([vector, *(view for parts in views for view in parts)])
+    return Known(changes(), layers, views, vector, table, theta, [])
+
+
+def _stored(layer: Layer) -> list[Array]:
+    return [getattr(layer, name) for name in layer.trained]
+
+
+def _is_home(layers: list[Any], arrays: list[list[Array]], last: Known) -> bool:
+    """Whether the last vector was made for these layers, with these shapes."""
+    return (
+        len(layers) == len(last.layers)
+        and all(layer is known for layer, known in zip(layers, last.layers, strict=True))
+        and [[(array.shape, array.dtype) for array in parts] for parts in arrays]
+        == [[(array.shape, array.dtype) for array in _stored(twin)] for twin in last.twins]
+    )
+
+
+def _cut(theta: Array, like: list[list[Array]]) -> list[list[Array]]:
+    """New views of a vector in the shapes of other arrays."""
+    found: list[list[Array]] = []
+    place = 0
+    for parts in like:
+        found.append([])
+        for array in parts:
+            found[-1].append(theta[place : place + array.size].reshape(array.shape))
+            place += array.size
+    return found
+
+
+def _check(layers: list[Any], twins: list[Any]) -> None:
+    """Refuse what is no network; of its layers, their detached copies are looked at."""
     if not layers:
         raise ValueError("layers is empty, expected at least one layer")
-    for k, layer in enumerate(layers):
+    for k, layer in enumerate(twins):
         if not isinstance(layer, Layer):
             raise TypeError(f"layers[{k}] is a {type(layer).__name__}, expected a Layer")
         layer.check_shapes(f"layers[{k}].")
         if k:
-            check_neighbours(layers, k)
+            check_neighbours(twins, k)
     if len({id(layer) for layer in layers}) < len(layers):
         raise ValueError("layers holds one layer twice, expected distinct layers")
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from ._arrays import Array, count, number
 from ._data import finite_samples, sample_weights
 from ._names import same_name
-from ._program import Use, is_compiled, model
-from ._trainers import check_parameters
+from ._program import Use, model
+from ._snapshot import Pinned, Snapshot, snapshot
+from ._trainers import alone, check_parameters
 from .kernels import engine
 from .kernels.compiler import imported
 from .layers import check_trainable
@@ -58,12 +59,12 @@ def is_meant(optimizer: object) -> bool:
     return isinstance(optimizer, str) and same_name(optimizer, NAME)
 
 
-def _check(network: NeuralNetwork) -> None:
+def _check(now: Snapshot) -> None:
     """Refuse what has no gradient of the whole cost, or none at all."""
-    check_trainable(network.layers)
-    if not is_compiled(network.layers, network.cost_function):
+    check_trainable(now.layers)
+    if not now.compiled:
         raise TypeError(f"{NAME} needs a network of DenseLayers and a cost of fastnn")
-    for k, layer in enumerate(network.layers):
+    for k, layer in enumerate(now.layers):
         if layer.dropout:
             raise ValueError(
                 f"layers[{k}] has dropout={layer.dropout}, but {NAME} needs the same cost at "
@@ -123,21 +124,23 @@ def minimize(
 
     """
     iterations = count("iterations", iterations, least=0)
-    x, targets = finite_samples(network.layers, network.cost_function, X, t)
+    now = snapshot(network)
+    x, targets = finite_samples(now.layers, now.cost_function, X, t)
     weights = sample_weights(sample_weight, class_weight, targets)
-    objective = Objective(network, x, targets, weights)
-    options = _options(network, history, tolerance, gradient_tolerance)
+    pinned = Pinned(network, now, x, targets, weights)
+    objective = Objective(network, x, targets, weights, pinned)
+    options = _options(now, history, tolerance, gradient_tolerance)
     return descend(objective, iterations, callback, options)
 
 
 def _options(
-    network: NeuralNetwork,
+    now: Snapshot,
     history: int = 10,
     tolerance: float | None = None,
     gradient_tolerance: float = 1e-8,
 ) -> dict[str, Any]:
     """SciPy's."""
-    least = 10 * float(np.finfo(network.dtype).eps)
+    least = 10 * float(np.finfo(now.theta.dtype).eps)
     return {
         "maxcor": count("history", history, least=1),
         "ftol": least if tolerance is None else number("tolerance", tolerance, least=0.0),
@@ -153,14 +156,23 @@ class Objective:
     Remembers the best point. Of checked samples.
     """
 
-    def __init__(self, network: NeuralNetwork, x: Array, t: Array, weights: Array) -> None:
-        _check(network)
-        self.options = _options(network)
-        self.theta = network.parameters
+    def __init__(
+        self,
+        network: NeuralNetwork,
+        x: Array,
+        t: Array,
+        weights: Array,
+        pinned: Pinned | None = None,
+    ) -> None:
+        self.pinned = pinned or Pinned(network, snapshot(network), x, t, weights)
+        now = self.pinned.now
+        _check(now)
+        self.options = _options(now)
+        self.theta = now.theta
         check_parameters(self.theta)
         self.grad = np.zeros_like(self.theta)  # of frozen layers it stays so, and they in place
-        self._model = model(network.layers, network.cost_function, self.theta, Use(training=True))
-        self._rest = *network._alone(self._model, self.grad, x, t, weights), x[:0]
+        self._model = model(now.layers, now.cost_function, self.theta, Use(training=True))
+        self._rest = *alone(self._model, self.grad, x, t, weights), x[:0]
         self.best, self.lowest = self.theta.copy(), np.inf
 
     def start(self) -> float:
@@ -212,6 +224,7 @@ def descend(
         objective.theta[...] = kept
         costs.append(float(intermediate_result.fun))
         stopped = callback is not None and bool(callback(before, costs[-1]))
+        objective.pinned.check()
         moved = not np.array_equal(kept, objective.theta)
         before = costs[-1]
         if moved or stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,8 +15,9 @@ __all__ = ["holders", "outdate", "outdate_all", "watch"]
 _owners: weakref.WeakValueDictionary[int, Owner] = weakref.WeakValueDictionary()
 
 
-def watch(owner: Owner) -> None:
-    """From now on, tell the model of this owner when it is out of date."""
+def watch(owner: Owner, layers: Sequence[Any]) -> None:
+    """From now on, tell the model of this owner, made of these layers, when it is out of date."""
+    owner.layers = tuple(layers)
     _owners[id(owner)] = owner
 
 

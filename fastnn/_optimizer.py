@@ -19,8 +19,8 @@ from ._names import nearest
 from ._random import RNG, uniform_source
 from ._rule import CHOICES, Rule
 from ._threads import get_num_threads, together
+from .kernels import headers, rows, team
 from .kernels import optimizers as kernels
-from .kernels import rows, team
 from .kernels.jit import address
 from .kernels.masks import refuse_masked
 from .schedules import Constant, Schedule, as_schedule
@@ -33,6 +33,8 @@ _SAFE_EPS = 1e-30
 _LINE = 8  # numbers in a cache line
 _NEVER_NEGATIVE = ("v", "vhat", "s", "step")  # states that roots are taken of, and sizes
 
+_OWN = headers.table([])  # of arrays that nobody else has
+
 # From this number of parameters on, a step is shared by several threads.
 PARALLEL = 2**19
 _MOST_THREADS = 64
@@ -44,6 +46,7 @@ class _Ready(NamedTuple):
     params: list[Array]
     grads: list[Array]
     places: npt.NDArray[np.int64]
+    headers: npt.NDArray[np.int64]
     state: Array  # a vector
     target: int
     sums: npt.NDArray[np.float64]
@@ -431,7 +434,12 @@ class Optimizer:
         if ready is None or not _same(ready, params, grads):
             ready = self._prepare(params, grads)
         before = self.steps
-        if not self._take(ready, self._rate(before), before + 1, f):
+        rate = self._rate(before)
+        code = self._take(ready, rate, before + 1, f)
+        if code == rows.CHANGED:  # the same objects, which were given another shape or the like
+            ready = self._prepare(params, grads)
+            code = self._take(ready, rate, before + 1, f)
+        if code != rows.TAKEN:
             if self.on_nonfinite == "skip":
                 return False
             raise self._refusal(before + 1, ready.grads, "grads")
@@ -534,7 +542,7 @@ class Optimizer:
         ready = _made([moves], [flat], state.reshape(-1), target, 1)
         step = self.steps + 1 if t is None else t
         rate = self._rate(step - 1)
-        if not self._take(ready, rate, step, f):
+        if self._take(ready, rate, step, f) != rows.TAKEN:
             if self.on_nonfinite == "raise":
                 raise self._refusal(step, grads, *names)
             moves[...] = 0
@@ -611,7 +619,8 @@ class Optimizer:
         size, dtype = sum(p.size for p in given), given[0].dtype
         state = self._state_of(size, dtype, tuple(p.shape for p in given))
         most = max(1, min(_MOST_THREADS, size // (PARALLEL // 2)))
-        ready = _made(given, found, state.reshape(-1), self.rule.address(dtype), most)
+        target, known = self.rule.address(dtype), headers.table([*given, *found])
+        ready = _made(given, found, state.reshape(-1), target, most, known)
         # what had to be copied is another array at the next step
         self._ready = ready if all(map(operator.is_, found, theirs)) else None
         return ready
@@ -628,17 +637,22 @@ class Optimizer:
 
         spans: first and last + 1 of the parameters that are trained; default: all.
         """
+        if g.shape != p.shape or g.dtype != p.dtype:
+            raise ValueError(
+                f"the gradient is {g.dtype} of shape {g.shape}, expected {p.dtype} of {p.shape}, "
+                "as the parameters"
+            )
         state = self.state_for(p).reshape(-1)
         ready = _made([p], [g], state, self.rule.address(p.dtype), 1)
         if spans is not None:
             each, begin = p.itemsize, (p.ctypes.data, g.ctypes.data)
-            rows = [(*(a + each * i for a in begin), end - i, i) for i, end in spans]
-            rows.append((*begin, 0, p.size))  # the last one tells the size of a state
-            ready = ready._replace(places=np.array(rows, np.int64))
-        return self._take(ready, rate, self.steps + 1, f)
+            parts = [(*(a + each * i for a in begin), end - i, i) for i, end in spans]
+            parts.append((*begin, 0, p.size))  # the last one tells the size of a state
+            ready = ready._replace(places=np.array(parts, np.int64))
+        return bool(self._take(ready, rate, self.steps + 1, f) == rows.TAKEN)
 
-    def _take(self, ready: _Ready, rate: float, step: int, f: float | None) -> bool:
-        """Run the kernel; whether the step was taken."""
+    def _take(self, ready: _Ready, rate: float, step: int, f: float | None) -> int:
+        """Run the kernel; its code, `rows.TAKEN` if the step was taken."""
         rule, numbers = self.rule, self._numbers
         if rule.needs_loss:
             if f is None and step > 1:
@@ -649,23 +663,25 @@ class Optimizer:
         most = ready.sums.shape[0]
         threads = 1 if most == 1 else min(most, get_num_threads())
         arguments = (
-            ready.target, ready.places, ready.state, numbers, ready.sums, ready.counter, rate, step
+            ready.target, ready.places, ready.headers, ready.state, numbers, ready.sums,
+            ready.counter, rate, step,
         )  # fmt: skip
         if threads == 1:
-            code = rows.take_step(*arguments, 0, 1, 0)
+            code: int = rows.take_step(*arguments, 0, 1, 0)
         else:
-            code = self._take_together(arguments, threads)
-        if code != rows.TAKEN:
-            return False
-        self.counter[0] = step
-        if rule.memory:  # what this step left is remembered from now on, whatever comes next
-            numbers[-1] = 0.0
-        return True
+            code = self._take_together(ready, arguments, threads)
+        if code == rows.TAKEN:
+            self.counter[0] = step
+            if rule.memory:  # what this step left is remembered from now on, whatever comes next
+                numbers[-1] = 0.0
+        return code
 
-    def _take_together(self, arguments: tuple[Any, ...], threads: int) -> int:
+    def _take_together(self, ready: _Ready, arguments: tuple[Any, ...], threads: int) -> int:
         """The same by several threads, or by one where others are at work."""
+        if not headers.unchanged(ready.headers):  # a thread that found that would leave the others
+            return int(rows.CHANGED)
         codes: list[int] = [rows.REFUSED] * threads
-        arguments[5][...] = 0
+        ready.counter[...] = 0
         give_way = team.yield_address()
 
         def part(thread: int) -> None:
@@ -825,29 +841,33 @@ def _alike(names: tuple[str, ...], values: tuple[Any, ...]) -> list[Array]:
 
 
 def _same(ready: _Ready, params: Any, grads: Any) -> bool:
-    """Whether these are the arrays of the last step, and may still be written to."""
+    """Whether these are the arrays of the last step; compiled code looks at their headers."""
     if isinstance(params, np.ndarray):
-        return params is ready.params[0] and grads is ready.grads[0] and params.flags.writeable
+        return params is ready.params[0] and grads is ready.grads[0]
     return (
         type(params) is list
         and type(grads) is list
         and len(params) == len(grads) == len(ready.params)
         and all(map(operator.is_, params, ready.params))
         and all(map(operator.is_, grads, ready.grads))
-        and all(p.flags.writeable for p in params)
     )
 
 
 def _made(
-    params: list[Array], grads: list[Array], state: Array, target: int, threads: int
+    params: list[Array],
+    grads: list[Array],
+    state: Array,
+    target: int,
+    threads: int,
+    known: npt.NDArray[np.int64] = _OWN,
 ) -> _Ready:
     places = np.empty((len(params), 4), np.int64)
     first = 0
     for k, (p, g) in enumerate(zip(params, grads, strict=True)):
         places[k] = p.ctypes.data, g.ctypes.data, p.size, first
         first += p.size
-    sums = np.zeros((threads, _LINE))
-    return _Ready(params, grads, places, state, target, sums, np.zeros(_LINE, np.int64))
+    sums, counter = np.zeros((threads, _LINE)), np.zeros(_LINE, np.int64)
+    return _Ready(params, grads, places, known, state, target, sums, counter)
 
 
 def _check_parameters(name: str, p: Any, dtype: np.dtype[Any] | None) -> None:

@@ -60,10 +60,9 @@ class Use:
 class Owner:
     """The base of a model's core: keeps alive what the core has addresses of."""
 
-    def __init__(
-        self, core: npt.NDArray[np.int64], layers: Sequence[DenseLayer], theta: Array
-    ) -> None:
-        self.core, self.layers, self.theta = core, tuple(layers), theta
+    def __init__(self, core: npt.NDArray[np.int64], theta: Array) -> None:
+        self.core, self.theta = core, theta
+        self.layers: tuple[Any, ...] = ()  # of the network, once the model is watched
         self.kept: dict[int, npt.NDArray[Any]] = {}
         self.__array_interface__ = core.__array_interface__
 
@@ -106,7 +105,7 @@ def model(
         numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
         layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
         layer_table[k, at.TRAINABLE] = layer.trainable
-    made = at.Model(np.asarray(Owner(core.copy(), layers, theta)), theta)
+    made = at.Model(np.asarray(Owner(core.copy(), theta)), theta)
     for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
         keep(made, place, array)
     if optimizer:

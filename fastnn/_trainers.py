@@ -13,17 +13,18 @@ import numpy.typing as npt
 from ._arrays import Array, aligned
 from ._cost import cost_of, delta_of
 from ._data import Samples
-from ._program import CURVE, Use, is_compiled, model
-from ._threads import get_num_threads, run_together, start_threads
+from ._program import CURVE, Use, model
+from ._snapshot import Pinned, Snapshot, logits
+from ._threads import get_num_threads, start_threads
 from .kernels import engine, program, rows, team
 from .kernels.compiler import clock
-from .layers import Layer, changes, check_trainable, is_trainable
+from .layers import Layer, check_trainable, is_trainable
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
     from .network import NeuralNetwork
 
-__all__ = ["Trainer", "check_parameters", "make_team", "trainer_for"]
+__all__ = ["Trainer", "alone", "check_parameters", "evaluate", "make_team", "trainer_for"]
 
 _LINE = 16  # elements between the gradients of two threads, at least: no shared cache lines
 
@@ -135,23 +136,28 @@ class CompiledTrainer:
     busy = False  # from `begin` to `close`: a callback may train the same network
 
     def __init__(
-        self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer, threads: int
+        self,
+        network: NeuralNetwork,
+        now: Snapshot,
+        samples: Samples,
+        optimizer: Optimizer,
+        threads: int,
     ) -> None:
         self.network, self.optimizer = network, optimizer
-        # Held so that no new object takes the place in memory that `trainer_for` knows them by.
-        self._held = network.cost_function, list(network.layers)
+        # Held, too, so that no new object takes the place in memory that `trainer_for` knows it by.
+        self._now, self._work = now, work_of(now.layers)
         self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
-        theta = network.parameters
+        theta = now.theta
         self.threads, self._pool = start_threads(threads)
         stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
         share = -(-samples.batch // self.threads)
         use = Use(training=True)
-        self.model = model(network.layers, network.cost_function, theta, use, optimizer)
+        self.model = model(now.layers, now.cost_function, theta, use, optimizer)
         full = samples.batch == samples.rows
         width = samples.X.shape[1] + samples.t.shape[1]
         keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
         tile, lanes, kept, elements = engine.layout(self.model, share, -1 if keeps else 0)
-        features = sum(sum(layer.w.shape) for layer in network.layers)
+        features = sum(sum(layer.w.shape) for layer in now.layers)
         own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
         if self.model.core[program.FROZEN]:
@@ -181,7 +187,7 @@ class CompiledTrainer:
         """Take these samples, which are as many as those that it was made for."""
         self._pace = _ONE_THREAD
         if self.threads > 1:
-            guess = samples.rows * work_of(self.network) / _SPEED
+            guess = samples.rows * self._work / _SPEED
             self._pace = Pace(self.threads, fixed or epochs * guess < _SHORTEST, guess)
         check_parameters(self.model.theta)
         self.busy = True
@@ -198,8 +204,6 @@ class CompiledTrainer:
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
-        if self.network.parameters is not self.model.theta:  # a shared layer comes home by this
-            raise ValueError("layers of the network have been changed while it was trained")
         control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
         numbers = self.optimizer.numbers()  # which callbacks may have changed
         self.team.hyper[:, : numbers.size] = numbers
@@ -254,7 +258,7 @@ class CompiledTrainer:
         if pool is None:
             train(0)
         else:
-            run_together(pool, train, threads, self._stop)
+            pool.run(train, threads, self._stop)
 
     def _stop(self) -> None:
         """End the training after the tile at hand."""
@@ -266,12 +270,12 @@ class CompiledTrainer:
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""
-        return self.network._evaluate(X, t, weights)
+        return evaluate(self._now, X, t, weights)
 
     def close(self) -> None:
         """See `Trainer`."""
         if self._pool is not None:
-            self._pool.shutdown()
+            self._pool.close()
             self._pool = None
         self.batches = self._batches  # let go of the caller's data
         self.busy = False
@@ -295,57 +299,79 @@ def make_team(
     return engine.Team(control, sums, grads, hyper, threads, own, *addresses)
 
 
+def alone(
+    made: program.Model, grad: Array, x: Array, t: Array, weights: Array
+) -> tuple[engine.Batches, engine.Team, Array]:
+    """What the engine needs to run once, on one thread."""
+    tile, lanes, kept, elements = engine.layout(made, x.shape[0], 0)
+    batches = engine.Batches(
+        x, t, weights, np.empty(0, np.int64), np.zeros(1, np.uint64), x.shape[0], tile, lanes, kept
+    )
+    return batches, make_team(grad.reshape(1, -1)), np.empty(elements, x.dtype)
+
+
+def evaluate(now: Snapshot, X: Array, t: Array, weights: Array) -> float:
+    """Cost of checked samples, in tiles."""
+    made = model(now.layers, now.cost_function, now.theta, Use(evaluating=True))
+    found = engine.evaluate(made, *alone(made, now.theta, X, t, weights))
+    return float(found) + float(sum(layer.penalty() for layer in now.layers))
+
+
 def trainer_for(
     network: NeuralNetwork,
+    pinned: Pinned,
     samples: Samples,
     optimizer: Optimizer,
     epochs: int,
     threads: int | None,
 ) -> Trainer:
     """What trains this network, ready to begin."""
-    check_trainable(network.layers)
-    if not is_compiled(network.layers, network.cost_function):
-        return LayerTrainer(network, samples, optimizer)
-    theta = network.parameters
-    cost, state = network.cost_function, optimizer.state_for(theta)
-    chosen = _threads(network, samples, epochs, threads)
+    now = pinned.now
+    check_trainable(now.layers)
+    if not now.compiled:
+        return LayerTrainer(network, pinned, samples, optimizer)
+    cost, state = now.cost_function, optimizer.state_for(now.theta)
+    chosen = _threads(now, samples, epochs, threads)
     signature = (
-        os.getpid(), changes(), list(map(id, network.layers)), id(cost), cost.reduction,
+        os.getpid(), id(now.known), id(cost), cost.reduction,
         id(optimizer), id(optimizer.counter), id(state) if optimizer.rule.states else 0,
         samples.rows, samples.batch, samples.shuffled, chosen,
     )  # fmt: skip
     last = network._trainer
     if last is None or last[0] != signature or last[1].busy or not last[1].has_threads():
-        last = signature, CompiledTrainer(network, samples, optimizer, chosen)
+        last = signature, CompiledTrainer(network, now, samples, optimizer, chosen)
         network._trainer = last
     trainer: CompiledTrainer = last[1]
     trainer.begin(samples, epochs, threads is not None)
     return trainer
 
 
-def _threads(network: NeuralNetwork, samples: Samples, epochs: int, asked: int | None) -> int:
+def _threads(now: Snapshot, samples: Samples, epochs: int, asked: int | None) -> int:
     """How many threads share a step: what was asked for, or what pays."""
     most = min(get_num_threads() if asked is None else asked, samples.batch)
     if asked is not None or most == 1:
         return most
-    size = network.parameters.size
+    size = now.theta.size
     if samples.rows * epochs * (3.0 + CURVE) * size < _SHORT:
         return 1
-    pays = samples.batch * work_of(network) / (_SHARED_LARGE if size > program.SMALL else _SHARED)
+    least = _SHARED_LARGE if size > program.SMALL else _SHARED
+    pays = samples.batch * work_of(now.layers) / least
     return max(1, min(most, int(pays)))
 
 
-def work_of(network: NeuralNetwork) -> float:
+def work_of(layers: list[Any]) -> float:
     """Multiplications and additions for a sample, counting an activation as CURVE of them."""
-    layers = network.layers
     return float(sum(layer.w.shape[1] * (3.0 * layer.dim_input + CURVE) for layer in layers))
 
 
 class LayerTrainer:
     """Forward and back through the layers' own methods, in NumPy."""
 
-    def __init__(self, network: NeuralNetwork, samples: Samples, optimizer: Optimizer) -> None:
+    def __init__(
+        self, network: NeuralNetwork, pinned: Pinned, samples: Samples, optimizer: Optimizer
+    ) -> None:
         self.network, self.samples, self.optimizer = network, samples, optimizer
+        self._pinned = pinned
         _check_own_layers(network.layers, optimizer)
         if not optimizer.is_plain:
             optimizer.state_for(network.parameters)
@@ -396,9 +422,9 @@ class LayerTrainer:
         before = _copies(network.layers)
         complete = False
         try:
-            logits = network._logits(x)
-            cost = _weighted_cost(network.cost_function, logits, t, weights)
-            delta = delta_of(network.cost_function, logits, t)
+            activity = network._logits(x)
+            cost = _weighted_cost(network.cost_function, activity, t, weights)
+            delta = delta_of(network.cost_function, activity, t)
             if weights is not None:
                 delta = delta * weights[:, np.newaxis]
             complete = self._update(delta, rate, cost)
@@ -429,12 +455,13 @@ class LayerTrainer:
             if layer.trainable:
                 np.concatenate([array.ravel() for array in found], out=grad[first:end])
         spans = [(first, end) for layer, first, end in parts if layer.trainable]
+        self._pinned.check()  # layers of the caller's own have run
         return self.optimizer.take(theta, grad, rate, cost, spans)
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""
-        given = weights if weights.size else None
-        return _weighted_cost(self.network.cost_function, self.network._logits(X), t, given)
+        given, now = weights if weights.size else None, self._pinned.now
+        return _weighted_cost(now.cost_function, logits(now.layers, X), t, given)
 
     def close(self) -> None:
         """See `Trainer`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from . import _lbfgs
 from ._arrays import Array, count
 from ._data import Samples, finite_samples, sample_weights, validation_pair
 from ._random import RNG, uniform_source
-from ._trainers import Trainer, trainer_for
+from ._snapshot import Pinned, snapshot
+from ._trainers import Trainer, evaluate, trainer_for
 from .callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from .history import History
 from .kernels.compiler import clock
@@ -53,37 +55,41 @@ def fit(
     )
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
     hooks = as_callbacks(callbacks)
-    cost = network.cost_function
-    x, targets = finite_samples(network.layers, cost, X, t)
+    now = snapshot(network)
+    cost = now.cost_function
+    x, targets = finite_samples(now.layers, cost, X, t)
     rows = x.shape[0]
     batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
     weights = sample_weights(sample_weight, class_weight, targets)
-    validation = validation_pair(network.layers, cost, validation_data)
+    validation = validation_pair(now.layers, cost, validation_data)
     hooks += [Progress(every)] if every else []
     if _lbfgs.is_meant(optimizer):
         if learning_rate is not None:
             raise TypeError(f"{_lbfgs.NAME} finds the length of its steps: give no learning_rate")
         if batch < rows:
             raise ValueError(f"batch_size is {batch}, but {_lbfgs.NAME} takes all {rows} samples")
-        return _minimize(network, (x, targets, weights), epochs, hooks, validation)
+        pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
+        return _minimize(pinned, network, (x, targets, weights), epochs, hooks, validation)
     opt, given = optimizer_for(network, learning_rate, optimizer)
     shuffled = bool(shuffle) and batch < rows
-    random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in network.layers)
+    random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in now.layers)
     samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
     rate = _rate(_schedule(opt, given), opt.steps) if epochs else math.nan
-    trainer = trainer_for(network, samples, opt, epochs, threads)
-    if optimizer is not None:
-        network.optimizer = opt
-    run = Run(
-        network,
-        History(),
-        epochs=epochs,
-        steps_per_epoch=-(-rows // batch),
-        optimizer=opt,
-        learning_rate=rate,
-        training_cost=lambda: trainer.evaluate(x, targets, weights),
-    )
-    _run(run, trainer, given, hooks, validation)
+    pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
+    pinned.check()  # callables of the caller's have run: the data's, the schedule
+    with closing(trainer_for(network, pinned, samples, opt, epochs, threads)) as trainer:
+        if optimizer is not None:
+            network.optimizer = opt
+        run = Run(
+            network,
+            History(),
+            epochs=epochs,
+            steps_per_epoch=-(-rows // batch),
+            optimizer=opt,
+            learning_rate=rate,
+            training_cost=lambda: trainer.evaluate(x, targets, weights),
+        )
+        _run(run, trainer, pinned, given, hooks, validation)
     return run.history
 
 
@@ -134,6 +140,7 @@ def _descent(network: NeuralNetwork, rate: Any) -> Optimizer:
 def _run(
     run: Run,
     trainer: Trainer,
+    pinned: Pinned,
     given: Schedule | None,
     hooks: list[Callback],
     validation: tuple[Array, Array, Array] | None,
@@ -147,14 +154,16 @@ def _run(
     try:
         for hook in hooks:
             hook.on_begin(run)
+            pinned.check()
         while run.epoch < run.epochs and not run.stopping:
             schedule = _schedule(opt, given)
             epochs = _epochs_until_due(run, hooks, schedule, validation is not None)
             rates = _rates(run, schedule, epochs)
+            pinned.check()
             costs, seconds, error = trainer.train(epochs, rates)
             found = None if validation is None else trainer.evaluate(*validation)
             run.history.extend(costs, _shown(rates, run, costs.size), seconds, found)
-            run.epoch += costs.size
+            run._epoch += costs.size
             if error is not None:
                 answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
                 if not any(answers):
@@ -165,6 +174,7 @@ def _run(
             for hook in hooks:
                 if run.epoch % hook.every == 0 or run.epoch == run.epochs:
                     hook.on_epoch(run)
+                    pinned.check()
     finally:
         trainer.close()
         opt.release(trainer)
@@ -172,6 +182,7 @@ def _run(
 
 
 def _minimize(
+    pinned: Pinned,
     network: NeuralNetwork,
     data: tuple[Array, Array, Array],
     epochs: int,
@@ -179,7 +190,7 @@ def _minimize(
     validation: tuple[Array, Array, Array] | None,
 ) -> History:
     """What `_run` is for a method that does not go by single steps: an epoch is an iteration."""
-    objective = _lbfgs.Objective(network, *data)
+    objective = _lbfgs.Objective(network, *data, pinned)
     run = Run(
         network,
         History(),
@@ -187,19 +198,20 @@ def _minimize(
         steps_per_epoch=1,
         optimizer=_lbfgs.NAME,
         learning_rate=1.0,  # of the gradient times the estimated curvature
-        training_cost=lambda: network._evaluate(*data),
+        training_cost=lambda: evaluate(pinned.now, *data),
     )
     started = clock()
 
     def after(before: float, _: float) -> bool:
         nonlocal started
         seconds = clock() - started
-        found = None if validation is None else network._evaluate(*validation)
+        found = None if validation is None else evaluate(pinned.now, *validation)
         run.history.extend(before, 1.0, seconds, found)
-        run.epoch += 1
+        run._epoch += 1
         for hook in hooks:
             if run.epoch % hook.every == 0 or run.epoch == run.epochs:
                 hook.on_epoch(run)
+                pinned.check()
         if run._learning_rate_set:
             raise ValueError(f"{_lbfgs.NAME} has no learning rate that a callback could set")
         started = clock()
@@ -210,6 +222,7 @@ def _minimize(
     try:
         for hook in hooks:
             hook.on_begin(run)
+            pinned.check()
         minimum = _lbfgs.descend(objective, 0 if run.stopping else epochs, after)
         if minimum.converged and not run.stopping:
             run.stop(f"{_lbfgs.NAME} has converged: {minimum.reason}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 import re
 import sys
@@ -50,6 +51,11 @@ _UPDATES = 100  # of a progress display, at most
 _EPOCH_FIELD = re.compile(r"\{epoch(?::([^{}]*))?\}")
 
 
+def _given(name: str, doc: str) -> Any:
+    """An attribute that `fit` counts on, and nobody else sets."""
+    return property(operator.attrgetter(f"_{name}"), doc=doc)
+
+
 class Run:
     """A call of `fit` as its callbacks see it.
 
@@ -78,7 +84,20 @@ class Run:
     epoch : int
         Complete epochs of this call, 0 before the first.
 
+    Notes
+    -----
+    The structure of the network, which is layers, widths, dtype, activations, dropout, penalties
+    and cost, stays as it is until the training is over: a callback that changes it makes `fit`
+    raise a ValueError as soon as it returns.
+
     """
+
+    network: NeuralNetwork = _given("network", "What is trained.")
+    history: History = _given("history", "Of the epochs so far.")
+    epochs: int = _given("epochs", "Asked for.")
+    steps_per_epoch: int = _given("steps_per_epoch", "Mini-batches in an epoch.")
+    optimizer: Any = _given("optimizer", "What turns gradients into steps.")
+    epoch: int = _given("epoch", "Complete epochs of this call, 0 before the first.")
 
     def __init__(
         self,
@@ -91,12 +110,12 @@ class Run:
         learning_rate: float,
         training_cost: Callable[[], float] | None = None,
     ) -> None:
-        self.network = network
-        self.history = history
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
-        self.optimizer = optimizer
-        self.epoch = 0
+        self._network = network
+        self._history = history
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._optimizer = optimizer
+        self._epoch = 0
         self._learning_rate = learning_rate
         self._learning_rate_set = False
         self._stopping = False

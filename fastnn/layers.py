@@ -6,6 +6,9 @@ parameter vector, which changes nothing for whoever reads or assigns them.
 
 from __future__ import annotations
 
+import itertools
+import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -30,18 +33,38 @@ __all__ = [
 ]
 
 
+_numbers = itertools.count(1)
 _changes = 0
+
+# Held while storage or activation of a layer is replaced, and while a network is looked at: what
+# several attributes say together is then from one instant, whatever other threads assign.
+_structure = threading.RLock()
 
 
 def changes() -> int:
-    """Counts whatever makes the compiled form of a network out of date, in any layer."""
+    """Another number whenever the compiled form of a network, with any layer, is out of date."""
     return _changes
 
 
 def count_change() -> None:
     """To be called where a layer gets other storage or another activation."""
     global _changes
-    _changes += 1
+    _changes = next(_numbers)  # never one that there has been: two threads may come here at once
+
+
+def structure() -> threading.RLock:
+    """The lock of all layers' storage and activations."""
+    return _structure
+
+
+def _renew() -> None:
+    """In a forked child: a thread of the parent may have held the lock, and is not here."""
+    global _structure
+    _structure = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def is_trainable(layer: Any) -> bool:
@@ -152,7 +175,7 @@ class Layer:
 
     @w.setter
     def w(self, value: npt.ArrayLike) -> None:
-        self._w = self._assigned("w", value, self._w, 2)
+        self._assign("w", value, 2)
 
     @property
     def b(self) -> Array:
@@ -163,7 +186,7 @@ class Layer:
 
     @b.setter
     def b(self, value: npt.ArrayLike) -> None:
-        self._b = self._assigned("b", value, self._b, 1)
+        self._assign("b", value, 1)
 
     @property
     def trainable(self) -> bool:
@@ -188,8 +211,18 @@ class Layer:
         return int(self.w.shape[1]) // self._columns
 
     def check_shapes(self, prefix: str = "") -> None:
-        """Refuse parameters whose shapes do not fit one another; prefix: of their names."""
-        columns = self.w.shape[1]
+        """Refuse parameters that do not fit one another; prefix: of their names."""
+        for name in self.trained:
+            array = getattr(self, name)
+            if array.dtype != self._dtype:  # an array's dtype can be assigned
+                raise TypeError(f"{prefix}{name} has dtype {array.dtype}, expected {self._dtype}")
+            if not array.flags.carray:
+                raise ValueError(f"{prefix}{name} is not C-contiguous, aligned and writable")
+        columns = self.w.shape[1] if self.w.ndim == 2 else 0
+        if not columns:
+            raise ValueError(
+                f"{prefix}w has shape {self.w.shape}, expected (dim_input, dim_output)"
+            )
         if columns % self._columns:
             raise ValueError(
                 f"{prefix}w has shape {self.w.shape}, expected a multiple of {self._columns} "
@@ -271,31 +304,50 @@ class Layer:
         assert self.input is not None
         return np.asarray(error @ self.w.T), self.input.T @ error, error.sum(axis=0)
 
-    def _assigned(self, name: str, value: npt.ArrayLike, present: Array | None, ndim: int) -> Array:
-        """A parameter's storage after an assignment: the present one where the shape allows."""
-        if value is present and present is not None:
-            return present  # layer.w -= …: already done, in place
+    def _assign(self, name: str, value: npt.ArrayLike, ndim: int) -> None:
+        """Give a parameter values: in its present storage, where the shape allows."""
+        if value is not None and value is getattr(self, f"_{name}"):
+            return  # layer.w -= …: already done, in place
         found = convert(name, value, self._dtype)
         if found.ndim != ndim or not found.size:
             raise ValueError(
                 f"{name} must be a non-empty {ndim}-dimensional array, not {found.shape}"
             )
-        if present is not None and present.shape == found.shape:
-            count_change()
-            present[...] = found
-            return present
-        self._changed()
-        return found.copy()
+        with structure():
+            present = getattr(self, f"_{name}")
+            if present is not None and (present.shape, present.dtype) == (found.shape, found.dtype):
+                count_change()
+                present[...] = found
+            else:
+                self._changed()
+                setattr(self, f"_{name}", found.copy())
 
     def _changed(self) -> None:
         """To be called where compiled forms of this layer go out of date."""
         count_change()
         outdate(self)
 
+    def detached(self) -> Any:
+        """A copy that shares the parameters, and remembers nothing of the data."""
+        twin = object.__new__(type(self))
+        with structure():
+            vars(twin).update(Layer.__getstate__(self))
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles carry no data: neither samples nor what was computed from them."""
+        found = vars(self).copy()  # at once, whatever other threads assign
+        for name in _OF_DATA:
+            found.pop(name, None)
+        return found
+
     def __repr__(self) -> str:
         kind = type(self).__name__
         frozen = "" if self.trainable else "trainable=False, "
         return f"{kind}({self.dim_input}, {self.dim_output}, {frozen}dtype={self._dtype.name})"
+
+
+_OF_DATA = "input", "output", "_slope"  # attributes of a layer that hold what went through it
 
 
 class DenseLayer(Layer):
@@ -402,18 +454,20 @@ class DenseLayer(Layer):
 
     def _take(self, row: Activation, parameters: dict[str, float]) -> None:
         """Use this activation; numbers that it trains begin at the parameter of their name."""
-        columns, present = row.columns(parameters), self.w.shape[1]
-        if present % columns:
-            raise ValueError(
-                f"activation={row.name!r} takes a multiple of {columns} columns of w, not {present}"
-            )
-        self._activation, self._parameters, self._columns = row, parameters, columns
-        self.trained, self._alpha = Layer.trained, None
-        if row.trained:
-            self.trained = *Layer.trained, row.trained
-            setattr(self, row.trained, np.full(present // columns, parameters[row.trained]))
-        self._changed()
-        self.output = self._slope = None
+        with structure():
+            columns, present = row.columns(parameters), self.w.shape[1]
+            if present % columns:
+                raise ValueError(
+                    f"activation={row.name!r} takes a multiple of {columns} columns of w, not "
+                    f"{present}"
+                )
+            self._activation, self._parameters, self._columns = row, parameters, columns
+            self.trained, self._alpha = Layer.trained, None
+            if row.trained:
+                self.trained = *Layer.trained, row.trained
+                setattr(self, row.trained, np.full(present // columns, parameters[row.trained]))
+            self._changed()
+            self.output = self._slope = None
 
     @property
     def alpha(self) -> Array:
@@ -426,7 +480,7 @@ class DenseLayer(Layer):
     def alpha(self, value: npt.ArrayLike) -> None:
         if "alpha" not in self.trained:
             raise AttributeError(f"the activation {self._activation.name} has no alpha")
-        self._alpha = self._assigned("alpha", value, self._alpha, 1)
+        self._assign("alpha", value, 1)
 
     @property
     def dropout(self) -> float:
@@ -478,11 +532,11 @@ class DenseLayer(Layer):
 
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""
-        z: Array = np.matmul(X, self.w)
         row = self.activation
         if row.kind:
-            self.output = self._forward_kind(row, z)
+            self.output, self._slope = self.detached()._forward_kind(X)
             return self.output
+        z: Array = np.matmul(X, self.w)
         z += self.b
         self._slope = None if row.is_identity else np.empty_like(z)
         if z.size and self._slope is not None:
@@ -495,23 +549,28 @@ class DenseLayer(Layer):
 
     _slope: Array | None = None  # the derivative, or the memory of the kind
 
-    def _forward_kind(self, row: Activation, z: Array) -> Array:
-        """The output, by kernels that want the samples in columns."""
+    def _forward_kind(self, X: Array) -> tuple[Array, Array]:
+        """The output, by kernels that want the samples in columns, and their memory.
+
+        Called on a detached layer, as `_run` is: what the kernels trust must not change.
+        """
+        self.check_shapes()
+        row = self.activation
         assert row.kind
-        samples, width, outputs = z.size // z.shape[-1], z.shape[-1], self.dim_output
+        z: Array = np.matmul(X, self.w)
+        samples, width = z.size // z.shape[-1], z.shape[-1]
         memory = np.empty((width + row.kind.spare, samples), z.dtype)
         memory[:width] = z.reshape(samples, width).T
-        y = np.empty((outputs, samples), z.dtype)
+        y = np.empty((width // self._columns, samples), z.dtype)
         if samples:
-            self._run(row.training_address(self._dtype), memory, y)
-        self._slope = memory
-        return np.ascontiguousarray(y.T).reshape(*z.shape[:-1], outputs)
+            self._run(row.training_address(self._dtype), memory, y, y.shape[0])
+        return np.ascontiguousarray(y.T).reshape(*z.shape[:-1], y.shape[0]), memory
 
-    def _run(self, target: int, a: Array, c: Array) -> None:
+    def _run(self, target: int, a: Array, c: Array, outputs: int) -> None:
         """Run a kernel of the kind, with what stands behind the weights."""
         behind = np.concatenate([getattr(self, name) for name in self.trained[1:]])
         numbers = np.array(self.activation.numbers(self._parameters))
-        size = self.dim_output, a.shape[1]
+        size = outputs, a.shape[1]
         rows.run(target, a.reshape(-1), behind, c.reshape(-1), numbers, *size, 0)
 
     def gradients(self, delta: Array) -> tuple[Array, ...]:
@@ -519,13 +578,21 @@ class DenseLayer(Layer):
         row = self.activation
         if not row.kind:
             return super().gradients(delta)
-        if self._slope is None or self.input is None:
+        X, slope, twin = self.input, self._slope, self.detached()
+        if slope is None or X is None:
             raise ValueError("gradients needs a forward pass first: call layer(X)")
-        given, memory = np.array(delta.T, order="C"), self._slope.copy()
+        twin.check_shapes()
+        w, memory, outputs = twin.w, slope.copy(), twin.dim_output
+        if twin.activation is not row or memory.shape[0] != w.shape[1] + row.kind.spare:
+            raise ValueError("the layer has changed since the forward pass: call layer(X) again")
+        given = np.array(delta.T, self._dtype, order="C")
+        if given.shape != (outputs, memory.shape[1]):
+            expected = memory.shape[1], outputs
+            raise ValueError(f"delta has shape {np.shape(delta)}, expected {expected}")
         if given.size:
-            self._run(row.pull_address(self._dtype), given, memory)
-        error = np.ascontiguousarray(memory[: self.w.shape[1]].T)
-        found = error @ self.w.T, self.input.T @ error, error.sum(axis=0)
+            twin._run(row.pull_address(self._dtype), given, memory, outputs)
+        error = np.ascontiguousarray(memory[: w.shape[1]].T)
+        found = error @ w.T, X.T @ error, error.sum(axis=0)
         return (*found, given.sum(axis=1)) if row.trained else found
 
     def activation_derivative(self) -> Any:

@@ -19,9 +19,10 @@ from ._data import finite_samples
 from ._embedding import Predictor
 from ._flat import FlatParameters, check_neighbours
 from ._models import outdate_all
-from ._program import Use, is_compiled, model
+from ._program import Use, model
 from ._random import RNG
-from ._trainers import check_parameters, make_team
+from ._snapshot import Snapshot, logits, snapshot
+from ._trainers import alone, check_parameters
 from .callbacks import Callbacks
 from .gradient_check import in_float64, largest_relative_error
 from .history import History
@@ -86,7 +87,9 @@ class NeuralNetwork:
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign; other layers or another cost make compiled models out of date."""
         if name in ("layers", "cost_function") and self._flat_parameters is not None:
-            outdate_all(self._flat_parameters.theta)
+            theta = self._flat_parameters.theta
+            if theta is not None:
+                outdate_all(theta)
         super().__setattr__(name, value)
 
     def __call__(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -133,7 +136,7 @@ class NeuralNetwork:
                 and X.flags.carray
                 and target.flags.carray
                 and ready.fits(self)
-                and api.predict_held(ready.core, X, target, ready.scratch)
+                and api.predict_held(ready.core, X, target, ready.scratch, ready.headers)
             ):
                 return target
         return _embedding.predict(self, X, out)
@@ -217,9 +220,10 @@ class NeuralNetwork:
 
     def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Cost of the samples X against the targets t, with the penalties of the layers."""
-        check_total(self.cost_function)
-        penalties = sum(getattr(layer, "penalty", float)() for layer in self.layers)
-        return cost_of(self.cost_function, self._logits(X), t) + float(penalties)
+        cost, layers = self.cost_function, list(self.layers)
+        check_total(cost)
+        penalties = sum(getattr(layer, "penalty", float)() for layer in layers)
+        return cost_of(cost, logits(layers, X), t) + float(penalties)
 
     def fit(
         self,
@@ -321,41 +325,27 @@ class NeuralNetwork:
 
         """
         with self._lock:
-            x, targets = finite_samples(self.layers, self.cost_function, X, t)
-            theta = self.parameters
-            check_parameters(theta)
-            if not is_compiled(self.layers, self.cost_function):
-                return self._gradient_layer_by_layer(x, targets)
-            grad, below = np.zeros_like(theta), np.empty_like(x)
-            made = model(self.layers, self.cost_function, theta, Use(training=True))
-            engine.gradient(made, *self._alone(made, grad, x, targets, x[:0, 0]), below)
+            now = snapshot(self)
+            x, targets = finite_samples(now.layers, now.cost_function, X, t)
+            if not now.compiled:
+                return self._gradient_layer_by_layer(now, x, targets)
+            check_parameters(now.theta)
+            grad, below = np.zeros_like(now.theta), np.empty_like(x)
+            made = model(now.layers, now.cost_function, now.theta, Use(training=True))
+            engine.gradient(made, *alone(made, grad, x, targets, x[:0, 0]), below)
             return grad, below
 
-    def _evaluate(self, X: Array, t: Array, weights: Array) -> float:
-        """Cost of checked samples, in tiles."""
-        theta = self.parameters
-        made = model(self.layers, self.cost_function, theta, Use(evaluating=True))
-        found = engine.evaluate(made, *self._alone(made, theta, X, t, weights))
-        return float(found) + float(sum(layer.penalty() for layer in self.layers))
-
-    @staticmethod
-    def _alone(made: Model, grad: Array, x: Array, t: Array, weights: Array) -> tuple[Any, ...]:
-        """What the engine needs to run once, on one thread."""
-        tile, lanes, kept, elements = engine.layout(made, x.shape[0], 0)
-        batches = engine.Batches(
-            x, t, weights, np.empty(0, np.int64), np.zeros(1, np.uint64),
-            x.shape[0], tile, lanes, kept,
-        )  # fmt: skip
-        team = make_team(grad.reshape(1, -1))
-        return batches, team, np.empty(elements, x.dtype)
-
-    def _gradient_layer_by_layer(self, x: Array, t: Array) -> tuple[Array, Array]:
+    def _gradient_layer_by_layer(self, now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
         """The difference that a step of rate one makes: all that a layer's own way tells."""
-        theta = self.parameters
-        before = theta.copy()
+        theta = self.parameters  # with an error if a layer has none
+        check_parameters(theta)
+        before, layers = theta.copy(), [layer.detached() for layer in now.layers]
         try:
-            delta = delta_of(self.cost_function, self._logits(x), t)
-            for layer in reversed(self.layers):
+            delta: Any = x
+            for layer in layers:
+                delta = layer(delta)
+            delta = delta_of(now.cost_function, delta, t)
+            for layer in reversed(layers):
                 delta = layer.back_propagation(delta, 1.0 if is_trainable(layer) else 0.0)
             return before - theta, np.asarray(delta)
         finally:

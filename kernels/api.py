@@ -23,6 +23,7 @@ from numba.extending import models, overload, overload_attribute, register_model
 
 from . import program as at
 from .cache import stamps
+from .headers import are_unchanged
 from .inference import workspace_elements
 from .jit import call, data, field, kernel, pointer, scalar
 
@@ -283,16 +284,17 @@ def _(model, x, g, out, workspace=None):
 
 
 @kernel(nogil=False)
-def predict_held(core, x, out, scratch):
+def predict_held(core, x, out, scratch, headers):
     """A few samples from Python, holding the GIL, since all callers share the scratch memory.
 
-    Does nothing and returns False if x and `out` share memory, or the scratch is too short.
+    Does nothing and returns False if x and `out` share memory, the scratch is too short, or the
+    arrays of a table of `headers` have changed.
     """
     begin, place, rows = x.ctypes.data, out.ctypes.data, _rows(x)
     if begin < place + out.nbytes and place < begin + x.nbytes:
         return False
     inside, work = pointer(core, 0), pointer(scratch, 0)
-    if scratch.size < _needed(inside, work, rows):
+    if scratch.size < _needed(inside, work, rows) or not are_unchanged(headers):
         return False
     call(core[at.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
     return True

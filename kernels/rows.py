@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import optimizers as rule
+from .headers import are_unchanged
 from .jit import call, data, itemsize, kernel, pointer, scalar
 from .team import meet
 from .vectors import sum_of_scaled_squares, sum_of_squares
@@ -86,7 +87,7 @@ def run_each(target, x, t, w, parameters, out, features, columns):
         out[r] = call(target, a, b, c, p, features, 1, columns, 0)
 
 
-TAKEN, REFUSED = 0, 1
+TAKEN, REFUSED, CHANGED = 0, 1, 2
 _LINE = 8
 _SQUARES, _BAD, _TRIES = 0, 1, 2  # of each thread; the last is the first one's
 _BLOCK = 1 << 14  # gradients that are looked at together
@@ -138,7 +139,7 @@ def _update(target, places, state, numbers, step, low, high, total, flag):
 
 @kernel
 def take_step(
-    target, places, states, numbers, sums, counter, rate, step, thread, threads, give_way
+    target, places, headers, states, numbers, sums, counter, rate, step, thread, threads, give_way
 ):
     """One step of an update rule, by threads that each make this call with their number.
 
@@ -146,6 +147,7 @@ def take_step(
     ----------
     target : address of the rule's row kernel
     places : int64 (arrays, 4): addresses of parameters and gradients, size, sum of those before
+    headers : table of what those arrays were when `places` was made
     states : vector, all of the first state, then of the next
     numbers : those of the rule
     sums : float64 (threads, 8), counter : int64 (8,), zero; what the threads share
@@ -155,9 +157,12 @@ def take_step(
     Returns
     -------
     int
-        TAKEN, or REFUSED where a parameter would no longer be finite; nothing has changed then.
+        TAKEN, or REFUSED where a parameter would no longer be finite, or CHANGED where an array is
+        no longer what it was; nothing has changed in either case.
 
     """
+    if not are_unchanged(headers):
+        return CHANGED
     state, h = pointer(states, 0), pointer(numbers, 0)
     last = places.shape[0] - 1
     total = places[last, 3] + places[last, 2]

@@ -831,13 +831,14 @@ def refuse_wrong_sizes():
 
     import fastnn
     from fastnn._program import Use, model
+    from fastnn._trainers import alone
     from fastnn.kernels import api, engine
 
     nn, X, t = network_and_data((2, 4, 1))
     theta, uses = nn.parameters, Use(training=True, evaluating=True)
     made = model(nn.layers, nn.cost_function, theta, uses, fastnn.get_opt("SGD"))
     x, few, room = X[:64].copy(), X[:9].copy(), np.empty(64)
-    batches, team, work = nn._alone(made, np.empty_like(theta), x, t[:64].copy(), room)
+    batches, team, work = alone(made, np.empty_like(theta), x, t[:64].copy(), room)
     wrong = [
         {"X": few}, {"X": np.ones((64, 3))}, {"T": np.ones((64, 2))}, {"T": np.ones((9, 1))},
         {"weights": room[:9]}, {"order": np.zeros(9, int)}, {"kept": 9},
@@ -876,6 +877,151 @@ def refuse_wrong_sizes():
     refused(api.jacobian_one, inside.core, room[:2], room[:3], enough)
     refused(api.jacobian_one, inside.core, room[:2], room[:2], enough[:9])
     return said
+
+
+def change_widths_meanwhile():
+    """Give a layer other widths while another thread computes; calls that went through."""
+    import faulthandler
+    import threading
+    import time
+
+    import numpy as np
+
+    import fastnn
+
+    faulthandler.enable()
+    layers = [
+        fastnn.TanhLayer(3, 4, rng=0),
+        fastnn.DenseLayer(4, 4, activation="GLU", rng=0),
+        fastnn.LinearLayer(4, 2, rng=0),
+    ]
+    nn = fastnn.NeuralNetwork(layers, fastnn.SumSquaresError())
+    X, t = np.ones((30, 3)), np.ones((30, 2))
+    calls = [
+        lambda: nn.gradient(X, t),
+        lambda: nn.predict(X[0]),
+        lambda: nn.predict(X),
+        lambda: nn.cost(X, t),
+        lambda: nn(X),
+        lambda: nn.vjp(X, t),
+        lambda: nn.fit(X, t, 1e-3),
+        lambda: nn.fit(X, t, 1e-3, validation_data=(X, t), epochs=2, n_threads=2),
+        lambda: nn.parameters,
+    ]
+    for call in calls:
+        call()
+    sys.setswitchinterval(1e-6)
+    end, stop = time.monotonic() + 3.0, threading.Event()
+
+    def change():
+        for k in range(10**9):
+            if stop.is_set():
+                return
+            width = (4, 40, 400)[k % 3]
+            first, second, last = nn.layers
+            first.w, first.b = np.full((3, width), 0.01), np.full(width, 0.01)
+            second.w, second.b = np.full((width, 8), 0.01), np.full(8, 0.01)
+            second.activation = ("GLU", "ReLU")[k % 2]
+            outputs = 4 if k % 2 == 0 else 8
+            last.w = np.full((outputs, 2), 0.01)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    done = k = 0
+    try:
+        while time.monotonic() < end or not done:
+            k += 1
+            try:
+                calls[k % len(calls)]()
+                done += 1
+            except ValueError:
+                pass
+    finally:
+        stop.set()
+        thread.join()
+    return done
+
+
+def leave_trainings_to_daemons():
+    """Trainings of hours in daemon threads, of one thread and of two; then the program is over."""
+    import threading
+    import time
+
+    for n_threads in (1, 2):
+        nn, X, t = network_and_data(SHAPES["BLAS"])
+        nn.fit(X, t, 1e-5, n_threads=n_threads)
+        begun = threading.Event()
+
+        def train(nn=nn, X=X, t=t, n_threads=n_threads, begun=begun):
+            nn.fit(X, t, 1e-9, epochs=2, callbacks=lambda run: begun.set(), n_threads=n_threads)
+            nn.fit(X, t, 1e-9, epochs=1_000_000_000, n_threads=n_threads)
+
+        threading.Thread(target=train, daemon=True).start()
+        begun.wait()
+    time.sleep(0.3)
+    return True
+
+
+def storm_of_signals():
+    """Bursts of Ctrl-C around trainings by two threads; what they raise, and what is left."""
+    import gc
+    import threading
+    import time
+
+    import numpy as np
+
+    nn, X, t = network_and_data(SHAPES["own loops"])
+    nn.fit(X, t, 1e-7, n_threads=2)  # load the kernels
+    armed, interrupts, others = [False], [0], []
+
+    def handler(number, frame):
+        if armed[0]:
+            interrupts[0] += 1
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, handler)
+    random = np.random.default_rng(0)
+
+    def attempt(epochs):
+        armed[0] = True
+        try:
+            nn.fit(X, t, 1e-9, epochs=epochs, n_threads=2, validation_data=(X[:5], t[:5]))
+        except KeyboardInterrupt:
+            pass
+        except BaseException as error:
+            others.append(repr(error))
+        finally:
+            armed[0] = False
+
+    def burst(wait, every):
+        time.sleep(wait)
+        for _ in range(5):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(every)
+
+    for wait, every in zip(random.uniform(0, 3e-3, 60), random.uniform(0, 1e-3, 60), strict=True):
+        thread = threading.Thread(target=burst, args=(wait, every))
+        thread.start()
+        while thread.is_alive():
+            try:
+                attempt(20)
+            except KeyboardInterrupt:  # between two lines of `attempt`
+                armed[0] = False
+        thread.join()
+    before = nn.parameters.copy()
+    nn._trainer = None
+    gc.collect()
+    end = time.monotonic() + 60
+    while threading.active_count() > 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    return {
+        "interrupts": interrupts[0],
+        "others": others,
+        "threads": threading.active_count(),
+        "as it was": bool(
+            signal.getsignal(signal.SIGINT) is handler and np.array_equal(before, nn.parameters)
+        ),
+    }
 
 
 if __name__ == "__main__":

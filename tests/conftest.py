@@ -49,8 +49,8 @@ class Children:
     start = staticmethod(start)
     finish = staticmethod(finish)
 
-    def __call__(self, program, *arguments, **environment):
-        return finish(start(program, *arguments, **environment))
+    def __call__(self, program, *arguments, timeout=60, **environment):
+        return finish(start(program, *arguments, **environment), timeout)
 
 
 @pytest.fixture(scope="session")

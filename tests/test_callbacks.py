@@ -72,7 +72,7 @@ def fit(costs, callbacks=None, *, validation=None, network=None, epochs=None, er
             network.parameters[...] = following
             more = None if validation is None else validation[part]
             run.history.extend(costs[part], run.learning_rate, 0.001, more)
-            run.epoch = following
+            run._epoch = following
             for hook in hooks:
                 if run.epoch % hook.every == 0 or run.epoch == run.epochs:
                     hook.on_epoch(run)
@@ -995,6 +995,17 @@ def test_progress_in_lines(capsys):
     ]
 
 
+@pytest.mark.parametrize(
+    "name", ["network", "history", "epochs", "steps_per_epoch", "optimizer", "epoch"]
+)
+def test_what_fit_counts_on_cannot_be_set_in_a_callback(name):
+    def callback(run):
+        setattr(run, name, 0)
+
+    with pytest.raises(AttributeError, match=name):
+        fit([1.0], callback)
+
+
 def test_progress_without_validation_and_again(capsys):
     progress = Progress(every=2)
     for _ in range(2):
@@ -1006,11 +1017,11 @@ def test_progress_without_validation_and_again(capsys):
 
 def test_progress_times_the_epochs_since_its_last_line(capsys):
     progress, run = Progress(), fit([])
-    run.epochs = 3
+    run._epochs = 3
     progress.on_begin(run)
     for costs, seconds in (([1.0], 4.0), ([1.0, 1.0], [0.004, 0.012])):
         run.history.extend(costs, 0.1, seconds)
-        run.epoch = len(run.history)
+        run._epoch = len(run.history)
         progress.on_epoch(run)
     assert [line.split("  ")[2] for line in capsys.readouterr().out.splitlines()] == [
         "1 s/step",
@@ -1025,7 +1036,7 @@ def test_progress_makes_at_most_100_updates(epochs, every):
     progress = Progress()
     fit([], progress, epochs=0)
     run = fit([])
-    run.epochs = epochs
+    run._epochs = epochs
     progress.on_begin(run)
     assert progress.every == every
     assert -(-epochs // every) <= 100

@@ -1,6 +1,7 @@
 """A training by a team of threads: the numbers of one thread alone, and the same every time."""
 
 import threading
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from networks import DTYPES, data, network
 from tolerance import assert_close
 
 from fastnn import get_opt
+from fastnn._threads import Team, _serve
 from fastnn.kernels import program
 
 # Name: sizes, rows, batch, whether each of two threads has a gradient of its own, epochs. The name
@@ -118,6 +120,53 @@ def test_threads_that_were_interrupted_in_a_child(child):
     assert answer.pop("seconds") < 2.0  # of a training of hours
     assert answer.pop("steps") > 0
     assert all(answer.values()), answer
+
+
+def test_a_storm_of_signals_is_ctrl_c_and_leaves_no_thread(child):
+    """Whenever signals come: `fit` ends or raises KeyboardInterrupt, and its threads end."""
+    answer = child("storm_of_signals", timeout=300)
+    assert answer.pop("interrupts") > 0
+    assert answer == {"others": [], "threads": 1, "as it was": True}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("after", [False, True])
+def test_an_exception_while_work_is_handed_over_leaves_no_thread_waiting(error, after):
+    class Inbox(SimpleQueue):
+        def put(self, item):
+            if item is not None and threading.current_thread() is threading.main_thread():
+                if after:
+                    super().put(item)
+                raise error
+            super().put(item)
+
+    team, done, stopped = Team(2), [], []
+    team._inbox, inbox = Inbox(), team._inbox
+    for _ in range(2):
+        inbox.put(lambda: _serve(team._inbox))
+    with pytest.raises(error):
+        team.run(done.append, 2, lambda: stopped.append(True))
+    assert stopped == [True]
+    # handed over, a thread may have been the first to take it: then the work is done, all of it
+    assert sorted(done) in ([[], [0, 1]] if after else [[]])
+    threads = list(team._threads)
+    for _ in range(2):
+        inbox.put(None)
+    team.close()
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_threads_of_a_team_that_nobody_has_any_more_end():
+    team = Team(2)
+    threads = list(team._threads)
+    del team
+    for thread in threads:
+        thread.join(300)
+        assert not thread.is_alive()
+
+
+def test_a_daemon_thread_in_training_does_not_hold_back_the_exit(child):
+    assert child("leave_trainings_to_daemons", timeout=300)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
