@@ -105,8 +105,10 @@ def _gathered(layers: list[Any], last: Known | None) -> Known:
     twins = _detached(layers)
     _check(layers, twins)
     arrays = [_stored(twin) for twin in twins]
+    vector = None
     if last is not None and _is_home(layers, arrays, last):
         theta = last.theta
+        vector = last.vector if headers.unchanged(last.headers[:1]) else None
     else:
         if last is not None:
             outdate_all(last.theta)
@@ -120,7 +122,7 @@ def _gathered(layers: list[Any], last: Known | None) -> Known:
             view[...] = array
             setattr(layer, f"_{name}", view)
     count_change()
-    vector = theta[:]
+    vector = theta[:] if vector is None else vector
     table = headers.table([vector, *(view for parts in views for view in parts)])
     return Known(changes(), layers, views, vector, table, theta, [])
 
