@@ -130,8 +130,8 @@ def compiled(
     network: NeuralNetwork, optimizer: Optimizer | str | None = None, rng: RNG = None
 ) -> Model:
     """See `NeuralNetwork.compiled`."""
+    _check_apart(network)  # before a look, which takes shared layers away from others
     now, known = _look(network)
-    _check_apart(known)
     if optimizer is not None:
         check_trainable(now.layers)
     opt = None if optimizer is None else resolve(optimizer, network.optimizer)
@@ -148,10 +148,11 @@ def compiled(
     return _with_scratch(made)[0]
 
 
-def _check_apart(known: Known) -> None:
+def _check_apart(network: NeuralNetwork) -> None:
     """Refuse a layer whose parameters belong to a model of another network."""
-    for k, layer in enumerate(known.layers):
-        if any(owner.theta is not known.theta for owner in holders(layer)):
+    own = network._flat.theta
+    for k, layer in enumerate(list(network.layers)):
+        if any(owner.theta is not own for owner in holders(layer)):
             raise ValueError(
                 f"layers[{k}] is also in another network of which a compiled model exists, "
                 "expected a layer in one model at a time: delete that model first (its last "

@@ -534,7 +534,10 @@ class DenseLayer(Layer):
         """Output f(X w + b)."""
         row = self.activation
         if row.kind:
-            self.output, self._slope = self.detached()._forward_kind(X)
+            twin = self.detached()
+            if twin.activation is not row:  # another thread's doing
+                raise ValueError("activation was changed while the layer was computed")
+            self.output, self._slope = twin._forward_kind(X)
             return self.output
         z: Array = np.matmul(X, self.w)
         z += self.b
