@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import formulas
-
 from fastnn.activations import ACTIVATIONS, Activation
 from fastnn.losses import LOSSES, Loss
 from fastnn.optimizers import RULES
@@ -162,13 +160,18 @@ def rules() -> list[str]:
         if row.weight_decay:
             numbers["weight_decay"] = row.weight_decay
         shown = ", ".join(f"`{name}={value!r}`" for name, value in numbers.items())
-        found += [f"### {row.name}", "", *formulas.lines(row.name), ""]
-        if row.name in formulas.WORDS:
-            found += [formulas.WORDS[row.name], ""]
+        found += [f"### {row.name}", "", *_displayed(row.latex), ""]
+        found += [row.where, ""] if row.where else []
         found += [f"- Parameters: {shown}"]
         found += [f"- From: {row.reference}"] if row.reference else []
         found += [f"- Other libraries: {row.peers}", ""]
     return found
+
+
+def _displayed(equations: tuple[str, ...]) -> list[str]:
+    """A block of mathematics."""
+    lines = " \\\\\n".join(equations).split("\n")
+    return ["```math", r"\begin{aligned}", *lines, r"\end{aligned}", "```"]
 
 
 def _line(*cells: str) -> str:

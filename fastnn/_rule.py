@@ -110,6 +110,10 @@ class Rule:
         Where PyTorch, Keras or optax differ.
     reference : str
         Where it comes from.
+    latex : tuple of str
+        The step as lines of LaTeX, an equation each, aligned at ``&``; see ``_latex.py``.
+    where : str
+        What those leave open.
 
     """
 
@@ -131,6 +135,8 @@ class Rule:
     ahead: Callable[..., Any] | None = None
     peers: str = ""
     reference: str = ""
+    latex: tuple[str, ...] = ()
+    where: str = ""
 
     def __post_init__(self) -> None:
         check_known(self.name, self.limits)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _latex as tex
 from ._arrays import Array
 from ._names import lookup, same_name
 from ._optimizer import Optimizer
@@ -77,6 +78,7 @@ _ROWS = (
     Rule(
         "SGD", "p -= eta g", kernels.sgd, kernels.sgd_constants, "eta", {"eta": 1e-2},
         peers="PyTorch, Keras and optax: the same",
+        latex=(tex.step(r"\eta \, g_t"),),
     ),
     Rule(
         "MSGD", "v = mu v - (1 - mu) eta g, p += v",
@@ -84,6 +86,10 @@ _ROWS = (
         {"velocity": 0.0},
         peers="PyTorch (dampening=0), Keras and optax: the same with (1 - mu) eta as their rate",
         reference="Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
+        latex=(
+            r"v_t &= \mu v_{t-1} - (1 - \mu) \, \eta \, g_t",
+            r"\theta_t &= \theta_{t-1} + v_t",
+        ),
     ),
     Rule(
         "NAG", "v' = mu v - (1 - mu) eta g, p += (1 + mu) v' - mu v; p stands where v looks ahead",
@@ -91,12 +97,19 @@ _ROWS = (
         {"velocity": 0.0}, ahead=kernels.momentum,
         peers="PyTorch, Keras and optax with nesterov=True: the same with (1 - mu) eta as rate",
         reference="Nesterov, 1983; in this form Sutskever, Martens, Dahl and Hinton, 2013",
+        latex=(
+            r"v_t &= \mu v_{t-1} - (1 - \mu) \, \eta \, g_t",
+            r"\theta_t &= \theta_{t-1} + (1 + \mu) \, v_t - \mu v_{t-1}",
+        ),
+        where="θ is the point that v looks ahead to, where the gradient is taken.",
     ),
     Rule(
         "AdaGrad", "s += g², p -= eta g / sqrt(s); 0 where s is 0",
         kernels.adagrad, kernels.sgd_constants, "eta", {"eta": 1e-3}, {"s": 0.0},
         peers="PyTorch adds eps=1e-10 to the root; Keras and optax begin s with 0.1",
         reference="Duchi, Hazan and Singer, Adaptive subgradient methods, 2011",
+        latex=(r"s_t &= s_{t-1} + g_t^2", tex.step(r"\eta \, \frac{g_t}{\sqrt{s_t}}")),
+        where="The step is 0 where s is 0.",
     ),
     Rule(
         "RMSprop", "v = rho v + (1 - rho) g², p -= eta g / sqrt(v + eps)",
@@ -104,6 +117,10 @@ _ROWS = (
         {"eta": 1e-2, "rho": 0.99, "eps": 1e-8, **_INSIDE}, {"v": 0.0},
         peers=f"PyTorch: {_EPS}; optax: as here; Keras: inside, rho=0.9",
         reference="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012",
+        latex=(
+            tex.mean("v", r"\rho", "g_t^2"),
+            tex.step(r"\eta \, \frac{g_t}{\sqrt{v_t + \varepsilon}}"),
+        ),
     ),
     Rule(
         "AdaDelta",
@@ -114,6 +131,13 @@ _ROWS = (
         peers="PyTorch, Keras and optax: the same, with other defaults",
         meanings={"learning_rate": "A factor of all steps; the article has none."},
         reference="Zeiler, ADADELTA: an adaptive learning rate method, 2012, arXiv:1212.5701",
+        latex=(
+            tex.mean("v", r"\rho", "g_t^2"),
+            r"d_t &= \frac{\sqrt{u_{t-1} + \varepsilon}}{\sqrt{v_t + \varepsilon}} \, g_t",
+            tex.mean("u", r"\rho", "d_t^2"),
+            tex.step(r"\eta \, d_t"),
+        ),
+        where="η is `learning_rate`.",
     ),
     Rule(
         "Adam",
@@ -122,6 +146,14 @@ _ROWS = (
         kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers=f"PyTorch and optax: {_EPS}; Keras: outside too, before the correction",
         reference=_KINGMA,
+        latex=(
+            *tex.MEANS,
+            tex.CORRECTED_M,
+            tex.step(
+                rf"\alpha \, \sqrt{{1 - \beta_2^t}} "
+                rf"\, \frac{{{tex.M}}}{{\sqrt{{v_t + \varepsilon}}}}"
+            ),
+        ),
     ),
     Rule(
         "RMSpropGraves",
@@ -130,6 +162,13 @@ _ROWS = (
         {"eta": 1e-4, "rho": 0.95, "eps": 1e-4, "momentum": 0.0}, {"m": 0.0, "v": 0.0, "d": 0.0},
         peers="optax's rmsprop with centered=True: the same; PyTorch's adds eps to the root",
         reference="Graves, Generating sequences, 2013, arXiv:1308.0850, eqs. 38-45 (momentum 0.9)",
+        latex=(
+            tex.mean("m", r"\rho", "g_t"),
+            tex.mean("v", r"\rho", "g_t^2"),
+            r"d_t &= \mu d_{t-1} - \eta \, \frac{g_t}{\sqrt{v_t - m_t^2 + \varepsilon}}",
+            r"\theta_t &= \theta_{t-1} + d_t",
+        ),
+        where="μ is `momentum`.",
     ),
     Rule(
         "SMORMS3",
@@ -138,6 +177,15 @@ _ROWS = (
         kernels.smorms3, kernels.smorms3_constants, "eta", {"eta": 1e-3, "eps": 1e-8},
         {"m": 0.0, "v": 0.0, "memory": 1.0}, peers="no peer has it",
         reference="Funk, RMSprop loses to SMORMS3 - beware the epsilon!, 2015",
+        latex=(
+            r"r_t &= \frac{1}{1 + s_{t-1}}",
+            r"m_t &= (1 - r_t) \, m_{t-1} + r_t g_t",
+            r"v_t &= (1 - r_t) \, v_{t-1} + r_t g_t^2",
+            r"z_t &= \frac{m_t^2}{v_t + \varepsilon}",
+            tex.step(r"\min(\eta, z_t) \, \frac{g_t}{\sqrt{v_t + \varepsilon}}"),
+            r"s_t &= 1 + (1 - z_t) \, s_{t-1}",
+        ),
+        where="s begins as 1.",
     ),
     Rule(
         "AdaMax",
@@ -147,6 +195,11 @@ _ROWS = (
         peers="PyTorch and optax add eps to |g|, Keras to u",
         meanings={"beta2": "What is left of the largest gradient after a step."},
         reference=f"{_KINGMA}, algorithm 2",
+        latex=(
+            tex.MEAN_G,
+            r"u_t &= \max(\beta_2 u_{t-1}, \, |g_t|)",
+            tex.step(r"\frac{\alpha}{1 - \beta_1^t} \, \frac{m_t}{u_t}"),
+        ),
     ),
     Rule(
         "Nadam",
@@ -158,6 +211,14 @@ _ROWS = (
         "and Keras let mu grow by 0.96^(t/250)",
         meanings={"mu": "Weight of the past in the mean of g."},
         reference=_DOZAT,
+        latex=(
+            tex.mean("m", r"\mu", "g_t"),
+            tex.mean("v", r"\nu", "g_t^2"),
+            tex.corrected("v", r"\nu"),
+            tex.step(
+                rf"\frac{{\alpha}}{{\sqrt{{\nu {tex.V} + \varepsilon}}}} " + tex.ahead(r"\mu")
+            ),
+        ),
     ),
     Rule(
         "Eve",
@@ -169,6 +230,16 @@ _ROWS = (
         {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": np.nan},
         limits={"c": "at least 1", "fstar": "any number"}, needs_loss=True, peers="no peer has it",
         reference="Hayashi, Koushik and Neubig, Eve, 2016, arXiv:1611.01505 v3",
+        latex=(
+            *tex.CORRECTED,
+            r"c_t &= \operatorname{clip} \left( \frac{|f_t - f_{t-1}|}{\min(f_t, f_{t-1}) - f^*}, "
+            r"\, \frac{1}{c}, \, c \right)",
+            r"d_t &= \beta_3 d_{t-1} + (1 - \beta_3) \, c_t",
+            tex.step(
+                rf"\frac{{\alpha}}{{d_t}} \, \frac{{{tex.M}}}{{\sqrt{{{tex.V}}} + \varepsilon}}"
+            ),
+        ),
+        where="f is the loss and f* is `fstar`; d is 1 in the first step.",
     ),
     Rule(
         "SantaE",
@@ -176,6 +247,13 @@ _ROWS = (
         kernels.santa_e, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, the Euler scheme",
+        latex=(
+            *tex.SANTA,
+            r"a_t &= " + tex.until_burnin("a_{t-1} + u_{t-1}^2 - E_t", "a_{t-1}"),
+            r"u_t &= (1 - a_t) \, u_{t-1} - \eta \, G_t g_t + h_t",
+            r"\theta_t &= \theta_{t-1} + G_t u_t",
+        ),
+        where=tex.SANTA_WHERE,
     ),
     Rule(
         "SantaSSS",
@@ -186,6 +264,16 @@ _ROWS = (
         kernels.santa_sss, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, algorithm 1",
+        latex=(
+            *tex.SANTA,
+            rf"{tex.HALF} &= "
+            + tex.until_burnin(r"a_{t-1} + \frac{1}{2} (u_{t-1}^2 - E_t)", "a_{t-1}"),
+            rf"u_t &= e^{{-{tex.HALF}/2}} \left( e^{{-{tex.HALF}/2}} \, u_{{t-1}} "
+            r"- \eta \, G_t g_t + h_t \right)",
+            r"a_t &= " + tex.until_burnin(rf"{tex.HALF} + \frac{{1}}{{2}} (u_t^2 - E_t)", tex.HALF),
+            r"\theta_t &= \theta_{t-1} + \frac{1}{2} G_t (u_{t-1} + u_t)",
+        ),
+        where=tex.SANTA_WHERE,
     ),
     Rule(
         "AMSGrad",
@@ -196,6 +284,11 @@ _ROWS = (
         "sqrt(t); Keras: so too, but eps before the correction; optax takes the largest of the "
         "corrected means",
         reference=_REDDI,
+        latex=(
+            *tex.MEANS,
+            tex.LARGEST,
+            tex.step(r"\frac{\alpha}{\sqrt{t}} \, \frac{m_t}{\sqrt{w_t + \varepsilon}}"),
+        ),
     ),
     Rule(
         "AdaBound", f"p -= clip(alpha / sqrt(v), l, u) / sqrt(t) m, {_BOUNDS}",
@@ -203,12 +296,14 @@ _ROWS = (
         peers="the authors' package: variant='authors', which corrects the means and leaves out "
         "sqrt(t); with a schedule it scales eta too",
         reference=_LUO,
+        latex=(*tex.MEANS, *tex.bounded("v_t")),
     ),
     Rule(
         "AMSBound",
         f"w = max(w, v), p -= clip(alpha / sqrt(w), l, u) / sqrt(t) m, {_BOUNDS}",
         kernels.amsbound, kernels.adabound_constants, "alpha", _BOUNDED,
         {"m": 0.0, "v": 0.0, "vhat": 0.0}, peers="as AdaBound", reference=_LUO,
+        latex=(*tex.MEANS, tex.LARGEST, *tex.bounded("w_t")),
     ),
     Rule(
         "AdamW",
@@ -218,6 +313,14 @@ _ROWS = (
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="PyTorch: the same; Keras and optax: weight_decay 0.004 and 1e-4",
         reference="Loshchilov and Hutter, Decoupled weight decay, 2019, arXiv:1711.05101",
+        latex=(
+            *tex.CORRECTED,
+            tex.step(
+                rf"\alpha \left( \lambda \, \theta_{{t-1}} "
+                rf"+ \frac{{{tex.M}}}{{\sqrt{{{tex.V}}} + \varepsilon}} \right)"
+            ),
+        ),
+        where="λ is `weight_decay`.",
     ),
     Rule(
         "NadamW",
@@ -227,6 +330,16 @@ _ROWS = (
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="optax: the same, weight_decay 1e-4; PyTorch: as its NAdam",
         reference=_DOZAT,
+        latex=(
+            *tex.MEANS,
+            tex.CORRECTED_V,
+            r"d_t &= " + tex.ahead(r"\beta_1"),
+            tex.step(
+                r"\alpha \left( \lambda \, \theta_{t-1} "
+                rf"+ \frac{{d_t}}{{\sqrt{{{tex.V}}} + \varepsilon}} \right)"
+            ),
+        ),
+        where="λ is `weight_decay`.",
     ),
     Rule(
         "RAdam",
@@ -238,6 +351,18 @@ _ROWS = (
         peers="PyTorch: the same; optax adds eps after the correction of v",
         reference="Liu et al., On the variance of the adaptive learning rate and beyond, 2020, "
         "arXiv:1908.03265",
+        latex=(
+            *tex.MEANS,
+            tex.CORRECTED_M,
+            r"q_t &= Q - \frac{2 \, t \, \beta_2^t}{1 - \beta_2^t}, \quad "
+            r"Q = \frac{2}{1 - \beta_2} - 1",
+            r"r_t &= \sqrt{\frac{(q_t - 4) (q_t - 2) \, Q}{(Q - 4) (Q - 2) \, q_t}}",
+            tex.step(
+                rf"\begin{{cases}} \alpha \, r_t \sqrt{{1 - \beta_2^t}} \, \frac{{{tex.M}}}"
+                rf"{{\sqrt{{v_t}} + \varepsilon}} & \text{{where }} q_t > 5 \\ "
+                rf"\alpha \, {tex.M} & \text{{before}} \end{{cases}}"
+            ),
+        ),
     ),
     Rule(
         "Lion", "p -= alpha sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g",
@@ -248,6 +373,10 @@ _ROWS = (
         peers="optax: the same, with a weight decay; Keras: the same",
         reference="Chen et al., Symbolic discovery of optimization algorithms, 2023, "
         "arXiv:2302.06675",
+        latex=(
+            tex.step(r"\alpha \, \operatorname{sign}(\beta_1 m_{t-1} + (1 - \beta_1) \, g_t)"),
+            tex.mean("m", r"\beta_2", "g_t"),
+        ),
     ),
     Rule(
         "AdaBelief", "p -= alpha m' / (sqrt(s') + eps), s = beta2 s + (1 - beta2) (g - m)² + eps, "
@@ -257,6 +386,13 @@ _ROWS = (
         peers="optax: the same, with eps and eps_root; the authors' package: the same",
         meanings={"beta2": "Weight of the past in the mean of (g - m)²."},
         reference="Zhuang et al., AdaBelief optimizer, 2020, arXiv:2010.07468",
+        latex=(
+            tex.MEAN_G,
+            r"s_t &= \beta_2 s_{t-1} + (1 - \beta_2) \, (g_t - m_t)^2 + \varepsilon",
+            tex.CORRECTED_M,
+            tex.corrected("s", r"\beta_2"),
+            tex.step(rf"\alpha \, \frac{{{tex.M}}}{{\sqrt{{\hat{{s}}{{}}_t}} + \varepsilon}}"),
+        ),
     ),
     Rule(
         "Rprop",
@@ -270,6 +406,15 @@ _ROWS = (
                   "schedule acts on the first step only."},
         peers="PyTorch: the same",
         reference="Riedmiller and Braun, 1993; without weight backtracking, Igel and Hüsken, 2000",
+        latex=(
+            r"k_t &= \begin{cases} \eta_+ & \text{where } g_t g_{t-1} > 0 \\ "
+            r"\eta_- & \text{where } g_t g_{t-1} < 0 \\ 1 & \text{else} \end{cases}",
+            r"d_t &= \operatorname{clip}(k_t d_{t-1}, \, d_{\min}, \, d_{\max})",
+            tex.step(r"\operatorname{sign}(g_t) \, d_t"),
+        ),
+        where="Where the sign has changed, g counts as 0, for this step and as the gradient before "
+    "the next. d begins as η and stays between `step_min` and `step_max`; the factors are "
+    "`eta_plus` and `eta_minus`.",
     ),
 )  # fmt: skip
 
