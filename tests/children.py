@@ -266,25 +266,6 @@ def call_cached(folder):
     return {"result": out.tolist(), "hits": sum(squash.stats.cache_hits.values())}
 
 
-def import_seconds(bytecode):
-    """Seconds of ``import fastnn`` after ``import numba``, with byte code kept in a folder.
-
-    numba leaves the garbage collector just before a pass over all its objects, which takes 20 ms
-    and would fall on whatever is imported next.
-    """
-    import gc
-    import time
-
-    import numba  # noqa: F401
-
-    gc.collect()
-    sys.dont_write_bytecode, sys.pycache_prefix = False, bytecode
-    start = time.perf_counter()
-    import fastnn  # noqa: F401
-
-    return time.perf_counter() - start
-
-
 def import_and_watch():
     """What ``import fastnn`` imports, compiles and touches in the cache; then what a layer does."""
     touched = []

@@ -1,4 +1,4 @@
-"""``import fastnn`` is light: what it costs, and what it leaves for later."""
+"""``import fastnn`` is light: what it leaves for later. Its time is a benchmark."""
 
 import shutil
 import subprocess
@@ -11,14 +11,6 @@ import fastnn
 from fastnn import kernels
 
 NOT_AT_IMPORT = ("scipy.stats", "matplotlib", "sklearn", "PIL", "tqdm", "pandas")
-
-
-def test_import_costs_at_most_50_ms_over_numba(child, tmp_path):
-    child("import_seconds", tmp_path)  # writes the byte code, as an installation does
-    seconds = []
-    while not seconds or (min(seconds) > 0.05 and len(seconds) < 15):  # others may be at work
-        seconds.append(child("import_seconds", tmp_path))
-    assert min(seconds) <= 0.05, seconds
 
 
 def test_checkout_uses_its_own_kernels(tmp_path):

@@ -432,7 +432,7 @@ def test_activations_that_do_not_fit_the_weights():
     nn = NeuralNetwork([layer], fastnn.SumSquaresError())
     with pytest.raises(ValueError, match=r"layers\[0\]\.b has shape \(6,\), expected \(4,\)"):
         nn.predict(np.ones((2, 3)))
-    with pytest.raises(ValueError, match=r"t has shape \(2, 4\), expected \(rows, 2\)"):
+    with pytest.raises(ValueError, match=r"layers\[0\]\.b has shape \(6,\), expected \(4,\)"):
         nn.fit(np.ones((2, 3)), np.ones((2, 4)), 0.1)
     with pytest.raises(ValueError, match="takes 4 features, but"):
         NeuralNetwork([layer, DenseLayer(4, 1)], fastnn.SumSquaresError())

@@ -231,7 +231,7 @@ def test_targets_of_another_width():
         few.fit(x, [0, 1, 2, 0, 1], 0.1)
     model = nn.compiled("SGD")
     work = np.empty(kernels.workspace_size(model, 5))
-    with pytest.raises(ValueError, match="does not have the number of features"):
+    with pytest.raises(ValueError, match="t has 2 features, expected 1"):
         run_step_with(model, x, t, 0.1, work)
 
 
