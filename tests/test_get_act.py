@@ -187,7 +187,7 @@ def test_arrays_of_every_kind(name):
         assert act.forward(integers).dtype == np.float64
     masked = np.ma.array(x, mask=x > 3)
     if name == "softmax":
-        with pytest.raises(ValueError, match="x has .* masked values, expected none"):
+        with pytest.raises(ValueError, match=r"x has .* masked values, expected none"):
             act.forward(masked)
     else:
         assert act.forward(masked).mask.tolist() == (x > 3).tolist()
