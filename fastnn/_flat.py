@@ -67,9 +67,14 @@ def _looked_at(layers: list[Any], last: Known | None) -> Known:
         last = _gathered(layers, last)
     now, twins = changes(), _detached(layers)  # in this order: what changes later is seen later
     _check(layers, twins)
-    for twin, views in zip(twins, _cut(last.theta, last.views), strict=True):
-        vars(twin).update(zip((f"_{name}" for name in twin.trained), views, strict=True))
+    attach(twins, last.theta, last.views)
     return last._replace(changes=now, layers=layers, twins=twins)
+
+
+def attach(twins: list[Any], theta: Array, like: list[list[Array]]) -> None:
+    """Give detached layers parameters in a vector, in the shapes of other arrays."""
+    for twin, views in zip(twins, _cut(theta, like), strict=True):
+        vars(twin).update(zip((f"_{name}" for name in twin.trained), views, strict=True))
 
 
 def _detached(layers: list[Any]) -> list[Any]:

@@ -18,7 +18,7 @@ from ._snapshot import Pinned, Snapshot, logits
 from ._threads import get_num_threads, start_threads
 from .kernels import engine, program, rows, team
 from .kernels.compiler import clock
-from .layers import Layer, check_trainable, is_trainable
+from .layers import Layer, check_trainable, is_trainable, passing
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -397,7 +397,8 @@ class LayerTrainer:
                 place: Any = slice(start, start + samples.batch)
                 chosen = place if self.order is None else self.order[place]
                 rate = float(rates[min(done, rates.size - 1)])
-                cost = self._step(chosen, rate)
+                with passing():
+                    cost = self._step(chosen, rate)
                 if cost is None and self.optimizer.on_nonfinite != "skip":
                     error = diverged(self.optimizer, rate, control)
                     return np.array(costs), np.array(seconds), error

@@ -367,7 +367,7 @@ class EarlyStopping(Callback):
     def on_end(self, run: Run) -> None:
         """Go back to the best epoch, if that is wanted and there is one."""
         if self._parameters is not None:
-            run.network.parameters[...] = self._parameters
+            run.network.parameters = self._parameters
             self._parameters = None
 
     def __repr__(self) -> str:

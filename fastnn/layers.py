@@ -40,6 +40,10 @@ _changes = 0
 # several attributes say together is then from one instant, whatever other threads assign.
 _structure = threading.RLock()
 
+# Held while samples go through layers that remember them, and back: those of another thread, in
+# another network with the same layers, do not come in between.
+_passing = threading.RLock()
+
 
 def changes() -> int:
     """Another number whenever the compiled form of a network, with any layer, is out of date."""
@@ -57,10 +61,15 @@ def structure() -> threading.RLock:
     return _structure
 
 
+def passing() -> threading.RLock:
+    """The lock of what all layers remember of samples."""
+    return _passing
+
+
 def _renew() -> None:
-    """In a forked child: a thread of the parent may have held the lock, and is not here."""
-    global _structure
-    _structure = threading.RLock()
+    """In a forked child: a thread of the parent may have held the locks, and is not here."""
+    global _structure, _passing
+    _structure, _passing = threading.RLock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -245,8 +254,9 @@ class Layer:
             raise ValueError(f"X has shape {x.shape}, expected (rows, {self.dim_input})")
         self.check_shapes()
         self.input = x
-        self.output = self.forward_propagation(x)
-        return self.output
+        found = self.forward_propagation(x)
+        self.output = found  # which another thread may replace at once by its own
+        return found
 
     def forward_propagation(self, X: Array) -> Array:
         """Output for the samples X."""
@@ -300,9 +310,13 @@ class Layer:
             Gradient of the cost with respect to the output of the last forward pass.
 
         """
-        error = delta * self.activation_derivative()
-        assert self.input is not None
-        return np.asarray(error @ self.w.T), self.input.T @ error, error.sum(axis=0)
+        slope, X, w = self.activation_derivative(), self.input, self.w
+        assert X is not None
+        fits = w.shape == (X.shape[-1], delta.shape[-1]) and delta.shape[0] == X.shape[0]
+        if not fits or (np.ndim(slope) and np.shape(slope) != delta.shape):
+            raise ValueError(_CHANGED)
+        error = delta * slope
+        return np.asarray(error @ w.T), X.T @ error, error.sum(axis=0)
 
     def _assign(self, name: str, value: npt.ArrayLike, ndim: int) -> None:
         """Give a parameter values: in its present storage, where the shape allows."""
@@ -346,6 +360,8 @@ class Layer:
         frozen = "" if self.trainable else "trainable=False, "
         return f"{kind}({self.dim_input}, {self.dim_output}, {frozen}dtype={self._dtype.name})"
 
+
+_CHANGED = "the layer has changed since the forward pass: call layer(X) again"
 
 _OF_DATA = "input", "output", "_slope"  # attributes of a layer that hold what went through it
 
@@ -537,17 +553,26 @@ class DenseLayer(Layer):
             twin = self.detached()
             if twin.activation is not row:  # another thread's doing
                 raise ValueError("activation was changed while the layer was computed")
-            self.output, self._slope = twin._forward_kind(X)
-            return self.output
-        z: Array = np.matmul(X, self.w)
-        z += self.b
-        self._slope = None if row.is_identity else np.empty_like(z)
-        if z.size and self._slope is not None:
-            a, c = z.reshape(-1), self._slope.reshape(-1)
-            kernel = row.training_address(self._dtype)
-            numbers = np.array(row.numbers(self._parameters))
+            self.output, self._slope = found = twin._forward_kind(X)
+            return found[0]
+        with _structure:  # together, whatever other threads assign
+            w, b, parameters, now = self._w, self._b, self._parameters, self._activation
+        if w is None or b is None:
+            raise AttributeError(f"{type(self).__name__} has no weights and biases yet")
+        if now is not row or w.shape != (X.shape[-1], *b.shape):
+            raise ValueError(
+                f"X of {X.shape[-1]} features, w of shape {w.shape} and b of shape {b.shape} do "
+                "not fit one another, or the activation was changed meanwhile"
+            )
+        z: Array = np.matmul(X, w)
+        z += b
+        slope = None if row.is_identity else np.empty_like(z)
+        if z.size and slope is not None:
+            a, c = z.reshape(-1), slope.reshape(-1)
+            kernel = row.training_address(z.dtype)
+            numbers = np.array(row.numbers(parameters))
             rows.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size, 0)
-        self.output = z
+        self.output, self._slope = z, slope
         return z
 
     _slope: Array | None = None  # the derivative, or the memory of the kind
@@ -587,7 +612,7 @@ class DenseLayer(Layer):
         twin.check_shapes()
         w, memory, outputs = twin.w, slope.copy(), twin.dim_output
         if twin.activation is not row or memory.shape[0] != w.shape[1] + row.kind.spare:
-            raise ValueError("the layer has changed since the forward pass: call layer(X) again")
+            raise ValueError(_CHANGED)
         given = np.array(delta.T, self._dtype, order="C")
         if given.shape != (outputs, memory.shape[1]):
             expected = memory.shape[1], outputs

@@ -17,7 +17,7 @@ from ._arrays import Array, as_samples, convert
 from ._cost import CostFunction, check_total, cost_of, delta_of
 from ._data import finite_samples
 from ._embedding import Predictor
-from ._flat import FlatParameters, check_neighbours
+from ._flat import FlatParameters, attach, check_neighbours
 from ._models import outdate_all
 from ._program import Use, model
 from ._random import RNG
@@ -28,7 +28,7 @@ from .gradient_check import in_float64, largest_relative_error
 from .history import History
 from .kernels import api, engine
 from .kernels.program import Model
-from .layers import DenseLayer, Layer, is_trainable
+from .layers import DenseLayer, Layer, is_trainable, passing
 from .optimizers import Optimizer
 
 __all__ = ["NeuralNetwork"]
@@ -100,7 +100,9 @@ class NeuralNetwork:
         """
         if out is not None:
             return self.predict(X, out)
-        return np.asarray(self.cost_function.activate(self._logits(X)))
+        with passing():
+            found = self._logits(X)
+        return np.asarray(self.cost_function.activate(found))
 
     def predict(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
         """Output of the network, in one compiled call that leaves the layers alone.
@@ -337,19 +339,23 @@ class NeuralNetwork:
 
     def _gradient_layer_by_layer(self, now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
         """The difference that a step of rate one makes: all that a layer's own way tells."""
-        theta = self.parameters  # with an error if a layer has none
-        check_parameters(theta)
-        before, layers = theta.copy(), [layer.detached() for layer in now.layers]
-        try:
-            delta: Any = x
-            for layer in layers:
-                delta = layer(delta)
-            delta = delta_of(now.cost_function, delta, t)
-            for layer in reversed(layers):
-                delta = layer.back_propagation(delta, 1.0 if is_trainable(layer) else 0.0)
-            return before - theta, np.asarray(delta)
-        finally:
-            theta[...] = before
+        known = now.known
+        if known is None:
+            raise TypeError(
+                "a layer is no Layer of fastnn, expected one: it has no parameters here"
+            )
+        check_parameters(known.theta)
+        # On a copy: others read the parameters meanwhile, and may change them.
+        theta, layers = known.theta.copy(), [layer.detached() for layer in now.layers]
+        before = theta.copy()
+        attach(layers, theta, known.views)
+        delta: Any = x
+        for layer in layers:
+            delta = layer(delta)
+        delta = delta_of(now.cost_function, delta, t)
+        for layer in reversed(layers):
+            delta = layer.back_propagation(delta, 1.0 if is_trainable(layer) else 0.0)
+        return before - theta, np.asarray(delta)
 
     def gradient_check(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Largest relative error of `gradient` against finite differences.

@@ -10,6 +10,7 @@ instructions that Python does not have, so they are compiled all the same.
 """
 
 import contextlib
+import functools
 import os
 import sys
 import threading
@@ -20,7 +21,7 @@ from llvmlite.binding import ffi
 from numba.core import config, event
 from numba.core.compiler_lock import global_compiler_lock as lock
 
-__all__ = ["clock", "compiling", "imported", "lock", "silence", "switched_on"]
+__all__ = ["clock", "compiling", "imported", "lock", "once", "silence", "switched_on"]
 
 _PATIENCE = 1.0  # seconds of compiling before a word is said
 
@@ -49,6 +50,25 @@ def imported(name, package=None):
     """A module that is imported when first needed, so that no fork comes in between."""
     with lock:
         return import_module(name, package)
+
+
+def once(make):
+    """Keep what a function makes of its arguments: threads that ask at the same time get the same.
+
+    `functools.cache` gives each of them its own and keeps the last, which is not enough where
+    addresses of it stay behind.
+    """
+    kept = {}
+
+    @functools.wraps(make)
+    def made(*args):
+        if args not in kept:
+            with lock:
+                if args not in kept:
+                    kept[args] = make(*args)
+        return kept[args]
+
+    return made
 
 
 @contextlib.contextmanager

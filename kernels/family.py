@@ -15,6 +15,7 @@ from . import vecmath
 from .access import ACCESS, copying
 from .blocks import lanes as vector_lanes
 from .blocks import transpose
+from .compiler import once
 from .jit import address, call, integers, like, numbers, scalar, singles
 from .kinds import add_exactly, shifted_exp
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
@@ -295,7 +296,7 @@ def steps(name):
     return found
 
 
-@functools.cache
+@once
 def plan(name, dtype):
     """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
     row, taken = TABLE[name], steps(name)

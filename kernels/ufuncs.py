@@ -28,6 +28,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from . import activations, family
 from .access import ACCESS, copying
+from .compiler import once
 from .embedded import allow, allow_along_axis
 from .jit import address, call, integers, scalar
 from .loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, flush, restore, stack, stream
@@ -187,7 +188,7 @@ def known():
     return every + [f"{name}{s}" for name in activations.names() for s in ("_vjp", "_and_vjp")]
 
 
-@functools.cache
+@once
 def find(name):
     """The ufunc of that name, or None; made at the first call."""
     if name in family.TABLE:

@@ -923,6 +923,109 @@ def change_widths_meanwhile():
     return done
 
 
+def in_threads(work, threads=2):
+    """What `work` returns to each of some threads that call it at the same time."""
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    begin = threading.Barrier(threads)
+
+    def one(k):
+        begin.wait()
+        return work(k)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(threads)))
+
+
+def make_a_ufunc_in_threads():
+    """How many different ufuncs the threads got, and tables that their loops read."""
+    import numpy as np
+
+    from fastnn import kernels
+    from fastnn.kernels import family
+
+    made = in_threads(lambda k: kernels.softmax, 4)
+    plans = in_threads(lambda k: family.plan("softmin", np.dtype(np.float64)), 4)
+    return [len({id(one) for one in found}) for found in (made, plans)]
+
+
+def call_layers_between_their_lines():
+    """Whether a call of a layer is right if others go through it at any place where it is written.
+
+    Which is what another thread does, at places that nobody can choose.
+    """
+    import faulthandler
+
+    import numpy as np
+
+    import fastnn
+
+    faulthandler.enable()
+    inside = []
+
+    class Layer(fastnn.DenseLayer):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name in ("input", "output", "_slope") and not inside:
+                inside.append(name)
+                self(np.ones((1, 3)))
+                inside.clear()
+
+    right = []
+    for activation in ("tanh", "identity", "softmax", "GLU"):
+        layer = Layer(3, 50, activation=activation, rng=0)
+        X, before = np.linspace(-1, 1, 3000).reshape(-1, 3), inside.copy()
+        inside.append("nothing")
+        expected = layer(X)
+        inside[:] = before
+        right.append(np.array_equal(layer(X), expected))
+    return right
+
+
+def share_a_layer_of_ones_own():
+    """How often a layer in two networks went back from samples of another thread, and at all.
+
+    The threads train, and one of them calls its network in between.
+    """
+    import threading
+    import time
+
+    import numpy as np
+
+    import fastnn
+
+    own, counts = threading.local(), [0, 0]
+
+    class Own(fastnn.TanhLayer):
+        def forward_propagation(self, X):
+            own.samples = X
+            time.sleep(1e-4)  # here the other thread comes
+            return super().forward_propagation(X)
+
+        def back_propagation(self, delta, learning_rate):
+            time.sleep(1e-4)
+            counts[0] += self.input is not own.samples
+            counts[1] += 1
+            return super().back_propagation(delta, learning_rate)
+
+    shared = Own(2, 3, rng=0)
+    networks = [
+        fastnn.NeuralNetwork([shared, fastnn.LinearLayer(3, 1, rng=0)], fastnn.SumSquaresError())
+        for _ in range(2)
+    ]
+
+    def work(k):
+        X = np.full((30, 2), 0.1 + k)
+        for _ in range(100):
+            networks[k].fit(X, X[:, :1], 1e-6)
+            if k:
+                networks[k](X)
+
+    in_threads(work)
+    return counts
+
+
 def leave_trainings_to_daemons():
     """Trainings of hours in daemon threads, of one thread and of two; then the program is over."""
     import threading

@@ -14,6 +14,7 @@ from fastnn import (
     TanhLayer,
     get_opt,
 )
+from fastnn.callbacks import EarlyStopping
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 T = X[:, :1].copy()
@@ -215,6 +216,32 @@ def test_widths_assigned_by_another_thread_are_old_or_new_or_an_error(child):
     assert child("change_widths_meanwhile", timeout=300) > 0
 
 
+def test_a_call_of_a_layer_returns_its_own_output_whoever_calls_it_meanwhile(child):
+    assert child("call_layers_between_their_lines", timeout=300) == [True] * 4
+
+
+def test_layers_that_changed_between_forward_and_back_are_refused():
+    layer = TanhLayer(2, 3, rng=0)
+    layer(X)
+    layer.w, layer.b = np.ones((2, 5)), np.ones(5)
+    with pytest.raises(ValueError, match="has changed since the forward pass"):
+        layer.back_propagation(np.ones((20, 5)), 0.1)
+
+
+def test_biases_that_would_be_broadcast_are_refused():
+    layer = TanhLayer(2, 3, rng=0)
+    layer.b = np.ones(1)
+    with pytest.raises(ValueError, match=r"w of shape \(2, 3\) and b of shape \(1,\) do not fit"):
+        layer.forward_propagation(X)
+
+
+def test_a_network_that_changed_is_not_given_its_best_parameters_back():
+    nn = network()
+    change = [EarlyStopping(), lambda run: replace_layer(run.network)]
+    with pytest.raises(ValueError, match=r"parameters have shape \(13,\), expected \(101,\)"):
+        nn.fit(X, T, 1e-3, epochs=3, callbacks=change)
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_only_a_forward_pass_is_remembered(own):
     nn = network(own)
@@ -249,3 +276,19 @@ def test_pickles_and_copies_carry_no_data(kind):
         assert twin.output is None
         with pytest.raises(ValueError, match="forward pass first"):
             twin.back_propagation(np.ones((1000, 3)), 0.1)
+
+
+def test_a_gradient_layer_by_layer_leaves_parameters_alone_that_are_written_meanwhile():
+    class Own(TanhLayer):
+        def back_propagation(self, delta, learning_rate):
+            nn.parameters += 1.0  # as another thread may
+            return super().back_propagation(delta, learning_rate)
+
+    nn = NeuralNetwork([Own(2, 3, rng=0), LinearLayer(3, 1, rng=1)], SumSquaresError())
+    before, twin = nn.parameters.copy(), network()
+    assert np.allclose(nn.gradient(X, T)[0], twin.gradient(X, T)[0], rtol=1e-12, atol=0)
+    assert np.array_equal(nn.parameters, before + 1.0)
+
+
+def test_threads_that_train_networks_of_one_layer_of_ones_own_do_not_mix(child):
+    assert child("share_a_layer_of_ones_own", timeout=300) == [0, 200]

@@ -746,3 +746,7 @@ def test_where(name):
     apply(name, *x, where=mask, out=places)
     for place, y in zip(places, expected, strict=True):
         np.testing.assert_array_equal(place, np.where(mask, y, 9))
+
+
+def test_threads_that_ask_for_a_new_ufunc_get_the_same(child):
+    assert child("make_a_ufunc_in_threads", timeout=300) == [1, 1]

@@ -1,0 +1,31 @@
+"""A storm of random public operations, in a process of its own: see `storm.py`.
+
+Each of two threads does some hundred of them. ``FASTNN_STORM=20000`` makes it so many, which takes
+some minutes; more seeds are ``python storm.py SEED OPERATIONS`` in this folder. A failure names the
+seed and the operation.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STORM = Path(__file__).with_name("storm.py")
+OPERATIONS = os.environ.get("FASTNN_STORM", "300")
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # of float64 and of float32
+def test_whatever_two_threads_do_is_right_or_refused(seed):
+    done = subprocess.run(
+        [sys.executable, STORM, str(seed), OPERATIONS],
+        capture_output=True,
+        text=True,
+        timeout=300 + int(OPERATIONS),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert sum(found.values()) == 2 * int(OPERATIONS)
+    assert found["right"] > 0.1 * int(OPERATIONS), "too few looks at a network that is one"
