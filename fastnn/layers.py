@@ -537,6 +537,11 @@ class DenseLayer(Layer):
         found = self.l1 * np.abs(w).sum(dtype=np.float64) if self.l1 else 0.0
         return float(found + (0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0))
 
+    def penalty_gradient(self) -> Array:
+        """Its derivative by w, l1 sign(w) + l2 w."""
+        w = self.w
+        return np.asarray(self.l1 * np.sign(w) + self.l2 * w)
+
     def __repr__(self) -> str:
         given = [] if type(self)._row == self.activation.name else [self.activation.name]
         more = [f"activation={name!r}" for name in given]

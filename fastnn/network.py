@@ -354,7 +354,10 @@ class NeuralNetwork:
             delta = layer(delta)
         delta = delta_of(now.cost_function, delta, t)
         for layer in reversed(layers):
-            delta = layer.back_propagation(delta, 1.0 if is_trainable(layer) else 0.0)
+            trained = is_trainable(layer)
+            penalty = layer.penalty_gradient() if trained and hasattr(layer, "penalty") else 0.0
+            delta = layer.back_propagation(delta, float(trained))
+            layer.w -= penalty
         return before - theta, np.asarray(delta)
 
     def gradient_check(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:

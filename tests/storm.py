@@ -39,6 +39,7 @@ from fastnn.reference import ReferenceNetwork
 
 HANG = 300  # seconds without any operation done
 INPUTS, OUTPUTS = 3, 2
+LARGE = 100.0  # weights beyond which outputs may well overflow
 WIDTHS = 2, 5, 17, 40, 130
 ACTIVATIONS = "tanh", "sigmoid", "ReLU", "softplus", "identity", "GLU", "softmax", "maxout", "PReLU"
 COSTS = fastnn.SumSquaresError, fastnn.SigmoidCrossEntropy, fastnn.SoftmaxCrossEntropy
@@ -358,8 +359,8 @@ def rebuild(world, nn, rng):
     n = width(rng)
     trunk = other.layers[:1] if rng.random() < 0.5 else [world.layer(rng, INPUTS, n)]
     if rng.random() < 0.3:
-        trunk.append(world.layer(rng, trunk[0].dim_output, width(rng)))
-    last = LinearLayer(trunk[-1].dim_output, OUTPUTS, std=0.3, dtype=world.dtype, rng=rng)
+        trunk.append(world.layer(rng, max(1, trunk[0].dim_output), width(rng)))
+    last = LinearLayer(max(1, trunk[-1].dim_output), OUTPUTS, std=0.3, dtype=world.dtype, rng=rng)
     if rng.random() < 0.5:
         nn.layers = [*trunk, last]
     else:
@@ -502,14 +503,33 @@ def operate(world, rng):
         if is_clear(error):
             return operation.__name__, "refused"
         raise
-    check_finite(found[0] if operation in READS else found)
+    try:
+        check_finite(found[0] if operation in READS else found)
+    except WrongError as error:
+        if largest_weight(world) < LARGE:
+            raise WrongError(f"{operation.__name__}: {error}") from error
     return operation.__name__, "done"
+
+
+def largest_weight(world):
+    """Of all layers: trainings and steps of some thousand operations may come far."""
+    layers = [layer for nn in world.networks for layer in nn.layers]
+    return max(np.abs(getattr(layer, name)).max() for layer in layers for name in layer.trained)
+
+
+def tame(world):
+    """Bring weights that have become large back."""
+    if not largest_weight(world) < LARGE:
+        for layer in (layer for nn in world.networks for layer in nn.layers):
+            for name in layer.trained:
+                setattr(layer, name, np.clip(np.nan_to_num(getattr(layer, name)), -1, 1))
 
 
 def operate_alone(world, rng):
     """One look while nobody else works: it must be right."""
     nn = world.networks[int(rng.integers(2))]
     operation = READS[int(rng.integers(len(READS)))]
+    tame(world)
     legal, own = is_legal(nn), any(isinstance(layer, OwnLayer) for layer in nn.layers)
     held = any(model is not None for model in world.models)
     try:

@@ -54,3 +54,18 @@ def test_a_sample_of_weight_two_counts_as_two_samples():
     twice.fit(X[both], T[both], 1e-3, epochs=5, batch_size=100, shuffle=False)
     weighted.fit(X, T, 1e-3, epochs=5, batch_size=50, shuffle=False, sample_weight=weights)
     np.testing.assert_allclose(twice.parameters, weighted.parameters, rtol=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("trainable", [True, False])
+def test_the_gradient_through_a_layer_of_ones_own_has_the_penalties(reduction, trainable):
+    class Own(TanhLayer):
+        def forward_propagation(self, X):
+            return super().forward_propagation(X)
+
+    nn, own = make(reduction), make(reduction)
+    own.layers[0] = Own(1, 3, rng=0, l1=0.3, l2=0.7)
+    for layer in (nn.layers[1], own.layers[1]):
+        layer.trainable = trainable
+    for found, expected in zip(own.gradient(X, T), nn.gradient(X, T), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
