@@ -555,7 +555,7 @@ class DenseLayer(Layer):
         """Output f(X w + b)."""
         row = self.activation
         if row.kind:
-            twin = self.detached()
+            twin: DenseLayer = self.detached()
             if twin.activation is not row:  # another thread's doing
                 raise ValueError("activation was changed while the layer was computed")
             self.output, self._slope = found = twin._forward_kind(X)
