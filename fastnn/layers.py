@@ -298,6 +298,8 @@ class Layer:
         if rate and self.trainable:
             for name, part in zip(self.trained, parts, strict=True):
                 values = getattr(self, name)
+                if values.shape != part.shape:
+                    raise ValueError(_CHANGED)
                 values -= rate * part
         return below
 

@@ -256,9 +256,10 @@ class _Callback(fastnn.callbacks.Callback):
         elif chosen < 0.45:
             run.stop("enough")
         elif chosen < 0.6:
-            fit(self.world, self.world.networks[int(rng.integers(2))], rng, self.depth + 1)
+            # not the other network: each thread would wait for the one that the other trains
+            fit(self.world, run.network, rng, self.depth + 1)
         else:
-            operate(self.world, rng)
+            operate(self.world, rng, run.network)
 
 
 def _callbacks(world, rng):
@@ -492,9 +493,9 @@ def is_clear(error):
     )
 
 
-def operate(world, rng):
+def operate(world, rng, nn=None):
     """One operation as it comes: a result, or a clear error. Returns what happened."""
-    nn = world.networks[int(rng.integers(2))]
+    nn = nn or world.networks[int(rng.integers(2))]
     every = READS if rng.random() < 0.5 else WRITES
     operation = every[int(rng.integers(len(every)))]
     try:

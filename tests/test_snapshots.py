@@ -228,6 +228,19 @@ def test_layers_that_changed_between_forward_and_back_are_refused():
         layer.back_propagation(np.ones((20, 5)), 0.1)
 
 
+def test_weights_that_another_thread_widens_within_a_step_are_refused():
+    class Widened(TanhLayer):
+        def gradients(self, delta):
+            found = super().gradients(delta)
+            self.w = np.ones((2, 5))
+            return found
+
+    layer = Widened(2, 3, rng=0)
+    layer(X)
+    with pytest.raises(ValueError, match="has changed since the forward pass"):
+        layer.back_propagation(np.ones((20, 3)), 0.1)
+
+
 def test_biases_that_would_be_broadcast_are_refused():
     layer = TanhLayer(2, 3, rng=0)
     layer.b = np.ones(1)
