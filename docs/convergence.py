@@ -22,7 +22,7 @@ from tables import filled
 
 import fastnn
 from fastnn import info
-from fastnn.optimizers import LBFGS
+from fastnn.optimizers.table import LBFGS
 from fastnn.reference import ReferenceOptimizer
 from fastnn.reference.optimizers import DEFAULTS, RULES
 

@@ -19,7 +19,9 @@ from tables import filled
 
 import fastnn
 from fastnn import dropin
-from fastnn.kernels import activations, family, ufuncs
+from fastnn.kernels import activations
+from fastnn.kernels.ufuncs import elementwise as ufuncs
+from fastnn.kernels.ufuncs import softmax as family
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,10 +15,11 @@ from pathlib import Path as _Path
 # In a checkout the kernels stand beside this folder, not in it as in an installation; so Python
 # started there finds them too, whatever is installed.
 _HERE = _Path(__file__).parent
-if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "jit.py").exists():
+if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "codegen").exists():
     __path__.append(str(_HERE.parent))
 
-from ._threads import get_num_threads, set_num_threads
+from ._core import moved as _moved
+from ._core.threads import get_num_threads, set_num_threads
 from .activations import Activator, get_act
 from .errors import get_err
 from .history import History
@@ -45,6 +46,8 @@ from .losses import (
 )
 from .network import NeuralNetwork
 from .optimizers import Optimizer, get_opt
+
+_moved.install()
 
 __version__ = "0.1.0"
 

@@ -369,7 +369,7 @@ def _bench(given: argparse.Namespace) -> None:
 
 def _wishes(given: argparse.Namespace) -> Any:
     """What `given` asks of a run, checked."""
-    from ._threads import usable_cores
+    from ._core.threads import usable_cores
     from .bench import plan
     from .bench.optimizers.cases import SHAPES
 
@@ -403,7 +403,7 @@ def _wishes(given: argparse.Namespace) -> Any:
 
 
 def _warm_up(given: argparse.Namespace) -> None:
-    from ._warmup import warm_up
+    from .warmup import warm_up
 
     dtypes = _DTYPES if given.dtype == "all" else (given.dtype,)
     try:

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, convert
-from ._foreign import item
-from ._names import lookup
-from .kernels import errors as formulas
+from ._core.arrays import Array, convert
+from ._core.foreign import item
+from ._core.names import lookup
+from .kernels.ufuncs import errors as formulas
 
 __all__ = ["ERRORS", "BinaryCrossEntropy", "CrossEntropy", "Error", "SquareError", "get_err"]
 

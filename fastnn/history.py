@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, convert
-from ._units import duration
+from ._core.arrays import Array, convert
+from ._core.units import duration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,8 @@ from numba import config
 from threadpoolctl import threadpool_info
 
 from . import __version__
-from ._threads import get_num_threads
-from .kernels.cache import folder, folders
+from ._core.threads import get_num_threads
+from .kernels.codegen.cache import folder, folders
 
 __all__ = ["cpu_name", "report", "vectors"]
 

@@ -32,10 +32,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, convert, count, number
-from ._names import lookup, nearest
-from ._random import RNG, uniform_source
-from .kernels.compiler import imported
+from ._core.arrays import Array, convert, count, number
+from ._core.names import lookup, nearest
+from ._core.random import RNG, uniform_source
+from .kernels.codegen.compiler import imported
 
 __all__ = ["INITIALIZERS", "Init", "Initializer", "Row", "find", "get_init", "truncated_normal"]
 

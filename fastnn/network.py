@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba.extending import typeof_impl
 
-from . import _embedding, _training
-from ._arrays import Array, as_samples, convert
-from ._cost import CostFunction, check_total, cost_of, delta_of
-from ._data import finite_samples
-from ._embedding import Predictor
-from ._flat import FlatParameters, attach, check_neighbours
-from ._models import outdate_all
-from ._program import Use, model
-from ._random import RNG
-from ._snapshot import Snapshot, logits, snapshot
-from ._trainers import alone, check_parameters
+from . import inference as _embedding
+from ._core.arrays import Array, as_samples
+from ._core.random import RNG
 from .callbacks import Callbacks
-from .gradient_check import in_float64, largest_relative_error
 from .history import History
-from .kernels import api, engine
-from .kernels.program import Model
-from .layers import DenseLayer, Layer, is_trainable, passing
+from .kernels.engine.model import Model
+from .kernels.inference import overloads as api
+from .layers import Layer
+from .layers.dense import passing
+from .losses.base import CostFunction, delta_of
+from .model.stack import Stack
 from .optimizers import Optimizer
+from .training import fit as _training
+from .training.gradient_check import in_float64, largest_relative_error
 
 __all__ = ["NeuralNetwork"]
 
 
-class NeuralNetwork:
+class NeuralNetwork(Stack):
     """A stack of layers and the cost function of its output.
 
     Layers and costs of this library train in one compiled call. With a layer or a cost of your own,
@@ -69,28 +61,6 @@ class NeuralNetwork:
     True
 
     """
-
-    def __init__(self, layers: Iterable[Any], cost_function: Any) -> None:
-        self.layers = list(layers)
-        self.cost_function = cost_function
-        for name, value in [("cost_function", cost_function), *_named(self.layers)]:
-            if isinstance(value, (type, str)):
-                raise TypeError(f"{name} is {value!r}, expected an object of such a class")
-        check_total(cost_function)
-        if not self.layers:
-            raise ValueError("layers is empty, expected at least one layer")
-        for k in range(1, len(self.layers)):
-            if all(isinstance(layer, Layer) for layer in self.layers[k - 1 : k + 1]):
-                check_neighbours(self.layers, k)
-        _warn_of_repetition(self.layers[-1], cost_function)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Assign; other layers or another cost make compiled models out of date."""
-        if name in ("layers", "cost_function") and self._flat_parameters is not None:
-            theta = self._flat_parameters.theta
-            if theta is not None:
-                outdate_all(theta)
-        super().__setattr__(name, value)
 
     def __call__(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
         """Output of the network for the samples X, one a row.
@@ -218,15 +188,6 @@ class NeuralNetwork:
         """
         return _embedding.low_level_callable(self)
 
-    _predictor: Predictor | None = None
-
-    def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
-        """Cost of the samples X against the targets t, with the penalties of the layers."""
-        cost, layers = self.cost_function, list(self.layers)
-        check_total(cost)
-        penalties = sum(getattr(layer, "penalty", float)() for layer in layers)
-        return cost_of(cost, logits(layers, X), t) + float(penalties)
-
     def fit(
         self,
         X: npt.ArrayLike,
@@ -311,55 +272,6 @@ class NeuralNetwork:
                 validation_data, sample_weight, class_weight, callbacks, verbose, rng, n_threads,
             )  # fmt: skip
 
-    optimizer: Optimizer | None = None
-    _plain_descent: Optimizer | None = None
-    _trainer: tuple[Any, Any] | None = None
-
-    def gradient(self, X: npt.ArrayLike, t: npt.ArrayLike) -> tuple[Array, Array]:
-        """Gradient of the cost with respect to `parameters` and to X.
-
-        Computed by the same compiled code that `fit` uses, without dropout. That of the parameters
-        of frozen layers is zero.
-
-        Returns
-        -------
-        array (parameters,), array (rows, dim_input)
-
-        """
-        with self._lock:
-            now = snapshot(self)
-            x, targets = finite_samples(now.layers, now.cost_function, X, t)
-            if not now.compiled:
-                return self._gradient_layer_by_layer(now, x, targets)
-            check_parameters(now.theta)
-            grad, below = np.zeros_like(now.theta), np.empty_like(x)
-            made = model(now.layers, now.cost_function, now.theta, Use(training=True))
-            engine.gradient(made, *alone(made, grad, x, targets, x[:0, 0]), below)
-            return grad, below
-
-    def _gradient_layer_by_layer(self, now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
-        """The difference that a step of rate one makes: all that a layer's own way tells."""
-        known = now.known
-        if known is None:
-            raise TypeError(
-                "a layer is no Layer of fastnn, expected one: it has no parameters here"
-            )
-        check_parameters(known.theta)
-        # On a copy: others read the parameters meanwhile, and may change them.
-        theta, layers = known.theta.copy(), [layer.detached() for layer in now.layers]
-        before = theta.copy()
-        attach(layers, theta, known.views)
-        delta: Any = x
-        for layer in layers:
-            delta = layer(delta)
-        delta = delta_of(now.cost_function, delta, t)
-        for layer in reversed(layers):
-            trained = is_trainable(layer)
-            penalty = layer.penalty_gradient() if trained and hasattr(layer, "penalty") else 0.0
-            delta = layer.back_propagation(delta, float(trained))
-            layer.w -= penalty
-        return before - theta, np.asarray(delta)
-
     def gradient_check(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Largest relative error of `gradient` against finite differences.
 
@@ -397,73 +309,6 @@ class NeuralNetwork:
         print("finite difference", difference)
         print(" back propagation", delta[0, 0])
         print("===================================")
-
-    @property
-    def parameters(self) -> Array:
-        """All weights and biases in one flat vector, of which the layers hold views."""
-        return self._flat.vector(self.layers)
-
-    @parameters.setter
-    def parameters(self, value: npt.ArrayLike) -> None:
-        theta = self.parameters
-        found = convert("parameters", value, theta.dtype)
-        if found.shape != theta.shape:
-            raise ValueError(f"parameters have shape {found.shape}, expected {theta.shape}")
-        theta[...] = found
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of parameters and outputs."""
-        return self.parameters.dtype
-
-    def _logits(self, X: npt.ArrayLike) -> Any:
-        """Activity of the last layer."""
-        found: Any = X
-        for layer in self.layers:
-            found = layer(found)
-        return found
-
-    _flat_parameters: FlatParameters | None = None
-
-    @property
-    def _flat(self) -> FlatParameters:
-        if self._flat_parameters is None:
-            self._flat_parameters = FlatParameters()
-        return self._flat_parameters
-
-    @property
-    def _lock(self) -> Any:
-        # One a process: a child forked in the middle of a training must not wait for the parent's.
-        return self.__dict__.setdefault("_locks", {}).setdefault(os.getpid(), threading.RLock())
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Copies and pickles own their parameters; they gather them again when they are used."""
-        dropped = ("_flat_parameters", "_locks", "_predictor", "_trainer")
-        return {key: value for key, value in self.__dict__.items() if key not in dropped}
-
-    def __repr__(self) -> str:
-        stack = ", ".join(repr(layer) for layer in self.layers)
-        return f"NeuralNetwork([{stack}], {self.cost_function!r})"
-
-
-def _warn_of_repetition(last: Any, cost: Any) -> None:
-    """Warn of an activation that the cost brings with it: it would act on its own output."""
-    if (
-        isinstance(last, DenseLayer)
-        and isinstance(cost, CostFunction)
-        and last.activation.kernel == cost.row.activation != "identity"
-    ):
-        warnings.warn(
-            f"layers[-1] has the activation {last.activation.name!r}, which "
-            f"{type(cost).__name__} applies to the output of the last layer a second time, in "
-            "training and predictions: make that layer a LinearLayer",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _named(layers: list[Any]) -> list[tuple[str, Any]]:
-    return [(f"layers[{k}]", layer) for k, layer in enumerate(layers)]
 
 
 @typeof_impl.register(NeuralNetwork)

@@ -24,7 +24,7 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 import numpy.typing as npt
 
-from ._arrays import Array, count, number, positive
+from ._core.arrays import Array, count, number, positive
 
 __all__ = [
     "SCHEDULES",

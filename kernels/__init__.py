@@ -1,22 +1,22 @@
 """Compiled kernels: arrays and scalars in, arrays out; no validation, no classes, no allocation.
 
-Nothing here knows the API above. Start reading at `jit` (how everything is compiled), `engine` (a
-whole training), `blocks` (products in registers) and `vecmath` (the functions that activations are
-made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, `vjp`, and
+Nothing here knows the API above. Start reading at `codegen` (how everything is compiled), `engine`
+(a whole training), `gemm` (products in registers) and `vecmath` (the functions that activations
+are made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, `vjp`, and
 `workspace_size`, of a model that ``net.compiled()`` gives.
 """
 
 from importlib.util import find_spec
 
-from .api import jacobian, predict, train_step, vjp, workspace_size
-from .compiler import imported
+from .codegen.compiler import imported
+from .inference.overloads import jacobian, predict, train_step, vjp, workspace_size
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 
 
 def _ufuncs():
-    """The module `ufuncs`, left out of ``import fastnn``: it takes a while."""
-    return imported(".ufuncs", __name__)
+    """The module of ufuncs, left out of ``import fastnn``: it takes a while."""
+    return imported(".ufuncs.elementwise", __name__)
 
 
 def __getattr__(name):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,19 +12,19 @@ import pytest
 
 collect_ignore = ["outside"]  # a script, which needs other libraries
 
-CHILDREN = Path(__file__).with_name("children.py")
+TESTS = Path(__file__).parent
 
 
 def start(program, *arguments, **environment):
-    """A process of its own for a program of ``children.py``; None takes a variable away.
+    """A process of its own for a program of ``support/children.py``; None takes a variable away.
 
     It leads a group of processes, so that it and its own children can be ended together.
     """
     variables = {**os.environ, "PYTHONWARNINGS": "error", **environment}
     return subprocess.Popen(
-        [sys.executable, str(CHILDREN), program, *map(str, arguments)],
+        [sys.executable, "-m", "support.children", program, *map(str, arguments)],
         env={name: str(value) for name, value in variables.items() if value is not None},
-        cwd=CHILDREN.parent,
+        cwd=TESTS,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -31,7 +32,7 @@ def start(program, *arguments, **environment):
     )
 
 
-def finish(process, timeout=300):
+def finish(process, timeout=600):
     """The answer of a program, which must say nothing else; a hang fails."""
     try:
         out, err = process.communicate(timeout=timeout)
@@ -44,16 +45,32 @@ def finish(process, timeout=300):
 
 
 class Children:
-    """Runs programs of ``children.py``: at once, or started now and finished later."""
+    """Runs programs of ``support/children.py``: at once, or started now and finished later."""
 
     start = staticmethod(start)
     finish = staticmethod(finish)
 
-    def __call__(self, program, *arguments, timeout=60, **environment):
+    def __call__(self, program, *arguments, timeout=600, **environment):
         return finish(start(program, *arguments, **environment), timeout)
 
 
 @pytest.fixture(scope="session")
 def child():
-    """Run a program of ``children.py`` in a process of its own and return its answer."""
+    """Run a program of ``support/children.py`` in a process of its own and return its answer."""
     return Children()
+
+
+@pytest.fixture
+def own_copy(tmp_path):
+    """An installation of its own to break: the environment that runs it, and its kernels."""
+    import fastnn
+    from fastnn import kernels
+
+    package = tmp_path / "copy" / "fastnn"
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(fastnn.__file__).parent, package, ignore=skip)
+    shutil.copytree(
+        Path(kernels.__file__).parent, package / "kernels", ignore=skip, dirs_exist_ok=True
+    )
+    environment = {"PYTHONPATH": package.parent, "NUMBA_CACHE_DIR": None}
+    return environment, package / "kernels"

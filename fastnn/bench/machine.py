@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .._threads import usable_cores
+from .._core.threads import usable_cores
 from ..info import cpu_name, vectors
 
 __all__ = ["load", "machine"]

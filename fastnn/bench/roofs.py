@@ -19,8 +19,8 @@ from numba import njit, types
 from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
 
-from ..kernels.blocks import _Vectors
-from ..kernels.jit import wide
+from ..kernels.codegen.declare import wide
+from ..kernels.gemm.registers import _Vectors
 
 __all__ = ["caches", "measured"]
 

@@ -22,7 +22,7 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from .. import NeuralNetwork, kernels
-from .._arrays import Array
+from .._core.arrays import Array
 from ..bench.results import Ratio
 from ..bench.timing import pulse
 from .tasks import Task, pendulum

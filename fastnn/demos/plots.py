@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .. import MixtureDensityError, NeuralNetwork
-from .._arrays import Array
+from .._core.arrays import Array
 from .tasks import Task, curve
 
 __all__ = [

@@ -19,7 +19,7 @@ from .. import (
     SumSquaresError,
     TanhLayer,
 )
-from .._arrays import Array
+from .._core.arrays import Array
 
 __all__ = ["TASKS", "Task", "curve", "distance_of", "inverse", "pendulum"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from .._arrays import Array
+from .._core.arrays import Array
 from ..bench.results import Ratio
 from ..bench.timing import pulse
 from ..reference import ReferenceNetwork

@@ -3,8 +3,8 @@
 Squares are taken of sizes up to 2**60 (float32) or 2**500: beyond, the root is the size itself.
 """
 
-from ..jit import constant, fma, like, scalar, sqrt
-from ..vecmath import _clamp
+from ..codegen.declare import constant, fma, like, scalar, sqrt
+from ..vecmath.elementary import _clamp
 
 _ROOT_IS_SIZE = (2.0**60, 2.0**500)
 _LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)

@@ -4,8 +4,8 @@ Mish: Misra 2019, arXiv 1908.08681. TanhExp: Liu and Di 2020, arXiv 2003.09855.
 """
 
 from .. import vecmath
-from ..jit import fma, like, scalar
-from ..scaled import (
+from ..codegen.declare import fma, like, scalar
+from ..vecmath.scaled_exp import (
     choose,
     constant,
     exp_pair,
@@ -21,7 +21,7 @@ from ..scaled import (
     times_pair,
     with_sign,
 )
-from ..vecmath_tables import ATANH_BOTH, COSH, LN2, LN2_REST, TANH_SHRINK
+from ..vecmath.tables import TANH_SHRINK
 
 _LOWEST = (-110.0, -760.0)  # at and below, x exp(x) is 0
 
@@ -192,27 +192,11 @@ def tanh_shrink_second_derivative(x):
 
 @scalar
 def log_cosh(x):
-    """log(cosh(x)) = log1p(f), f = cosh(x) - 1, or |x| - log(2) + log1p(f), f = exp(-2|x|).
-
-    log1p(f) = 2 atanh(s) = f - s f + (2 atanh(s) - 2 s), s = f / (2 + f), f <= sqrt(2) - 1.
+    """log(cosh(x)).
 
     Accuracy: 2.5 ULP in float32, 2.3 in float64.
     """
-    zero = like(x, 0.0)
-    size = abs(x)
-    cut = least(size, (20.0, 40.0))
-    square = cut * cut
-    first, second, h = exp_parts(like(x, -2.0) * cut, zero)
-    small = size < like(x, 0.88)
-    # the first coefficient is 1/2, exactly
-    c = choose(x, COSH)[1:]
-    f = fma(square * square, polynomial(square, c), like(x, 0.5) * square)
-    f = f if small else scale(first, second, h)
-    s = f / (like(x, 2.0) + f)
-    square = s * s
-    y = fma(s, fma(square, polynomial(square, choose(x, ATANH_BOTH)), -f), f)
-    shift = size - constant(x, LN2)
-    return y if small else shift + (y - constant(x, LN2_REST))
+    return vecmath.log_cosh(x)
 
 
 @scalar

@@ -1,9 +1,10 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..jit import constant, fma, like, scalar
-from ..scaled import exp_parts, inverse_of_sum, least, most, scale, times
-from ..vecmath import _clamp
+from ..codegen.declare import constant, fma, like, scalar
+from ..vecmath.elementary import _clamp
+from ..vecmath.scaled_exp import exp_parts, inverse_of_sum, least, most, scale, times
+from ..vecmath.tables import EXP_OVERFLOW
 
 
 @scalar
@@ -180,7 +181,7 @@ def _quotient(x, alpha):
 def celu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x / alpha) - 1) below."""
     z, low = _quotient(x, alpha)
-    z = least(z, vecmath.EXP_OVERFLOW)
+    z = least(z, EXP_OVERFLOW)
     y = (like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, like(x, 0.5))
     # x / alpha of a subnormal x would have lost bits
     return x if x >= constant(x, (-(2.0**-100), -(2.0**-900))) else y

@@ -1,13 +1,14 @@
 """Activations of two numbers: a value, and the gate that lets it through."""
 
 from .. import vecmath
-from ..jit import constant, like, scalar
+from ..codegen.declare import constant, like, scalar
+from ..vecmath.tables import EXP_FLOOR
 
 
 @scalar
 def _open_or_shut(a, b):
     """a, or 0 of its sign (NaN if NaN) where no a can make a σ(b) different from 0."""
-    return a * like(a, 0) if b < constant(b, vecmath.EXP_FLOOR) else a
+    return a * like(a, 0) if b < constant(b, EXP_FLOOR) else a
 
 
 @scalar

@@ -4,8 +4,8 @@ Gaussian Error Linear Units, Hendrycks and Gimpel 2016, arXiv 1606.08415. φ and
 and the distribution function of the standard normal distribution.
 """
 
-from ..jit import fma, like, scalar
-from ..scaled import (
+from ..codegen.declare import fma, like, scalar
+from ..vecmath.scaled_exp import (
     choose,
     constant,
     exp_parts,
@@ -19,7 +19,7 @@ from ..scaled import (
     times,
     times_pair,
 )
-from ..vecmath_tables import MILLS, MILLS_MIDDLE
+from ..vecmath.tables import MILLS, MILLS_MIDDLE
 
 _DENSITY = (0.3989422917366028, 0.3989422804014327)  # φ(0) = 1 / sqrt(2π), and the rest
 _DENSITY_LOW = (-1.133517010025e-08, -2.4923272022777e-17)

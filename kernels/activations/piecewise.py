@@ -3,8 +3,8 @@
 At a kink the derivative is that of one side, as each docstring says.
 """
 
-from ..jit import constant, fma, like, scalar
-from ..vecmath import _clamp
+from ..codegen.declare import constant, fma, like, scalar
+from ..vecmath.elementary import _clamp
 
 _SIXTH_HIGH = (0.1666666716337204, 0.16666666666666666)
 _SIXTH_LOW = (-4.967053731282552e-09, 9.25185853854297e-18)

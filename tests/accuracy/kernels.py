@@ -1,7 +1,7 @@
 """How the kernels are applied to arrays here, and where they are close enough."""
 
 import numpy as np
-from ulp import ulp_error
+from support.ulp import ulp_error
 
 from fastnn import kernels
 

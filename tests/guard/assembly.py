@@ -83,7 +83,7 @@ def complaints(kernel, found):
 
 
 def _main(dtype, names):
-    from fastnn.kernels import jit
+    from fastnn.kernels.codegen import declare as jit
     from guard.operations import operations
     from guard.table import KERNELS
 

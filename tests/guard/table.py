@@ -14,7 +14,13 @@ import numpy as np
 from fastnn import get_opt
 from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import activations as formulas
-from fastnn.kernels import costs, elementwise, family, jit, loops, optimizers, vecmath
+from fastnn.kernels import vecmath
+from fastnn.kernels.activations import tile_kernels as elementwise
+from fastnn.kernels.codegen import declare as jit
+from fastnn.kernels.codegen import vector_loops as loops
+from fastnn.kernels.losses import tile_kernels as costs
+from fastnn.kernels.optimizers import rules as optimizers
+from fastnn.kernels.ufuncs import softmax as family
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
@@ -140,7 +146,9 @@ def _costs():
 
 
 def _all():
-    yield from (_blocks(f"vecmath {name}", getattr(vecmath, name)) for name in vecmath.__all__)
+    yield from (
+        _blocks(f"vecmath {name}", getattr(vecmath, name)) for name in vecmath.elementary.__all__
+    )
     yield from _activations()
     yield from _along_axis()
     yield from _costs()

@@ -4,6 +4,7 @@ import pytest
 
 from guard import count
 
+pytestmark = pytest.mark.sweep  # minutes of Valgrind
 BUDGETS, _ = count.budgets()
 
 

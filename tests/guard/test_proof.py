@@ -13,6 +13,7 @@ from fastnn import kernels
 from guard import count
 from guard.once import once
 
+pytestmark = pytest.mark.sweep  # Valgrind
 HERE = Path(__file__).resolve().parent
 EDITS = {
     # the C library's exp instead of ours
@@ -22,7 +23,7 @@ EDITS = {
         ("from .. import vecmath", "import math\n\nfrom .. import vecmath"),
     ),
     # nothing asks for the widest vectors
-    "kernels/kinds.py": (("        wide()\n        z, y", "        z, y"),),
+    "kernels/activations/vector.py": (("        wide()\n        z, y", "        z, y"),),
 }
 GOOD = "ReLU forward", "exponential derivative"
 BAD = {

@@ -15,7 +15,7 @@ import numpy as np
 from numba.core.runtime import rtsys
 
 import fastnn
-from fastnn import _warmup
+from fastnn import warmup as _warmup
 from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 import fastnn
-from fastnn.activations import find
-from fastnn.reference import activations as reference
-from fastnn.reference.kinds import KINDS
+
+from ...activations import find
+from ...reference import activations as reference
+from ...reference.kinds import KINDS
 
 __all__ = ["PARAMETERS", "Case", "Data", "case_of", "oracle", "ours"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from ..._threads import usable_cores
+from ..._core.threads import usable_cores
 from ..timing import Calls, Competitor
 from . import data
 from .tasks import Inference, Task

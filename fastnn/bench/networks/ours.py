@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 import fastnn
-from fastnn import kernels
 
+from ... import kernels
 from ..timing import Calls, Competitor
 from . import data
 from .numba_peer import FedBack

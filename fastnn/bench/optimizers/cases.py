@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 import fastnn
-from fastnn.optimizers import RULES, Rule
-from fastnn.reference import ReferenceOptimizer
+
+from ...optimizers import RULES, Rule
+from ...reference import ReferenceOptimizer
 
 __all__ = [
     "NAMES", "RATE", "SHAPES", "TASKS", "Case", "Task", "copy", "oracle", "ours",

@@ -1,0 +1,1 @@
+"""What every package above uses: arrays, numbers, names, random numbers, threads."""

@@ -1,0 +1,179 @@
+"""What the library knows of an activation: a row of the table in `activations`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._core.arrays import count, number
+from .._core.limits import check, check_known
+from .._core.names import nearest
+from ..kernels import activations as formulas
+from ..kernels.activations import tile_kernels as elementwise
+from ..kernels.activations import vector as kinds
+from ..kernels.codegen.declare import address
+
+__all__ = ["EXACT", "Activation"]
+
+EXACT = (0.5, 0.5, 0.5)  # errors in ULP of what is rounded once
+
+
+@functools.cache
+def _parameters(kernel: str) -> tuple[tuple[str, Any], ...]:
+    named = list(inspect.signature(formulas.find(kernel)).parameters.values())[1:]
+    return tuple((parameter.name, parameter.default) for parameter in named)
+
+
+@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+class Activation:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        The name under which `get_act` and layers know it.
+    kernel : str
+        The name of its formulas in ``kernels/activations``, or of its entry in
+        ``kernels/activations/vector.py``.
+    formula : str
+        What it computes, for people.
+    class_name : str
+        Of its class in `fastnn.activations`; default: the name without hyphens, in capitals.
+    seed : str
+        How the articles spell its class.
+    aliases : tuple of str
+        More names.
+    limits : mapping
+        What parameters must be, beyond finite numbers.
+    bounds : (float, float, float)
+        The largest errors of activation, derivative and second derivative, in ULP; of the
+        derivatives near zeros away from x = 0 in eps.
+    variants : mapping
+        Parameters that choose another row, and their values with those rows; None is this one.
+    reference : str
+        Where it comes from.
+
+    """
+
+    name: str
+    kernel: str
+    formula: str
+    class_name: str = ""
+    seed: str = ""
+    aliases: tuple[str, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
+    bounds: tuple[float, float, float] = (2.0, 4.0, 8.0)
+    variants: Mapping[str, Mapping[str, Activation | None]] = field(default_factory=dict)
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        check_known(self.name, self.limits)
+
+    @property
+    def kind(self) -> kinds.Kind | None:
+        """Kernels and shapes, if it acts on all features together; else None."""
+        return kinds.KINDS.get(self.kernel)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Names and defaults of the parameters."""
+        if self.kind:
+            return dict(self.kind.parameters)
+        return dict(_parameters(self.kernel))
+
+    def checked(self, given: Mapping[str, Any], args: Sequence[Any] = ()) -> dict[str, Any]:
+        """All parameters: those given, by place or name, and the defaults of the others.
+
+        Raises
+        ------
+        TypeError
+            For one that the activation does not have, or that is no number.
+        ValueError
+            For one out of its range.
+
+        """
+        known = self.parameters
+        names = ", ".join(known) or "none"
+        if len(args) > len(known):
+            raise TypeError(f"{self.name} takes {len(known)} parameters ({names}), not {len(args)}")
+        placed = dict(zip(known, args, strict=False))
+        twice = ", ".join(name for name in given if name in placed)
+        if twice:
+            raise TypeError(f"{twice}: given twice to the activation {self.name}")
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise TypeError(
+                f"{', '.join(unknown)}: no parameter of the activation {self.name}, which has "
+                f"{names}{nearest(unknown, known)}"
+            )
+        values = {**known, **placed, **given}
+        whole = self.kind.width if self.kind else ""
+        found = {
+            name: count(name, value, least=1) if name == whole else number(name, value)
+            for name, value in values.items()
+        }
+        for name, limit in self.limits.items():
+            check(name, limit, found)
+        return found
+
+    def variant(self, given: Mapping[str, Any]) -> tuple[Activation, dict[str, Any]]:
+        """The row that parameters choose, and those that are its own."""
+        row, rest = self, dict(given)
+        for name, rows in self.variants.items():
+            value = rest.pop(name, next(iter(rows)))
+            if value not in rows:
+                known = " or ".join(map(repr, rows))
+                raise ValueError(f"{name} must be {known}, not {value!r}")
+            row = rows[value] or self
+        return row, rest
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the derivative is one everywhere, and left out."""
+        return self.kernel == "identity"
+
+    def columns(self, parameters: Mapping[str, float]) -> int:
+        """Columns of the weights for an output."""
+        width = self.kind.width if self.kind else 1
+        return int(parameters[width]) if isinstance(width, str) else width
+
+    @property
+    def trained(self) -> str:
+        """The parameter that is one trained number for each output, or the empty string."""
+        return self.kind.trained if self.kind else ""
+
+    def address(self, dtype: np.dtype[Any]) -> int:
+        """Address of the row kernel that computes the output."""
+        if self.kind:
+            return int(address(self.kind.forward, dtype))
+        return int(address(elementwise.forward(formulas.find(self.kernel)), dtype))
+
+    def training_address(self, dtype: np.dtype[Any], always: bool = False) -> int:
+        """Address of the row kernel that computes the derivative too.
+
+        Where that is one everywhere it is left out, unless `always`.
+        """
+        if self.kind:
+            return int(address(self.kind.train, dtype))
+        if self.is_identity and not always:
+            return self.address(dtype)
+        forward = formulas.find(self.kernel)
+        slope = formulas.find(f"{self.kernel}_from_output")
+        derivative = slope or formulas.find(f"{self.kernel}_derivative")
+        kernel = elementwise.forward_with_derivative(forward, derivative, slope is not None)
+        return int(address(kernel, dtype))
+
+    def pull_address(self, dtype: np.dtype[Any]) -> int:
+        """Address of the row kernel for the way back; 0 where derivatives are multiplied in."""
+        return int(address(self.kind.pull, dtype)) if self.kind else 0
+
+    def numbers(self, parameters: Mapping[str, float] | None = None) -> tuple[float, float]:
+        """The parameters p and q as the kernels read them; the defaults if none are given."""
+        values = self.parameters if parameters is None else parameters
+        p, q = (*values.values(), 0.0, 0.0)[:2]
+        return float(p), float(q)

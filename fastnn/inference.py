@@ -1,0 +1,216 @@
+"""Networks in other hands: predictions from Python, models for users' kernels, C callbacks."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ._core.arrays import Array, aligned, check_out, convert
+from ._core.live_models import holders, watch
+from ._core.random import RNG, uniform_source
+from .kernels.codegen import headers
+from .kernels.codegen.compiler import imported
+from .kernels.codegen.declare import address
+from .kernels.engine import model as at
+from .kernels.engine.model import Model
+from .kernels.inference import functions as inference
+from .kernels.inference import overloads as api
+from .layers.dense import changes, check_trainable
+from .model.compile import CURVE, Use, is_compiled, keep, model
+from .model.flat_parameters import Known
+from .model.snapshot import Snapshot, logits, snapshot
+from .model.stack import Stack
+from .optimizers import Optimizer
+from .optimizers.table import resolve
+
+__all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict", "vjp"]
+
+
+# Samples that are predicted with the GIL held, in memory that all callers share: up to so many
+# multiplications and additions, some 20 µs, counting an activation as CURVE of them.
+_HELD = 2e6
+_HELD_ROWS = 512
+
+_NONE = headers.table([])
+
+
+class Predictor:
+    """The compiled form of a network as it stands, for calls from Python."""
+
+    def __init__(self, network: Stack) -> None:
+        now, known = _look(network)
+        made = model(now.layers, now.cost_function, now.theta, Use(predicting=True))
+        work = sum(layer.w.shape[1] * (layer.dim_input + CURVE) for layer in now.layers)
+        self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
+        self.model, self.scratch = _with_scratch(made, self.rows)
+        self.core = self.model.core
+        self.dtype, self.layers, self.cost_function = (
+            now.theta.dtype,
+            known.layers,
+            now.cost_function,
+        )
+        self.ends = now.layers[0].dim_input, now.layers[-1].dim_output
+        self.changes, self.known, self.headers = known.changes, known, known.headers
+
+    def fits(self, network: Stack) -> bool:
+        """Whether the network is still the one that this was made of."""
+        return (
+            self.changes == changes()
+            and self.layers == network.layers
+            and self.cost_function is network.cost_function
+        )
+
+    def takes(self, given: tuple[int, ...], out: tuple[int, ...]) -> bool:
+        """Whether arrays of these shapes fit, and are few samples."""
+        return (given[-1:] + out[-1:]) == self.ends and (
+            len(given) == len(out) == 1
+            or (len(given) == len(out) == 2 and given[0] == out[0] and 0 < given[0] <= self.rows)
+        )
+
+
+def _look(network: Stack) -> tuple[Snapshot, Known]:
+    """The network as it is now, which must be one for compiled code."""
+    now = snapshot(network)
+    if not now.compiled or now.known is None:
+        raise TypeError("a layer or the cost is your own, expected DenseLayers and costs of fastnn")
+    return now, now.known
+
+
+def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Array]:
+    """The model with scratch memory for up to `rows` samples, and `more` elements."""
+    made.core[at.SINGLE] = api.workspace_size(made, 1)
+    scratch = aligned(api.workspace_size(made, rows) + more, made.theta.dtype)
+    keep(made, at.SCRATCH, scratch)
+    return made, scratch
+
+
+def samples(made: Model, place: int, name: str, value: npt.ArrayLike) -> Array:
+    """One sample (features,) or a batch (rows, features) of the inputs or the outputs."""
+    found, width = convert(name, value, made.theta.dtype), int(made.core[place])
+    if found.ndim not in (1, 2) or found.shape[-1] != width:
+        raise ValueError(f"{name} has shape {found.shape}, expected ({width},) or (rows, {width})")
+    return found
+
+
+def predict(network: Stack, X: npt.ArrayLike, out: Array | None) -> Array:
+    """See `NeuralNetwork.predict`."""
+    if not is_compiled(network.layers, network.cost_function):
+        found = np.asarray(network.cost_function.activate(logits(network.layers, X)))
+        if out is None:
+            return found
+        check_out(out, found.shape, found.dtype)
+        out[...] = found
+        return out
+    ready = network._predictor
+    if ready is None or not ready.fits(network) or not headers.unchanged(ready.headers):
+        ready = network._predictor = Predictor(network)
+    x = samples(ready.model, at.INPUTS, "X", X)
+    shape = (*x.shape[:-1], ready.ends[1])
+    if out is None:
+        out = np.empty(shape, ready.dtype)
+    else:
+        check_out(out, shape, ready.dtype)
+    plain = out.flags.carray and not np.may_share_memory(out, x)
+    target = out if plain else np.empty(shape, ready.dtype)
+    held = ready.takes(x.shape, target.shape)
+    # Converting X may have run code that changes arrays, which this predictor does not look at.
+    held = held and api.predict_held(ready.core, x, target, ready.scratch, _NONE)
+    rows = 1 if x.ndim == 1 else x.shape[0]
+    if rows and not held:
+        work = np.empty(api.workspace_size(ready.model, rows), ready.dtype)
+        api.predict_rows(ready.core, x.reshape(-1), target.reshape(-1), rows, work)
+    if target is not out:
+        out[...] = target
+    return out
+
+
+def compiled(network: Stack, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:
+    """See `NeuralNetwork.compiled`."""
+    _check_apart(network)  # before a look, which takes shared layers away from others
+    now, known = _look(network)
+    if optimizer is not None:
+        check_trainable(now.layers)
+    opt = None if optimizer is None else resolve(optimizer, network.optimizer)
+    if opt is not None:
+        opt.serve(network.layers)
+    grad = None if opt is None else np.zeros_like(now.theta)
+    made = model(now.layers, now.cost_function, now.theta, Use(embedded=True), opt, grad)
+    if opt is not None:
+        opt.bind(made.core.base)
+        network.optimizer = opt
+        if any(layer.dropout for layer in now.layers):
+            made.core[at.SEED] = int(uniform_source(rng).uniform() * 2**31)
+    watch(made.core.base, known.layers)
+    return _with_scratch(made)[0]
+
+
+def _check_apart(network: Stack) -> None:
+    """Refuse a layer whose parameters belong to a model of another network."""
+    own = network._flat.theta
+    for k, layer in enumerate(list(network.layers)):
+        if any(owner.theta is not own for owner in holders(layer)):
+            raise ValueError(
+                f"layers[{k}] is also in another network of which a compiled model exists, "
+                "expected a layer in one model at a time: delete that model first (its last "
+                "reference), or train both networks by fit, which shares the layer"
+            )
+
+
+def _derivatives(network: Stack) -> Model:
+    """A model for one call."""
+    now, _ = _look(network)
+    made = model(now.layers, now.cost_function, now.theta, Use(embedded=True))
+    return _with_scratch(made)[0]
+
+
+def jacobian(network: Stack, x: npt.ArrayLike) -> Array:
+    """See `NeuralNetwork.jacobian`."""
+    made = _derivatives(network)
+    inputs, outputs = int(made.core[at.INPUTS]), int(made.core[at.OUTPUTS])
+    found = convert("x", x, made.theta.dtype)
+    if found.shape != (inputs,):
+        raise ValueError(f"x has shape {found.shape}, expected one sample, ({inputs},)")
+    out = np.empty((outputs, inputs), made.theta.dtype)
+    work = np.empty(api.workspace_size(made, 1), made.theta.dtype)
+    api.jacobian_one(made.core, found, out.reshape(-1), work)
+    return out
+
+
+def vjp(network: Stack, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
+    """See `NeuralNetwork.vjp`."""
+    made = _derivatives(network)
+    x = samples(made, at.INPUTS, "X", X)
+    cotangent = samples(made, at.OUTPUTS, "g", g)
+    if cotangent.shape[:-1] != x.shape[:-1]:
+        raise ValueError(f"g has shape {cotangent.shape}, expected as many rows as X, {x.shape}")
+    out = np.empty_like(x)
+    rows = 1 if x.ndim == 1 else x.shape[0]
+    if rows:
+        work = np.empty(api.workspace_size(made, rows), x.dtype)
+        flat = x.reshape(-1), cotangent.reshape(-1), out.reshape(-1)
+        api.vjp_rows(made.core, *flat, rows, work)
+    return out
+
+
+def low_level_callable(network: Stack) -> Any:
+    """See `NeuralNetwork.low_level_callable`."""
+    now, known = _look(network)
+    theta = now.theta
+    inputs, outputs = now.layers[0].dim_input, now.layers[-1].dim_output
+    if outputs != 1:
+        raise ValueError(f"the network has {outputs} outputs, expected 1")
+    made = model(now.layers, now.cost_function, theta, Use(predicting=True))
+    _with_scratch(made, 1, inputs + outputs)
+    watch(made.core.base, known.layers)
+    single = theta.dtype == np.float32
+    kernel = inference.integrand32 if single else inference.integrand64
+    kind = ctypes.CFUNCTYPE(
+        ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double), ctypes.c_void_p
+    )
+    function = kind(address(kernel, theta.dtype, inference.INTEGRAND_ARGUMENTS))
+    data = ctypes.c_void_p(made.core.ctypes.data)
+    data.model = made  # type: ignore[attr-defined]  # kept alive as long as the callable
+    return imported("scipy").LowLevelCallable(function, data)

@@ -1,0 +1,17 @@
+"""Costs of a network: the table, and a class for each entry."""
+
+from typing import Any
+
+from . import table as _table
+from .table import *  # noqa: F403
+
+__all__ = list(_table.__all__)
+
+LOSSES = _table.LOSSES
+"""All rows of the table, by name."""
+COSTS = _table.COSTS
+"""Their classes, by name."""
+
+
+def __getattr__(name: str) -> Any:  # types of the classes that `table` makes of its entries
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""A stack of layers as compiled code reads it."""

@@ -1,0 +1,15 @@
+"""Update rules: the table, `get_opt`, and a class for each entry."""
+
+from typing import Any
+
+from . import table as _table
+from .table import *  # noqa: F403
+
+__all__ = list(_table.__all__)
+
+RULES = _table.RULES
+"""All rows of the table, by name."""
+
+
+def __getattr__(name: str) -> Any:  # types of the classes that `table` makes of its entries
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Trainings: the loop over epochs, compiled or layer by layer, and its data."""

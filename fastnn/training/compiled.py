@@ -1,0 +1,243 @@
+"""Trainings in compiled code: the engine with its buffers and threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.arrays import Array, aligned
+from .._core.threads import get_num_threads, start_threads
+from ..kernels.engine import model as program
+from ..kernels.engine import train as engine
+from ..model.compile import CURVE, Use, model
+from ..model.data import Samples
+from ..model.evaluation import check_parameters, evaluate, make_team
+from ..model.snapshot import Pinned, Snapshot
+from ..model.stack import Stack
+from ..optimizers import Optimizer
+from .autotune import ONE_THREAD, SHORTEST, SPEED, Autotuner
+from .trainer import diverged
+
+__all__ = ["CompiledTrainer", "compiled_trainer"]
+
+_LINE = 16  # elements between the gradients of two threads, at least: no shared cache lines
+
+# Multiplications and additions beyond which a training runs on a thread of its own, so that Ctrl-C
+# reaches it. A thread costs 0.1 ms; this is some 5 ms. A step costs as much as _STEP of them more.
+_LONG = 1e8
+_STEP = 4000.0
+
+# Below these a step is not shared: multiplications and additions, counting an activation as CURVE
+# of them. A meeting of two threads takes 0.3 µs and moves the parameters from core to core.
+_SHARED = 4e4
+_SHARED_LARGE = 4e5
+
+_SHORT = 3e8  # below so many in the whole training: starting threads costs more than it saves
+
+_CACHED_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
+
+_KEPT_BYTES = 1 << 22  # of gathered samples that are kept from step to step
+
+
+class CompiledTrainer:
+    """The engine with its buffers.
+
+    A network keeps its last one: many articles call `fit` once a step, on the same data.
+    """
+
+    busy = False  # from `begin` to `close`: a callback may train the same network
+
+    def __init__(
+        self,
+        network: Stack,
+        now: Snapshot,
+        samples: Samples,
+        optimizer: Optimizer,
+        threads: int,
+    ) -> None:
+        self.network, self.optimizer = network, optimizer
+        # Held, too: no new object may take the place in memory that it is known by.
+        self._now, self._work = now, work_of(now.layers)
+        self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
+        theta = now.theta
+        self.threads, self._pool = start_threads(threads)
+        stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
+        share = -(-samples.batch // self.threads)
+        use = Use(training=True)
+        self.model = model(now.layers, now.cost_function, theta, use, optimizer)
+        full = samples.batch == samples.rows
+        width = samples.X.shape[1] + samples.t.shape[1]
+        keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
+        tile, lanes, kept, elements = engine.layout(self.model, share, -1 if keeps else 0)
+        features = sum(sum(layer.w.shape) for layer in now.layers)
+        own = self.threads == 1 or bool(theta.size <= features * tile)
+        self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
+        if self.model.core[program.FROZEN]:
+            self.grads[...] = 0.0
+        order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
+        nothing = np.empty((0, 1), theta.dtype)
+        self.batches = self._batches = engine.Batches(
+            nothing, nothing, nothing[:, 0], order, np.zeros(1, np.uint64),
+            samples.batch, tile, lanes, kept,
+        )  # fmt: skip
+        self.team = make_team(self.grads, self.threads, own, optimizer)
+        self.work = aligned(self.threads * elements, theta.dtype)
+        # no epoch: the engine is compiled or loaded here, not in the time of the first one
+        train = self.model, self.batches, self.team, np.ones(1), np.zeros(0), np.zeros(0, np.int64)
+        engine.train(*train, self.work, 0, 0, 1)
+
+    def has_threads(self) -> bool:
+        """Start the threads it was made for; False where the system refuses some."""
+        if self.threads > 1 and self._pool is None:
+            started, self._pool = start_threads(self.threads)
+            if started < self.threads:
+                self.close()
+                return False
+        return True
+
+    def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
+        """Take these samples, which are as many as those that it was made for."""
+        self._pace = ONE_THREAD
+        if self.threads > 1:
+            guess = samples.rows * self._work / SPEED
+            self._pace = Autotuner(self.threads, fixed or epochs * guess < SHORTEST, guess)
+        check_parameters(self.model.theta)
+        self.busy = True
+        if samples.shuffled:  # 0, 1, 2 …, without another array as long
+            self.batches.order[0], self.batches.order[1:] = 0, 1
+            np.cumsum(self.batches.order, out=self.batches.order)
+        data = samples.X, samples.t, samples.weights
+        self.batches = engine.Batches(*data, *self._batches[3:])
+        self.batches.rng[0] = samples.seed
+        self.model.core[engine.at.SEED] = samples.seed % 2**31
+        self.team.control[...] = self._before = 0
+        for layer in self.network.layers:
+            layer.input = layer.output = None
+
+    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+        """See `Trainer`."""
+        control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
+        numbers = self.optimizer.numbers()  # which callbacks may have changed
+        self.team.hyper[:, : numbers.size] = numbers
+        done = 0
+        while done < epochs and not control[engine.STATUS]:
+            piece = min(self._pace.epochs(), epochs - done)
+            found = slice(done, done + piece)
+            first = done * self.steps_per_epoch if rates.size > 1 else 0
+            self._piece(rates[first:], costs[found], seconds[found])
+            self._pace.learn(piece, float(seconds[found].sum()))
+            done += piece
+        self.optimizer.remember(self.team.hyper[0])
+        done = int(control[engine.EPOCH]) - self._before
+        self._before += done
+        error = None
+        if control[engine.STATUS]:
+            step = int(control[engine.STEPS]) - (self._before - done) * self.steps_per_epoch
+            error = diverged(self.optimizer, float(rates[min(step, rates.size - 1)]), control)
+        return costs[:done], seconds[:done], error
+
+    def _piece(self, rates: Array, costs: Array, seconds: Array) -> None:
+        """Epochs in one call of the engine; costs and seconds have the length of the piece."""
+        control, times = self.team.control, np.zeros(costs.size, np.int64)
+        control[: engine.STEPS] = control[engine.SKIPPED] = 0
+        self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
+        before, start = int(control[engine.EPOCH]), engine.clock(self.team.clock)
+        self._start(rates, costs, times, costs.size, self._pace.threads)
+        done = int(control[engine.EPOCH]) - before
+        seconds[:done] = times[:done] * 1e-9
+        if done > 1:
+            seconds[1:done] -= seconds[: done - 1].copy()
+        seconds[: min(done, 1)] -= start * 1e-9
+
+    def _start(
+        self, rates: Array, costs: Array, times: npt.NDArray[np.int64], epochs: int, threads: int
+    ) -> None:
+        """Run the engine on its threads; if it may take long, so that Ctrl-C ends it."""
+
+        def train(thread: int) -> None:
+            engine.train(
+                self.model, self.batches, self.team, rates, costs, times, self.work, epochs,
+                thread, threads,
+            )  # fmt: skip
+
+        main = threading.current_thread() is threading.main_thread()
+        if threads == 1 and not (main and self._long(epochs)):
+            train(0)
+            return
+        if self._pool is None:
+            _, self._pool = start_threads(1, always=True)
+        pool = self._pool
+        if pool is None:
+            train(0)
+        else:
+            pool.run(train, threads, self._stop)
+
+    def _stop(self) -> None:
+        """End the training after the tile at hand."""
+        self.team.control[engine.STOP] = 1
+
+    def _long(self, epochs: int) -> bool:
+        operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
+        return bool(operations * epochs > _LONG)
+
+    def evaluate(self, X: Array, t: Array, weights: Array) -> float:
+        """See `Trainer`."""
+        return evaluate(self._now, X, t, weights)
+
+    def close(self) -> None:
+        """See `Trainer`."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+        self.batches = self._batches  # let go of the caller's data
+        self.busy = False
+        if self.grads.nbytes + self.work.nbytes > _CACHED_BYTES:
+            self.network._trainer = None
+
+
+def compiled_trainer(
+    network: Stack,
+    pinned: Pinned,
+    samples: Samples,
+    optimizer: Optimizer,
+    epochs: int,
+    threads: int | None,
+) -> CompiledTrainer:
+    """The network's last trainer, or a new one where that does not fit; ready to begin."""
+    now = pinned.now
+    cost, state = now.cost_function, optimizer.state_for(now.theta)
+    chosen = _threads(now, samples, epochs, threads)
+    signature = (
+        os.getpid(), id(now.known), id(cost), cost.reduction,
+        id(optimizer), id(optimizer.counter), id(state) if optimizer.rule.states else 0,
+        samples.rows, samples.batch, samples.shuffled, chosen,
+    )  # fmt: skip
+    last = network._trainer
+    if last is None or last[0] != signature or last[1].busy or not last[1].has_threads():
+        last = signature, CompiledTrainer(network, now, samples, optimizer, chosen)
+        network._trainer = last
+    trainer: CompiledTrainer = last[1]
+    trainer.begin(samples, epochs, threads is not None)
+    return trainer
+
+
+def _threads(now: Snapshot, samples: Samples, epochs: int, asked: int | None) -> int:
+    """How many threads share a step: what was asked for, or what pays."""
+    most = min(get_num_threads() if asked is None else asked, samples.batch)
+    if asked is not None or most == 1:
+        return most
+    size = now.theta.size
+    if samples.rows * epochs * (3.0 + CURVE) * size < _SHORT:
+        return 1
+    least = _SHARED_LARGE if size > program.SMALL else _SHARED
+    pays = samples.batch * work_of(now.layers) / least
+    return max(1, min(most, int(pays)))
+
+
+def work_of(layers: list[Any]) -> float:
+    """Multiplications and additions for a sample, counting an activation as CURVE of them."""
+    return float(sum(layer.w.shape[1] * (3.0 * layer.dim_input + CURVE) for layer in layers))

@@ -1,0 +1,297 @@
+"""What `NeuralNetwork.fit` does: check everything, then train, epoch by epoch or all at once."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.arrays import Array, count
+from .._core.random import RNG, uniform_source
+from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
+from ..history import History
+from ..kernels.codegen.compiler import clock
+from ..layers.dense import check_trainable
+from ..model.data import Samples, finite_samples, sample_weights, validation_pair
+from ..model.evaluation import evaluate
+from ..model.snapshot import Pinned, snapshot
+from ..model.stack import Stack
+from ..optimizers import Optimizer, get_opt
+from ..optimizers.table import resolve
+from ..schedules import Constant, Schedule, as_schedule
+from . import lbfgs as _lbfgs
+from .compiled import compiled_trainer
+from .layerwise import LayerTrainer
+from .trainer import Trainer
+
+__all__ = ["fit", "optimizer_for"]
+
+_BLOCK = 1 << 16  # epochs in one call at most, and steps whose learning rates are computed at once
+
+
+def fit(
+    network: Stack,
+    X: npt.ArrayLike,
+    t: npt.ArrayLike,
+    learning_rate: Any,
+    optimizer: Optimizer | str | None,
+    epochs: int,
+    batch_size: int | None,
+    shuffle: bool,
+    validation_data: tuple[Any, ...] | None,
+    sample_weight: npt.ArrayLike | None,
+    class_weight: Any,
+    callbacks: Callbacks,
+    verbose: int,
+    rng: RNG,
+    n_threads: int | None,
+) -> History:
+    """See `NeuralNetwork.fit`."""
+    epochs = count("epochs", epochs, least=0)
+    every = (
+        int(verbose)
+        if isinstance(verbose, (bool, np.bool_))
+        else count("verbose", verbose, least=0)
+    )
+    threads = None if n_threads is None else count("n_threads", n_threads, least=1)
+    hooks = as_callbacks(callbacks)
+    now = snapshot(network)
+    cost = now.cost_function
+    x, targets = finite_samples(now.layers, cost, X, t)
+    rows = x.shape[0]
+    batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
+    weights = sample_weights(sample_weight, class_weight, targets)
+    validation = validation_pair(now.layers, cost, validation_data)
+    hooks += [Progress(every)] if every else []
+    if _lbfgs.is_meant(optimizer):
+        if learning_rate is not None:
+            raise TypeError(f"{_lbfgs.NAME} finds the length of its steps: give no learning_rate")
+        if batch < rows:
+            raise ValueError(f"batch_size is {batch}, but {_lbfgs.NAME} takes all {rows} samples")
+        pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
+        return _minimize(pinned, network, (x, targets, weights), epochs, hooks, validation)
+    opt, given = optimizer_for(network, learning_rate, optimizer)
+    shuffled = bool(shuffle) and batch < rows
+    random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in now.layers)
+    samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
+    rate = _rate(_schedule(opt, given), opt.steps) if epochs else math.nan
+    pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
+    pinned.check()  # callables of the caller's have run: the data's, the schedule
+    with closing(_trainer_for(network, pinned, samples, opt, epochs, threads)) as trainer:
+        if optimizer is not None:
+            network.optimizer = opt
+        run = Run(
+            network,
+            History(),
+            epochs=epochs,
+            steps_per_epoch=-(-rows // batch),
+            optimizer=opt,
+            learning_rate=rate,
+            training_cost=lambda: trainer.evaluate(x, targets, weights),
+        )
+        _run(run, trainer, pinned, given, hooks, validation)
+    return run.history
+
+
+def _trainer_for(
+    network: Stack,
+    pinned: Pinned,
+    samples: Samples,
+    optimizer: Optimizer,
+    epochs: int,
+    threads: int | None,
+) -> Trainer:
+    """What trains this network, ready to begin."""
+    check_trainable(pinned.now.layers)
+    if not pinned.now.compiled:
+        return LayerTrainer(network, pinned, samples, optimizer)
+    return compiled_trainer(network, pinned, samples, optimizer, epochs, threads)
+
+
+def _seed(rng: RNG) -> int:
+    return int(uniform_source(rng).uniform() * 2**53)
+
+
+def optimizer_for(
+    network: Stack, learning_rate: Any, optimizer: Optimizer | str | None
+) -> tuple[Optimizer, Schedule | None]:
+    """The optimizer that `fit` uses, and the learning rates that it takes instead of its own.
+
+    A learning rate alone is gradient descent, as in the article; neither goes on with the optimizer
+    of the last `fit`; the same name again goes on with its state.
+    """
+    last = network.optimizer
+    if optimizer is not None:
+        found = resolve(optimizer, last)
+    elif learning_rate is not None:
+        return _descent(network, learning_rate), None
+    elif last is not None:
+        found = last
+    else:
+        raise TypeError("fit needs a learning_rate or an optimizer")
+    found.serve(network.layers)
+    return found, None if learning_rate is None else as_schedule(learning_rate)
+
+
+def _descent(network: Stack, rate: Any) -> Optimizer:
+    """Plain gradient descent, which begins anew with every `fit`, but for the schedule of the last.
+
+    A schedule, or a function, goes on where it was if it is the very object: so one `fit` a step
+    runs through it.
+    """
+    found = network._plain_descent
+    if found is None or found.is_at_work:  # in the call of `fit` whose callback calls it
+        found = get_opt("SGD")
+        if network._plain_descent is None:
+            network._plain_descent = found
+    if found.learning_rate is not rate:
+        as_schedule(rate)  # an error calls it what `fit` does
+        found.learning_rate, found.counter[0] = rate, 0
+    elif isinstance(found.schedule, Constant):
+        found.counter[0] = 0
+    return found
+
+
+def _run(
+    run: Run,
+    trainer: Trainer,
+    pinned: Pinned,
+    given: Schedule | None,
+    hooks: list[Callback],
+    validation: tuple[Array, Array, Array] | None,
+) -> None:
+    """Drive trainer and callbacks from the first epoch to the last.
+
+    given: learning rates that come before the optimizer's, which callbacks may change.
+    """
+    opt = run.optimizer
+    opt.bind(trainer)
+    try:
+        for hook in hooks:
+            hook.on_begin(run)
+            pinned.check()
+        while run.epoch < run.epochs and not run.stopping:
+            schedule = _schedule(opt, given)
+            epochs = _epochs_until_due(run, hooks, schedule, validation is not None)
+            rates = _rates(run, schedule, epochs)
+            pinned.check()
+            costs, seconds, error = trainer.train(epochs, rates)
+            found = None if validation is None else trainer.evaluate(*validation)
+            run.history.extend(costs, _shown(rates, run, costs.size), seconds, found)
+            run._epoch += costs.size
+            if error is not None:
+                answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
+                if not any(answers):
+                    raise error
+                break
+            if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
+                run._learning_rate = _rate(_schedule(opt, given), opt.steps)
+            for hook in hooks:
+                if run.epoch % hook.every == 0 or run.epoch == run.epochs:
+                    hook.on_epoch(run)
+                    pinned.check()
+    finally:
+        trainer.close()
+        opt.release(trainer)
+        _end(hooks, run)
+
+
+def _minimize(
+    pinned: Pinned,
+    network: Stack,
+    data: tuple[Array, Array, Array],
+    epochs: int,
+    hooks: list[Callback],
+    validation: tuple[Array, Array, Array] | None,
+) -> History:
+    """What `_run` is for a method that does not go by single steps: an epoch is an iteration."""
+    objective = _lbfgs.Objective(network, *data, pinned)
+    run = Run(
+        network,
+        History(),
+        epochs=epochs,
+        steps_per_epoch=1,
+        optimizer=_lbfgs.NAME,
+        learning_rate=1.0,  # of the gradient times the estimated curvature
+        training_cost=lambda: evaluate(pinned.now, *data),
+    )
+    started = clock()
+
+    def after(before: float, _: float) -> bool:
+        nonlocal started
+        seconds = clock() - started
+        found = None if validation is None else evaluate(pinned.now, *validation)
+        run.history.extend(before, 1.0, seconds, found)
+        run._epoch += 1
+        for hook in hooks:
+            if run.epoch % hook.every == 0 or run.epoch == run.epochs:
+                hook.on_epoch(run)
+                pinned.check()
+        if run._learning_rate_set:
+            raise ValueError(f"{_lbfgs.NAME} has no learning rate that a callback could set")
+        started = clock()
+        return run.stopping
+
+    for layer in network.layers:
+        layer.input = layer.output = None
+    try:
+        for hook in hooks:
+            hook.on_begin(run)
+            pinned.check()
+        minimum = _lbfgs.descend(objective, 0 if run.stopping else epochs, after)
+        if minimum.converged and not run.stopping:
+            run.stop(f"{_lbfgs.NAME} has converged: {minimum.reason}")
+    except _lbfgs.NotFiniteError as error:
+        answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
+        if not any(answers):
+            raise
+    finally:
+        _end(hooks, run)
+    return run.history
+
+
+def _end(hooks: list[Callback], run: Run) -> None:
+    """Tell all callbacks, even if one of them raises."""
+    if hooks:
+        try:
+            hooks[0].on_end(run)
+        finally:
+            _end(hooks[1:], run)
+
+
+def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, validated: bool) -> int:
+    """Epochs that may run in one call: until a callback is due, rates are in hand, or the end."""
+    if validated:
+        return 1
+    stops = [run.epochs, *(hook.every * (run.epoch // hook.every + 1) for hook in hooks)]
+    epochs = min(*stops, run.epoch + _BLOCK) - run.epoch
+    if not (run._learning_rate_set or isinstance(schedule, Constant)):
+        epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
+    return epochs
+
+
+def _schedule(optimizer: Optimizer, given: Schedule | None) -> Schedule:
+    return optimizer.schedule if given is None else given
+
+
+def _shown(rates: Array, run: Run, epochs: int) -> Array:
+    """The learning rate of each epoch's first step."""
+    every = run.steps_per_epoch if rates.size > 1 else 1
+    return rates[0] if rates.size < epochs else rates[: every * epochs : every]
+
+
+def _rate(schedule: Schedule, step: int) -> float:
+    return schedule.rate if isinstance(schedule, Constant) else float(schedule(step))
+
+
+def _rates(run: Run, schedule: Schedule, epochs: int) -> Array:
+    """Learning rates of the steps to come, or one for all of them."""
+    if run._learning_rate_set:
+        return np.array([run.learning_rate])
+    if isinstance(schedule, Constant):
+        return np.array([schedule.rate])
+    first = run.optimizer.steps
+    return np.asarray(schedule(np.arange(first, first + epochs * run.steps_per_epoch)))

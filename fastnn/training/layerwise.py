@@ -1,0 +1,162 @@
+"""Trainings layer by layer, in NumPy, where a layer or the cost is the caller's own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .._core.arrays import Array
+from ..kernels.codegen.compiler import clock
+from ..kernels.engine import train as engine
+from ..layers import Layer
+from ..layers.dense import is_trainable, passing
+from ..losses.base import cost_of, delta_of
+from ..model.data import Samples
+from ..model.evaluation import check_parameters
+from ..model.snapshot import Pinned, logits
+from ..model.stack import Stack
+from ..optimizers import Optimizer
+from .trainer import diverged
+
+__all__ = ["LayerTrainer"]
+
+
+class LayerTrainer:
+    """Forward and back through the layers' own methods, in NumPy."""
+
+    def __init__(
+        self, network: Stack, pinned: Pinned, samples: Samples, optimizer: Optimizer
+    ) -> None:
+        self.network, self.samples, self.optimizer = network, samples, optimizer
+        self._pinned = pinned
+        _check_own_layers(network.layers, optimizer)
+        if not optimizer.is_plain:
+            optimizer.state_for(network.parameters)
+        if all(isinstance(layer, Layer) for layer in network.layers):
+            check_parameters(network.parameters)
+        order = np.arange(samples.rows) if samples.shuffled else None
+        self.order, self.rng = order, np.array([samples.seed], np.uint64)
+        self.control = np.zeros(engine.CONTROLS, np.int64)
+
+    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+        """See `Trainer`."""
+        samples, control = self.samples, self.control
+        mean = getattr(self.network.cost_function, "reduction", "sum") == "mean"
+        costs: list[float] = []
+        seconds: list[float] = []
+        done = 0
+        for _ in range(epochs):
+            started, total, seen = clock(), 0.0, 0
+            if self.order is not None:
+                engine.shuffle(self.order, self.rng)
+            for start in range(0, samples.rows, samples.batch):
+                control[engine.START] = start
+                place: Any = slice(start, start + samples.batch)
+                chosen = place if self.order is None else self.order[place]
+                rate = float(rates[min(done, rates.size - 1)])
+                with passing():
+                    cost = self._step(chosen, rate)
+                if cost is None and self.optimizer.on_nonfinite != "skip":
+                    error = diverged(self.optimizer, rate, control)
+                    return np.array(costs), np.array(seconds), error
+                done += 1
+                control[engine.STEPS] += 1
+                if cost is not None:
+                    rows = samples.X[chosen].shape[0]
+                    total += cost * rows if mean else cost
+                    seen += rows
+            control[engine.EPOCH] += 1
+            costs.append(total / (seen if mean else 1) if seen else math.nan)
+            seconds.append(clock() - started)
+        return np.array(costs), np.array(seconds), None
+
+    def _step(self, chosen: Any, rate: float) -> float | None:
+        """One step; whatever goes wrong, the parameters are those before it or those after it.
+
+        Returns its cost; None if it would have left the finite numbers.
+        """
+        network, x, t = self.network, self.samples.X[chosen], self.samples.t[chosen]
+        weights = self.samples.weights[chosen] if self.samples.weights.size else None
+        before = _copies(network.layers)
+        complete = False
+        try:
+            activity = network._logits(x)
+            cost = _weighted_cost(network.cost_function, activity, t, weights)
+            delta = delta_of(network.cost_function, activity, t)
+            if weights is not None:
+                delta = delta * weights[:, np.newaxis]
+            complete = self._update(delta, rate, cost)
+        finally:
+            for layer, name, values in before:
+                if not complete or not is_trainable(layer):  # whatever its own way has done
+                    setattr(layer, name, values)
+        return cost if complete else None
+
+    def _update(self, delta: Any, rate: float, cost: float) -> bool:
+        """Walk back to the first layer that is trained; whether all parameters are finite then."""
+        layers = self.network.layers
+        lowest = list(map(is_trainable, layers)).index(True)
+        if self.optimizer.is_plain:
+            for layer in reversed(layers[lowest:]):
+                delta = layer.back_propagation(delta, rate if is_trainable(layer) else 0.0)
+            values = [getattr(layer, name) for layer, name, _ in _copies(layers)]
+            finite = all(np.isfinite(value).all() for value in values)
+            self.optimizer.counter[0] += finite
+            return finite
+        theta = self.network.parameters
+        grad = np.zeros_like(theta)
+        sizes = [sum(getattr(layer, name).size for name in layer.trained) for layer in layers]
+        ends = np.cumsum(sizes).tolist()
+        parts = list(zip(layers, [0, *ends], ends, strict=False))
+        for layer, first, end in reversed(parts[lowest:]):
+            delta, *found = layer.gradients(delta)
+            if layer.trainable:
+                np.concatenate([array.ravel() for array in found], out=grad[first:end])
+        spans = [(first, end) for layer, first, end in parts if layer.trainable]
+        self._pinned.check()  # layers of the caller's own have run
+        return self.optimizer.take(theta, grad, rate, cost, spans)
+
+    def evaluate(self, X: Array, t: Array, weights: Array) -> float:
+        """See `Trainer`."""
+        given, now = weights if weights.size else None, self._pinned.now
+        return _weighted_cost(now.cost_function, logits(now.layers, X), t, given)
+
+    def close(self) -> None:
+        """See `Trainer`."""
+
+
+def _copies(layers: list[Any]) -> list[tuple[Any, str, Array]]:
+    return [
+        (layer, name, np.array(getattr(layer, name)))
+        for layer in layers
+        for name in getattr(layer, "trained", ("w", "b"))
+        if hasattr(layer, name)
+    ]
+
+
+def _weighted_cost(cost: Any, logits: Array, t: Array, weights: Array | None) -> float:
+    """A cost of one's own knows no weights: it is asked sample by sample."""
+    if weights is None:
+        return cost_of(cost, logits, t)
+    total = sum(
+        float(w) * cost_of(cost, logits[r : r + 1], t[r : r + 1]) for r, w in enumerate(weights)
+    )
+    return total / len(weights) if getattr(cost, "reduction", "sum") == "mean" else total
+
+
+def _check_own_layers(layers: list[Any], optimizer: Optimizer) -> None:
+    """Refuse what only compiled trainings can do."""
+    for k, layer in enumerate(layers):
+        if any(getattr(layer, name, 0.0) for name in ("dropout", "l1", "l2")):
+            raise ValueError(
+                f"layers[{k}] has dropout, l1 or l2, which need a network of DenseLayers and "
+                "costs of fastnn only"
+            )
+        own = type(layer).back_propagation is not Layer.back_propagation
+        if not optimizer.is_plain and (not isinstance(layer, Layer) or own):
+            raise TypeError(
+                f"layers[{k}] has a back_propagation of its own, which is gradient descent: "
+                f"it cannot train with {optimizer!r}, only with a learning_rate alone"
+            )

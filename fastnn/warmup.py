@@ -1,0 +1,239 @@
+"""What ``fastnn warmup`` does: compile into the cache now what later processes then only load.
+
+Tiny networks of every row of the tables go every way that compiles something, and every ufunc and
+error is made; a new row is covered by being in its table.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from . import kernels
+from ._core.arrays import Array
+from .activations import ACTIVATIONS
+from .errors import ERRORS, get_err
+from .inference import _HELD_ROWS
+from .kernels.codegen import declare as jit
+from .kernels.codegen.cache import folder, folders
+from .kernels.codegen.compiler import imported, silence
+from .kernels.ufuncs.elementwise import known
+from .layers import DenseLayer
+from .losses import COSTS
+from .network import NeuralNetwork
+from .optimizers import RULES, get_opt
+
+__all__ = ["Report", "warm_up"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """How many kernels were compiled, how many the cache had, and where it is."""
+
+    compiled: int
+    loaded: int
+    seconds: float
+    place: Path
+
+    def __str__(self) -> str:
+        total = sum(path.stat().st_size for path in self.place.glob("*.nbc")) / 1e6
+        return (
+            f"{self.compiled} kernels compiled, {self.loaded} found in the cache, "
+            f"{self.seconds:.1f} s\nkernel cache: {self.place} ({total:.1f} MB)"
+        )
+
+
+def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
+    """Compile what networks of these dtypes use.
+
+    Parameters
+    ----------
+    dtypes : iterable of str
+        "float32", "float64".
+    quiet : bool
+        Do not show what is being compiled.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    OSError
+        If nothing can be written, or not everything was: later processes would compile again.
+
+    """
+    place = folder()
+    if place is None:
+        raise OSError(
+            "the kernel cache is not writable, so nothing would be kept; NUMBA_CACHE_DIR names "
+            "a folder for it"
+        )
+    silence()  # what is compiled is shown here
+    compiled, loaded = _counts()
+    start = time.perf_counter()
+    steps = _steps(dtypes)
+    for _, step in steps if quiet else _shown(steps):
+        step()
+    seconds = time.perf_counter() - start
+    compiled_now, loaded_now = _counts()
+    found = Report(compiled_now - compiled, loaded_now - loaded, seconds, place)
+    kept = len({path.name for place in folders() for path in place.glob("*.nbc")})
+    used = found.compiled + found.loaded
+    if kept < used:  # a full disk, say
+        raise OSError(f"only {kept} of {used} kernels could be kept in the cache, {place}")
+    return found
+
+
+_Step = tuple[str, Callable[[], None]]
+
+
+def _shown(steps: list[_Step]) -> Iterator[_Step]:
+    """The steps, with a bar on a terminal that has tqdm, else a line for each."""
+    if sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None:
+        with imported("tqdm").tqdm(steps, leave=False) as bar:
+            for step in bar:
+                bar.set_description(step[0])
+                yield step
+        return
+    for step in steps:
+        start = time.perf_counter()
+        yield step
+        print(f"{step[0]:40}{time.perf_counter() - start:6.1f} s", flush=True)
+
+
+def _counts() -> tuple[int, int]:
+    """Kernels that this process has compiled, and those that it has loaded."""
+    functions = jit._addresses.values()
+    loaded = sum(function.cache_hits for function in functions)
+    compiled = len(functions) - loaded
+    for dispatcher in _dispatchers():
+        loaded += sum(dispatcher.stats.cache_hits.values())
+        compiled += sum(dispatcher.stats.cache_misses.values())
+    return compiled, loaded
+
+
+def _dispatchers() -> set[Dispatcher]:
+    modules = [found for name, found in sys.modules.items() if name.startswith(kernels.__name__)]
+    values = [value for module in modules for value in vars(module).values()]
+    return {value for value in values if isinstance(value, Dispatcher)}
+
+
+def _steps(dtypes: Iterable[str]) -> list[_Step]:
+    """Names and calls: networks of each dtype, then functions of arrays, which take both."""
+    steps = [step for dtype in dtypes for step in _of_networks(dtype)]
+    steps += [(f"ufunc {name}", partial(_name, name)) for name in known()]
+    return steps + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
+
+
+def _of_networks(dtype: str) -> list[_Step]:
+    """First what all networks share, then the rows."""
+    rows = [
+        *((f"activation {name}", _Case(dtype, activation=name)) for name in ACTIVATIONS),
+        *((f"cost {name}", _Case(dtype, cost=name)) for name in COSTS),
+        *((f"rule {name}", _Case(dtype, rule=name)) for name in RULES),
+    ]
+    steps: list[_Step] = [
+        (f"{dtype} {name}", partial(use, _Case(dtype))) for name, use in _USES.items()
+    ]
+    return steps + [(f"{dtype} {name}", partial(_use, case)) for name, case in rows]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One row of each table; the first ones where nothing else is asked for."""
+
+    dtype: str
+    activation: str = next(iter(ACTIVATIONS))
+    cost: str = next(iter(COSTS))
+    rule: str = next(iter(RULES))
+
+    def networks(self, kind: type[DenseLayer] = DenseLayer) -> list[NeuralNetwork]:
+        """Without and with dropout: another kernel where the derivative is one everywhere."""
+        cost = COSTS[self.cost]()
+        n = cost.outputs_for(1)
+        return [
+            NeuralNetwork(
+                [kind(1, n, activation=self.activation, dropout=p, dtype=self.dtype, rng=0)], cost
+            )
+            for p in ((0.0, 0.5) if kind is DenseLayer else (0.0,))
+        ]
+
+    def zeros(self, rows: int = 4) -> Array:
+        return np.zeros((rows, 1), self.dtype)
+
+
+class _OwnLayer(DenseLayer):
+    """A layer that is not the engine's, as users write them."""
+
+    def forward_propagation(self, X: Array) -> Array:
+        return super().forward_propagation(X)
+
+
+def _train(case: _Case, kind: type[DenseLayer] = DenseLayer) -> None:
+    x = case.zeros()
+    for network in case.networks(kind):
+        network.fit(x, x, optimizer=case.rule, batch_size=2, validation_data=(x, x), rng=0)
+        network.gradient(x, x)
+
+
+def _train_layer_by_layer(case: _Case) -> None:
+    _train(case, _OwnLayer)
+    x = case.zeros()
+    for network in case.networks():
+        network.cost(x, x)
+        network.cost_function.delta(network(x), x)
+        type(network.cost_function)("none")(network(x), x)
+    optimizer, row = get_opt(case.rule), RULES[case.rule]
+    optimizer.step(x, case.zeros())
+    if row.ahead:
+        row.address(x.dtype, ahead=True)
+    if row.noisy:
+        optimizer.noise(1, x.dtype)
+
+
+def _predict(case: _Case) -> None:
+    for network in case.networks():
+        for x in (case.zeros(), case.zeros()[0], case.zeros(_HELD_ROWS + 1)):
+            network.predict(x)
+        if network.layers[-1].dim_output == 1:
+            network.low_level_callable()
+
+
+def _embed(case: _Case) -> None:
+    x = case.zeros()
+    for network in case.networks():
+        kernels.workspace_size(network.compiled(case.rule), 1)
+        network.jacobian(x[0])
+        network.vjp(x, network.predict(x))
+
+
+_USES: dict[str, Callable[[_Case], None]] = {
+    "training": _train,
+    "training layer by layer": _train_layer_by_layer,
+    "prediction": _predict,
+    "users' kernels": _embed,
+}
+
+
+def _name(ufunc: str) -> None:
+    getattr(kernels, ufunc)  # makes it
+
+
+def _measure(name: str) -> None:
+    error = get_err(name)
+    error.forward(0.5, 0.5)
+    error.backward()
+
+
+def _use(case: _Case) -> None:
+    for use in _USES.values():
+        use(case)

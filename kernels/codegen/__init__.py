@@ -1,0 +1,1 @@
+"""How kernels are declared, compiled, cached and run; instructions that numba lacks."""

@@ -1,0 +1,66 @@
+"""Headers of NumPy arrays: whether arrays that were prepared for are still laid out so.
+
+Assigning ``a.shape`` or ``a.dtype``, ``a.resize()`` and ``a.setflags()`` change an array in place:
+it stays the same object, and its memory or its size is another. Asking Python for shape, dtype,
+flags and address takes longer than a small kernel, so this reads what they stand in: the C struct
+``PyArrayObject_fields``, which is part of NumPy's ABI.
+"""
+
+import numpy as np
+
+from .declare import integers, kernel, scalar
+
+# Columns of a table of headers, which has a row for each array: the address of the object, then
+# what its header is to hold. Arrays of more than two dimensions may get others of the same size.
+OBJECT, DATA, DTYPE, FLAGS, DIMENSIONS, SIZE, LAST = range(7)
+COLUMNS = 7
+
+_WORD = 8
+_HEAD = object.__basicsize__  # before the struct's own fields
+_INT = 0xFFFFFFFF  # of a word, what a C int takes
+
+
+def table(arrays):
+    """The headers of these arrays, which must be kept alive as long as they are compared."""
+    found = np.empty((len(arrays), COLUMNS), np.int64)
+    for line, array in zip(found, arrays, strict=True):
+        last = array.shape[-1] if array.ndim else 0
+        flags = array.flags.num & _INT
+        line[:] = (
+            id(array), array.__array_interface__["data"][0], id(array.dtype), flags, array.ndim,
+            array.size, last,
+        )  # fmt: skip
+    return found
+
+
+@scalar
+def are_unchanged(headers):
+    """Whether the arrays of a table have the headers that it tells.
+
+    Nobody may change them meanwhile: hold the GIL, or be the one who uses the arrays next.
+    """
+    for k in range(headers.shape[0]):
+        # data, nd, dimensions, strides, base, descr, flags: a word each
+        fields = integers(headers[k, OBJECT] + _HEAD)
+        dimensions = integers(fields[2])
+        count = fields[1] & _INT
+        size, last = 1, 0
+        for i in range(count):
+            last = dimensions[i]
+            size *= last
+        if (
+            fields[0] != headers[k, DATA]
+            or fields[5] != headers[k, DTYPE]
+            or (fields[6] & _INT) != headers[k, FLAGS]
+            or count != headers[k, DIMENSIONS]
+            or size != headers[k, SIZE]
+            or last != headers[k, LAST]
+        ):
+            return False
+    return True
+
+
+@kernel(nogil=False)
+def unchanged(headers):
+    """The same, from Python."""
+    return are_unchanged(headers)

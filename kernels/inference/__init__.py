@@ -1,0 +1,1 @@
+"""A network inside other compiled code."""

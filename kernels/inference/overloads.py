@@ -1,0 +1,340 @@
+"""Networks inside your own compiled functions: `predict`, `train_step`, `jacobian`, `vjp`.
+
+Call these in a function under ``numba.njit`` (or its relatives), with a model that
+``network.compiled()`` gave and that your function takes as an argument:
+
+    @njit(nogil=True, cache=True)
+    def rollout(model, x, out, workspace):
+        for _ in range(1000):
+            kernels.predict(model, x, out, workspace)
+            ...
+
+Arrays are C-contiguous and of the network's dtype: one sample (features,), or a batch
+(rows, features). Nothing is allocated and the GIL is not needed. A wrong type is a TypeError when
+the function compiles, a wrong shape a ValueError when it runs. ``model.parameters`` is the flat
+vector of all weights and biases, the network's own: writing to it changes the network.
+`workspace` is a 1-D array of the network's dtype with at least ``workspace_size(model, rows)``
+elements. Without it the model's own scratch memory serves, which is enough for one sample, and for
+one thread at a time.
+"""
+
+from numba import types
+from numba.extending import models, overload, overload_attribute, register_model, typeof_impl
+
+from ..codegen.cache import stamps
+from ..codegen.declare import call, data, field, kernel, pointer, scalar
+from ..codegen.headers import are_unchanged
+from ..engine import model as at
+from .functions import workspace_elements
+
+__all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
+
+
+class ModelType(types.NamedTuple):
+    """The type of a model, which tells kernels of other sources apart.
+
+    Users' own cached functions have places of `program` compiled in, and numba looks at the users'
+    files only: with another type it compiles them again.
+    """
+
+    def __init__(self, members, stamp):
+        self.stamp = stamp
+        super().__init__(members, at.Model)
+        self.name = f"{self.name}[{stamp}]"
+
+    @property
+    def key(self):
+        """What makes two types equal."""
+        return *super().key, self.stamp
+
+
+register_model(ModelType)(models.TupleModel)
+
+
+@typeof_impl.register(at.Model)
+def _(model, context):
+    return ModelType([typeof_impl(array, context) for array in model], stamps()[1])
+
+
+@overload_attribute(ModelType, "parameters")
+def _(model):
+    return lambda model: model.theta
+
+
+@kernel
+def _workspace_size(model, rows):
+    return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
+
+
+def workspace_size(model, rows):
+    """Elements of a workspace for up to `rows` samples at once.
+
+    Parameters
+    ----------
+    model : Model
+        From ``network.compiled()``.
+    rows : int
+
+    Returns
+    -------
+    int
+
+    """
+    return _workspace_size(model, rows)
+
+
+@overload(workspace_size)
+def _(model, rows):
+    def found(model, rows):
+        return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
+
+    return found
+
+
+def _check(name, array, dtype, dimensions=(1, 2)):
+    """Refuse an argument that kernels cannot take, where its type already tells.
+
+    By a TypeError: numba hides its own errors in a listing of all that it has tried.
+    """
+    if not isinstance(array, types.Array):
+        raise TypeError(f"{name} must be an array, not {array}")
+    if array.layout != "C" or array.ndim not in dimensions:
+        shapes = " or ".join(f"{n}-dimensional" for n in dimensions)
+        raise TypeError(f"{name} must be a C-contiguous {shapes} array, not {array}")
+    if name in ("out", "workspace") and not array.mutable:
+        raise TypeError(f"{name} must be writable, but is read-only")
+    if array.dtype != dtype:
+        raise TypeError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
+
+
+def _check_workspace(workspace, dtype):
+    """The same for a workspace, which may be left out."""
+    if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
+        _check("workspace", workspace, dtype, (1,))
+
+
+def _check_all(model, workspace, *arrays):
+    """Check arrays of samples, given as (name, array): as many dimensions each."""
+    dtype = model.types[1].dtype
+    for name, array in arrays:
+        _check(name, array, dtype)
+    if len({array.ndim for _, array in arrays}) > 1:
+        given = ", ".join(f"{name} {array.ndim}" for name, array in arrays)
+        raise TypeError(f"arrays must be one sample or a batch alike, but dimensions are {given}")
+    _check_workspace(workspace, dtype)
+
+
+_core = field(at.Model._fields.index("core"))
+_theta = field(at.Model._fields.index("theta"))
+
+
+@scalar
+def _rows(array):
+    return 1 if array.ndim == 1 else array.shape[0]
+
+
+@scalar
+def _work(model, workspace):
+    if workspace is None:
+        return data(_core(model)[at.SCRATCH], _theta(model))
+    return pointer(workspace, 0)
+
+
+@scalar
+def _needed(core, like, rows):
+    """`workspace_elements`, which are known for one sample."""
+    return workspace_elements(core, like, rows) if rows > 1 else core[at.SINGLE]
+
+
+class SizeError(ValueError):
+    """A wrong size: words and numbers, of which Python makes the message.
+
+    In compiled code a text with numbers would take as long to compile as all else.
+    """
+
+    def __init__(self, *words):
+        super().__init__(" ".join(map(str, words)))
+
+
+@scalar
+def _check_sizes(model, place, rows, workspace):
+    """Refuse a model without this function, and a workspace that is too short."""
+    core = _core(model)
+    if core[at.STALE]:
+        raise ValueError(
+            "the network was changed, or shares a layer with one that was used, since this model "
+            "was made: call compiled() again"
+        )
+    if core[place] == 0:
+        raise ValueError("the model lacks this function: see the arguments of compiled()")
+    needed = _needed(core, _theta(model), rows)
+    if workspace is None:
+        if rows > 1:
+            raise SizeError("a batch needs a workspace of workspace_size(model, rows) =", needed)
+    elif workspace.size < needed:
+        given, what = workspace.size, "elements, expected workspace_size(model, rows) ="
+        raise SizeError("workspace is too short:", given, what, needed)
+
+
+@scalar
+def _check_samples(model, name, array, place, rows):
+    """Refuse shapes that do not fit; kernels would read or write beyond the ends."""
+    features, expected = array.shape[array.ndim - 1], _core(model)[place]
+    if features != expected:
+        raise SizeError(name, "has", features, "features, expected", expected)
+    if _rows(array) != rows:
+        raise SizeError(name, "has", _rows(array), "rows, expected", rows)
+
+
+def predict(model, x, out, workspace=None):
+    """Write the outputs of the network for x into `out`, which must not share memory with x."""
+    raise TypeError("predict is for compiled functions; from Python, use network.predict")
+
+
+@overload(predict)
+def _(model, x, out, workspace=None):
+    _check_all(model, workspace, ("x", x), ("out", out))
+
+    def found(model, x, out, workspace=None):
+        core, rows = _core(model), _rows(x)
+        _check_sizes(model, at.PREDICT, rows, workspace)
+        _check_samples(model, "x", x, at.INPUTS, rows)
+        _check_samples(model, "out", out, at.OUTPUTS, rows)
+        work = _work(model, workspace)
+        call(core[at.PREDICT], core, pointer(x, 0), pointer(out, 0), rows, work)
+
+    return found
+
+
+def train_step(model, x, t, learning_rate, workspace=None):
+    """One step of the model's update rule on the samples x with the targets t.
+
+    Targets have as many columns as the cost asks for, and are not checked; classes are one-hot.
+    The caller gives the learning rate of every step; that of the optimizer is not looked at.
+    Returns the cost before the step, summed or averaged as the network's cost says; NaN if the step
+    was refused because a parameter would have become infinite or NaN. The samples count as all
+    there are: penalties of layers are added whole at every step.
+    """
+    raise TypeError("train_step is for compiled functions; from Python, use network.fit")
+
+
+@overload(train_step)
+def _(model, x, t, learning_rate, workspace=None):
+    _check_all(model, workspace, ("x", x), ("t", t))
+    if not isinstance(learning_rate, types.Number):
+        raise TypeError(f"learning_rate must be a number, not {learning_rate}")
+
+    def found(model, x, t, learning_rate, workspace=None):
+        core, rows, rate = _core(model), _rows(x), float(learning_rate)
+        if rows < 1:
+            raise ValueError("x has no rows, expected at least one sample")
+        if not rate >= 0.0:  # NaN too; an infinite one is refused as a step
+            raise ValueError("learning_rate must be a number, at least 0")
+        _check_sizes(model, at.STEP, rows, workspace)
+        _check_samples(model, "x", x, at.INPUTS, rows)
+        _check_samples(model, "t", t, at.TARGETS, rows)
+        work = _work(model, workspace)
+        return call(core[at.STEP], core, pointer(x, 0), pointer(t, 0), rows, rate, work)
+
+    return found
+
+
+def jacobian(model, x, out, workspace=None):
+    """Write ∂output k / ∂input i of one sample x into ``out[k, i]``."""
+    raise TypeError("jacobian is for compiled functions; from Python, use network.jacobian")
+
+
+@overload(jacobian)
+def _(model, x, out, workspace=None):
+    dtype = model.types[1].dtype
+    _check("x", x, dtype, (1,))
+    _check("out", out, dtype, (2,))
+    _check_workspace(workspace, dtype)
+
+    def found(model, x, out, workspace=None):
+        core = _core(model)
+        _check_sizes(model, at.JACOBIAN, 1, workspace)
+        _check_samples(model, "x", x, at.INPUTS, 1)
+        _check_samples(model, "out", out, at.INPUTS, core[at.OUTPUTS])
+        work = _work(model, workspace)
+        call(core[at.JACOBIAN], core, pointer(x, 0), pointer(out, 0), work)
+
+    return found
+
+
+def vjp(model, x, g, out, workspace=None):
+    """Write gᵀ ∂output/∂input, for each sample of x, into `out`; g has the shape of the outputs."""
+    raise TypeError("vjp is for compiled functions; from Python, use network.vjp")
+
+
+@overload(vjp)
+def _(model, x, g, out, workspace=None):
+    _check_all(model, workspace, ("x", x), ("g", g), ("out", out))
+
+    def found(model, x, g, out, workspace=None):
+        core, rows = _core(model), _rows(x)
+        _check_sizes(model, at.VJP, rows, workspace)
+        _check_samples(model, "x", x, at.INPUTS, rows)
+        _check_samples(model, "g", g, at.OUTPUTS, rows)
+        _check_samples(model, "out", out, at.INPUTS, rows)
+        p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
+        call(core[at.VJP], core, pointer(x, 0), p, q, rows, work)
+
+    return found
+
+
+@kernel(nogil=False)
+def predict_held(core, x, out, scratch, headers):
+    """A few samples from Python, holding the GIL, since all callers share the scratch memory.
+
+    Does nothing and returns False if x and `out` share memory, the scratch is too short, or the
+    arrays of a table of `headers` have changed.
+    """
+    begin, place, rows = x.ctypes.data, out.ctypes.data, _rows(x)
+    if begin < place + out.nbytes and place < begin + x.nbytes:
+        return False
+    inside, work = pointer(core, 0), pointer(scratch, 0)
+    if scratch.size < _needed(inside, work, rows) or not are_unchanged(headers):
+        return False
+    call(core[at.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
+    return True
+
+
+@scalar
+def _check_flat(core, rows, x, inputs, y, outputs, work):
+    """Refuse arrays of other sizes than `rows` samples have, also where a thread changed them."""
+    n, m = rows * core[inputs], rows * core[outputs]
+    if x.size != n:
+        raise SizeError("the samples have", x.size, "numbers, expected", n)
+    if y.size != m:
+        raise SizeError("the outputs have", y.size, "numbers, expected", m)
+    needed = _needed(pointer(core, 0), pointer(x, 0), rows)
+    if work.size < needed:
+        raise SizeError("the workspace has", work.size, "elements, expected", needed)
+
+
+@kernel
+def predict_rows(core, x, out, rows, work):
+    """A batch from Python."""
+    _check_flat(core, rows, x, at.INPUTS, out, at.OUTPUTS, work)
+    call(core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), rows, pointer(work, 0))
+
+
+@kernel
+def jacobian_one(core, x, out, work):
+    """The Jacobian of one sample from Python."""
+    _check_flat(core, 1, x, at.INPUTS, x, at.INPUTS, work)
+    if out.size != core[at.INPUTS] * core[at.OUTPUTS]:
+        raise SizeError("the Jacobian has", out.size, "numbers, the network another size")
+    call(core[at.JACOBIAN], pointer(core, 0), pointer(x, 0), pointer(out, 0), pointer(work, 0))
+
+
+@kernel
+def vjp_rows(core, x, g, out, rows, work):
+    """A vector-Jacobian product from Python."""
+    _check_flat(core, rows, x, at.INPUTS, g, at.OUTPUTS, work)
+    _check_flat(core, rows, out, at.INPUTS, g, at.OUTPUTS, work)
+    call(
+        core[at.VJP], pointer(core, 0), pointer(x, 0), pointer(g, 0), pointer(out, 0), rows,
+        pointer(work, 0),
+    )  # fmt: skip

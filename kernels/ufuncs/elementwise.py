@@ -1,0 +1,316 @@
+"""NumPy's ufuncs of activations, which are also functions for users' compiled code.
+
+A ufunc is made, and its loops compiled or loaded, when its name is first asked of
+``fastnn.kernels``. Of a formula ``name`` there are
+
+========================  =======================================================================
+``name(x, …)``            the activation
+``name_derivative``       its derivative by x, and ``name_second_derivative``
+``name_vjp(g, x, …)``     g times the derivative
+``name_and_vjp(g, x, …)`` the activation and that, in one pass
+========================  =======================================================================
+
+x is followed by the activation's parameters, which are broadcast as x is; those with a default may
+be left out, and all may be given by name. float16, float32 and float64 stay; integers become
+floats as for NumPy's own functions: of ``tanh``, or with parameters of ``x * 0.5``. Other arguments
+are those of every ufunc: ``out``, ``dtype``, ``casting`` … Masks of masked arrays are kept.
+
+The softmax family works along ``axis``: an int, the last by default, or several in a tuple, or None
+for all. Arrays with masked values are refused there.
+"""
+
+import functools
+import inspect
+import math
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
+
+from .. import activations
+from ..codegen.compiler import once
+from ..codegen.declare import address, call, integers, scalar
+from ..codegen.vector_loops import (
+    BLOCK,
+    BLOCKS_ARGUMENTS,
+    blocks,
+    flags,
+    flush,
+    restore,
+    stack,
+    stream,
+)
+from . import softmax as family
+from .access import ACCESS, copying
+from .masks import refuse_masked
+from .numpy_c_api import ufunc
+from .overloads import allow, allow_along_axis
+
+__all__ = ["Kernel", "find", "known"]
+
+_LINE = 64
+_ALIGNED = 2**15  # bytes of an output from which on blocks begin with a cache line
+_STREAM = 2**24  # bytes of an output from which on it goes past the caches
+_CHUNK = 16  # blocks that are worked on before they go past the caches
+_OPERANDS = 6  # at most
+_BLOCKS, _TABLE, _CHUNKS = _OPERANDS * BLOCK, _OPERANDS * 16, _CHUNK * BLOCK
+
+
+@functools.cache
+def _loop(letter, nin, nout):
+    """C function: a ufunc's loop, by the address of the function for blocks.
+
+    Whole blocks of contiguous operands are worked on where they are; a number that stays fills one
+    block for all of them; all else is copied to blocks and back.
+    """
+    read, size, width = ACCESS[letter].read, ACCESS[letter].size, ACCESS[letter].width
+    fill, take, give = copying(letter)
+    operands, length = nin + nout, BLOCK // width
+    copies = letter == "e"
+
+    def ufunc_loop(args, dims, steps, target):
+        state = stack(_LINE)
+        flags(state)
+        room, chunk, places = stack(_BLOCKS), stack(_CHUNKS), integers(stack(_TABLE))
+        n, out = dims[0], args[nin]
+        plain = not copies
+        streams = nout == 1 and steps[nin] == size and n * size >= _STREAM and not copies
+        for k in range(operands):
+            stays = k < nin and steps[k] == 0
+            plain = plain and (steps[k] == size or stays)
+            streams = streams and (k == nin or args[k] != out)
+            places[k], places[operands + k] = room + k * BLOCK, 0 if stays else BLOCK
+            if stays and n:
+                fill(room + k * BLOCK, read(args[k]))
+        streams = streams and out % size == 0  # else no number begins with a cache line
+        first = 0
+        if streams or (plain and n * size >= _ALIGNED and out % size == 0):
+            first = (-out % _LINE) // size  # up to where a cache line begins
+        start = 0
+        while start < n:
+            count = min(first if first and not start else length, n - start)
+            if plain and count == length:
+                many = (n - start) // length
+                for k in range(operands):
+                    if places[operands + k]:
+                        places[k] = args[k] + start * size
+                if streams:
+                    many, places[nin] = min(many, _CHUNK), chunk
+                call(target, places, many, 0)
+                if streams:
+                    for b in range(many):
+                        stream(chunk + b * BLOCK, out + start * size + b * BLOCK)
+                start += many * length
+                continue
+            for k in range(operands):
+                place, at, stride = room + k * BLOCK, args[k] + start * steps[k], steps[k]
+                places[k] = place
+                if k >= nin or stride == 0:
+                    continue
+                if stride == size and count == length and not copies:
+                    places[k] = at
+                    continue
+                take(place, at, stride, count, read(at))
+            call(target, places, 1, 0)
+            for k in range(nin, operands):
+                at, stride = args[k] + start * steps[k], steps[k]
+                if streams and count == length:
+                    stream(places[k], at)
+                    continue
+                give(places[k], at, stride, count)
+            start += count
+        if streams:
+            flush()
+        restore(state)
+        return 0.0
+
+    return ufunc_loop
+
+
+def _made(name, doc, formula, nin, nout):
+    """A ufunc with loops for float16, float32 and float64."""
+    function = blocks(formula, nin, nout)
+    single, double = (address(function, d, BLOCKS_ARGUMENTS) for d in (np.float32, np.float64))
+    loops = [
+        (letter, address(_loop(letter, nin, nout), np.float64, "oooi"), target)
+        for letter, target in zip("efd", (single, single, double), strict=True)
+    ]
+    return ufunc(name, doc, loops, nin, nout)
+
+
+def _made_along_axis(name):
+    """A ufunc of the softmax family."""
+    nin = 2 if family.TABLE[name].pulls else 1
+    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
+    loops = [
+        (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)
+        for letter, plan in zip("efd", plans, strict=True)  # `family` keeps the plans
+    ]
+    signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
+    made = ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
+    made = AlongAxes(made, [], {})  # numba would take NumPy's own to act on each number alone
+    allow_along_axis(made, family.sample(name))
+    return made
+
+
+@functools.cache
+def _pulled(derivative):
+    def vjp(g, *args):
+        return g * derivative(*args)
+
+    return scalar(vjp)
+
+
+@functools.cache
+def _with_pull(formula, derivative):
+    def and_vjp(g, *args):
+        return formula(*args), g * derivative(*args)
+
+    return scalar(and_vjp)
+
+
+_SUFFIXES = ("_second_derivative", "_derivative", "_and_vjp", "_vjp")
+
+
+def _parse(name):
+    """The activation's name and what is asked of it."""
+    suffix = next((s for s in _SUFFIXES if name.endswith(s)), "")
+    return name.removesuffix(suffix), suffix
+
+
+def _formula(name):
+    """The formula behind a ufunc's name, its number of outputs, its docstring; or None."""
+    base, suffix = _parse(name)
+    if suffix in ("", "_derivative", "_second_derivative"):
+        formula = activations.find(name)
+        return formula and (formula, 1, formula.__doc__)
+    forward, derivative = activations.find(base), activations.find(f"{base}_derivative")
+    if forward is None or derivative is None:
+        return None
+    if suffix == "_vjp":
+        return _pulled(derivative), 1, f"g times the derivative of {base}."
+    return _with_pull(forward, derivative), 2, f"{base} and g times its derivative, in one pass."
+
+
+def known():
+    """Names of all ufuncs."""
+    every = [name for name in activations.FORMULAS if not name.endswith("_from_output")]
+    every += family.TABLE
+    return every + [f"{name}{s}" for name in activations.names() for s in ("_vjp", "_and_vjp")]
+
+
+@once
+def find(name):
+    """The ufunc of that name, or None; made at the first call."""
+    if name in family.TABLE:
+        return _made_along_axis(name)
+    found = _formula(name)
+    if found is None or name.endswith("_from_output"):
+        return None
+    formula, nout, doc = found
+    base, suffix = _parse(name)
+    arguments = list(inspect.signature(activations.find(base)).parameters.values())
+    extra = suffix in ("_vjp", "_and_vjp")
+    made = _made(name, doc, formula, len(arguments) + extra, nout)
+    defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
+    if arguments[1:]:
+        made = Kernel(made, [p.name for p in arguments[1:]], defaults)
+    allow(made, formula, 1 + extra, nout, [defaults.get(p.name) for p in arguments[1:]])
+    return made
+
+
+class Kernel:
+    """A ufunc whose last arguments, an activation's parameters, have names and maybe defaults.
+
+    Everything else is the ufunc's, which is the attribute `ufunc`.
+    """
+
+    def __init__(self, ufunc, parameters, defaults):
+        self.ufunc = ufunc
+        self._parameters, self._defaults = parameters, defaults
+        # where NumPy would take long to see what it should do with Python's floats
+        self._ready = {}
+        if len(defaults) == len(parameters) and ufunc.nout == 1:
+            self._ready = {
+                letter: tuple(np.array(value, letter) for value in defaults.values())
+                for letter in ACCESS
+            }
+        self._main, self._nin = ufunc.nin - len(parameters), ufunc.nin
+        self.__name__ = self.__qualname__ = ufunc.__name__
+        self.__doc__ = ufunc.__doc__
+        self.__module__ = "fastnn.kernels"
+
+    def __call__(self, *args, out=None, **keywords):
+        """The ufunc, with the parameters that are not given at their defaults."""
+        if len(args) == self._main and not keywords and type(args[-1]) is np.ndarray:
+            dtype = args[-1].dtype
+            if (
+                (ready := self._ready.get(dtype.char)) is not None
+                and (self._main == 1 or getattr(args[0], "dtype", None) is dtype)
+                and type(out) is not tuple
+            ):
+                return self.ufunc(*args, *ready, out)
+        missing = self._nin - len(args)
+        if 0 < missing <= len(self._parameters):
+            for name in self._parameters[-missing:]:
+                if name not in keywords and name not in self._defaults:
+                    raise TypeError(f"{self.__name__}() needs {name}")
+                args += (keywords.pop(name, self._defaults.get(name)),)
+        if out is not None:
+            keywords["out"] = out
+        return self.ufunc(*args, **keywords)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.ufunc, name)
+
+    def __reduce__(self):
+        return find, (self.__name__,)
+
+    def __repr__(self):
+        return f"<ufunc {self.__name__!r}>"
+
+
+class AlongAxes(Kernel):
+    """A ufunc of the softmax family: along one axis, along several in a tuple, or None for all."""
+
+    def __call__(self, *args, out=None, axis=-1, **keywords):
+        """The ufunc, which counts every number: masked ones are refused."""
+        if len(args) == self._nin and type(args[0]) is type(args[-1]) is np.ndarray:
+            usual = type(axis) is int and not keywords and type(out) is not tuple
+            if usual and axis == -1:
+                return self.ufunc(*args, out)
+            if usual:
+                return self.ufunc(*args, out, axis=axis)
+        for name, value in zip(("g", "x")[-self._nin :], args, strict=False):
+            refuse_masked(name, value)
+        if out is not None:
+            keywords["out"] = out
+        if axis is None or isinstance(axis, tuple):
+            more = dict(zip(("out",), args[self._nin :], strict=False))
+            return self._over(args[: self._nin], axis, **more, **keywords)
+        if not hasattr(axis, "__index__"):
+            raise TypeError(f"axis must be an int, a tuple of ints or None, not {axis!r}")
+        if axis != -1:
+            keywords["axis"] = axis
+        return self.ufunc(*args, **keywords)
+
+    def _over(self, args, axis, out=None, **keywords):
+        """Along all these axes at once, as if they were one."""
+        arrays = np.broadcast_arrays(*args, subok=True)
+        shape = arrays[0].shape
+        axes = tuple(range(len(shape)))
+        if axis is not None:
+            axes = normalize_axis_tuple(axis, len(shape), "axis")
+        last = tuple(range(-len(axes), 0))
+        moved = [np.moveaxis(a, axes, last) for a in arrays]
+        kept = moved[0].shape
+        split = len(kept) - len(axes)
+        rows = (*kept[:split], math.prod(kept[split:]))
+        found = self.ufunc(*(a.reshape(rows) for a in moved), **keywords)
+        found = np.moveaxis(found.reshape(kept), last, axes)
+        target = out[0] if isinstance(out, tuple) else out
+        if target is None:
+            return found
+        np.copyto(target, found, casting="same_kind")
+        return target

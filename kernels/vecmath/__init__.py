@@ -1,0 +1,47 @@
+"""Elementary functions that vectorise."""
+
+from .elementary import (
+    exp,
+    exp_pair,
+    expm1,
+    exponent,
+    exponent_size,
+    log,
+    log1p,
+    logistic_parts,
+    scaled_expm1,
+    sech_squared,
+    sigmoid,
+    sigmoid_of_minus,
+    sigmoid_slope,
+    softplus,
+    softplus_tail,
+    tanh,
+    times_exp,
+    times_sigmoid,
+    times_sigmoid_slope,
+)
+from .log_cosh import log_cosh
+
+__all__ = [
+    "exp",
+    "exp_pair",
+    "expm1",
+    "exponent",
+    "exponent_size",
+    "log",
+    "log1p",
+    "log_cosh",
+    "logistic_parts",
+    "scaled_expm1",
+    "sech_squared",
+    "sigmoid",
+    "sigmoid_of_minus",
+    "sigmoid_slope",
+    "softplus",
+    "softplus_tail",
+    "tanh",
+    "times_exp",
+    "times_sigmoid",
+    "times_sigmoid_slope",
+]
