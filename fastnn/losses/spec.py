@@ -1,4 +1,4 @@
-"""What the library knows of a cost: a row of the table in `losses`."""
+"""What the library knows of a cost: a row of `table`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Row kernels of activations that act on each number alone, made from their formulas.
 
-See ``kernels/activations`` for the formulas, `jit` for what a row kernel is.
+See ``kernels/activations`` for the formulas, `codegen.declare` for what a row kernel is.
 """
 
 import functools

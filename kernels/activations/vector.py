@@ -1,7 +1,7 @@
 """Activations of a whole layer, not of each number alone: rows of z in, rows of y out.
 
-A kind is three row kernels (see `jit`) for z = Wᵀ x + bias. It has memory of its own in a tile:
-one row for each row of z, where the product leaves Wᵀ x, and some to spare.
+A kind is three row kernels (see `codegen.declare`) for z = Wᵀ x + bias. It has memory of its own in
+a tile: one row for each row of z, where the product leaves Wᵀ x, and some to spare.
 
 ``forward``, ``train``
     a: the memory, b: biases, c: the output y, m: features of y, n: lanes. ``train`` leaves in the

@@ -1,7 +1,7 @@
 """The one compile policy: every kernel is declared through this file.
 
-Nothing else compiles anything (`blocks`, `team` and `api` extend numba by instructions and by
-functions for users' kernels). Three kinds of compiled code exist:
+Nothing else compiles anything (the rest of this folder, `gemm.registers` and the `overloads` extend
+numba by instructions and by functions for users' kernels). Three kinds of compiled code exist:
 
 ``@scalar``
     A plain function of numbers, inlined into whatever kernel calls it.

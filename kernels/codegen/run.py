@@ -14,7 +14,7 @@ def run(target, a, b, c, parameters, m, n, k):
 
 _LANES, _NUMBERS = 1 << 10, 1 << 13  # samples, and numbers, at most: they stay in the caches
 _LEAST = 16  # samples all the same
-_SCRATCH = 4  # rows of a cost's scratch, see `costs`
+_SCRATCH = 4  # rows of a cost's scratch, see `losses.tile_kernels`
 
 
 @kernel

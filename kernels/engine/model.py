@@ -3,8 +3,8 @@
 One compiled engine a dtype serves every depth, width and mix of kernels, since nothing of them is
 part of a type. `Model` is what engine and users' compiled functions take.
 
-A tile (see `dense`) and all that is computed from it stand in one stretch of memory, in rows of
-`lanes` elements:
+A tile (see `gemm.loops`) and all that is computed from it stand in one stretch of memory, in rows
+of `lanes` elements:
 
     targets  columns      the samples, gathered; there may be several such parts, if the
     weight   1            whole batch is small enough to be gathered once and kept; as many rows
@@ -13,7 +13,7 @@ A tile (see `dense`) and all that is computed from it stand in one stretch of me
     scratch  4            for the cost
     layers   features     of each layer: the output y; the derivative d, whose place the error of
                           that layer takes on the way back; the error again, one sample a row.
-                          If it acts on all features together (see `kinds`): y; its memory; the
+                          Of a vector activation (see `activations.vector`): y; its memory; the
                           gradient by y; the error, one sample a row
     below    n_in         the error of the input, where it is wanted
 """
@@ -54,7 +54,7 @@ class Model(NamedTuple):
 
 
 # Columns of the table of layers, int64. An activation of each number alone works in place: the
-# product goes to y, and d stands beside it. Another kind (see `kinds`) has memory of its own, where
+# product goes to y, and d stands beside it. A vector activation has memory of its own, where
 # the product goes and y is beside it, and PULL. All places are rows from the first of `layers`.
 N_IN, N_OUT = 0, 1
 WIDTH = 2  # rows of z = Wᵀ x + bias: columns of the weights

@@ -19,7 +19,7 @@ LINE_BYTES = 64
 
 
 def multiply(a, b, c, a_row, a_step, b_step, c_row, m, n, k, flag):
-    """C (m, n) = A B, summed over k terms; flag: SET, ADD or MULTIPLY of `blocks`.
+    """C (m, n) = A B, summed over k terms; flag: SET, ADD or MULTIPLY of `registers`.
 
     Element (i, l) of A stands at ``i*a_row + l*a_step``; rows of B and C are contiguous.
     """

@@ -33,8 +33,8 @@ __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 class ModelType(types.NamedTuple):
     """The type of a model, which tells kernels of other sources apart.
 
-    Users' own cached functions have places of `program` compiled in, and numba looks at the users'
-    files only: with another type it compiles them again.
+    Users' own cached functions have places of `engine.model` compiled in, and numba looks at the
+    users' files only: with another type it compiles them again.
     """
 
     def __init__(self, members, stamp):

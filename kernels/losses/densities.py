@@ -1,7 +1,7 @@
 """Negative log likelihoods of the normal distribution and of mixtures, as costs.
 
-Row kernels as in `costs`. Widths are given by their logarithms. exp(-log σ) overflows long before
-a distance of the dtype divided by σ does, and a distance of 0 divided by any width is 0. So
+Row kernels as in `tile_kernels`. Widths are given by their logarithms. exp(-log σ) overflows long
+before a distance of the dtype divided by σ does, and a distance of 0 divided by any width is 0. So
 distances are multiplied by the square root of it twice, and zero wins over infinity: what is in
 range is found, and what is not is infinite, never NaN.
 """

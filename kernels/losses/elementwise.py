@@ -1,7 +1,7 @@
 """Costs of each output alone: formulas of the activity a and the target t, and their derivatives.
 
 ``name(a, t, …)`` and ``name_delta(a, t, …)``, its derivative by a; parameters follow, at most two.
-`costs` makes row kernels of them, and has the costs of several outputs together.
+`tile_kernels` makes row kernels of them, and has the costs of several outputs together.
 """
 
 from .. import vecmath

@@ -353,7 +353,7 @@ def parameters(name):
 
 
 def elementwise(name, averaged):
-    """The cost of the formulas `name` and ``name_delta``, see `losses`."""
+    """The cost of the formulas `name` and ``name_delta``, see `elementwise`."""
     formula, delta = losses.find(name), losses.find(f"{name}_delta")
     return Cost(
         elementwise_value(formula, averaged),

@@ -143,7 +143,7 @@ def _made_along_axis(name):
     plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
     loops = [
         (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)
-        for letter, plan in zip("efd", plans, strict=True)  # `family` keeps the plans
+        for letter, plan in zip("efd", plans, strict=True)  # `softmax.plan` keeps them
     ]
     signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
     made = ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)

@@ -114,7 +114,7 @@ def _elementwise(formula, count, more, main):
 
 
 def allow_along_axis(ufunc, sample):
-    """Make a ufunc of the softmax family callable in compiled code, see `family.sample`."""
+    """Make a ufunc of the softmax family callable in compiled code, see `softmax.sample`."""
     name, count = ufunc.__name__, ufunc.nin
     shapes = f"{name} in compiled code takes arrays of one shape"
 
