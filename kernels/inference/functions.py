@@ -1,7 +1,8 @@
 """What a network does inside other compiled code: C functions on one sample or a batch.
 
 They allocate nothing and need no GIL. `overloads` has them as functions for users' kernels. A
-single sample is a row of numbers: products then run along the outputs of a layer, not along samples.
+single sample is a row of numbers: products then run along the outputs of a layer, not along
+samples.
 """
 
 import numpy as np
