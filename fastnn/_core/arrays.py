@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.ufuncs.masks import refuse_masked
+from ..kernels.ufuncs.arguments import overlaps_itself, refuse_masked, refuse_self_overlap
 from .foreign import complete, item, not_numbers, shown
 
 __all__ = [
@@ -130,32 +130,7 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if not out.flags.writeable:
         raise ValueError("out is read-only, expected an array that can be written to")
     refuse_masked("out", out)
-    if overlaps_itself(out):
-        raise ValueError(
-            f"out has strides {out.strides}, so that its numbers share memory; expected each in "
-            "a place of its own"
-        )
-
-
-def overlaps_itself(array: npt.NDArray[Any]) -> bool:
-    """Whether two numbers of an array may share memory.
-
-    True too of what no slices and transpositions of an array give, where one axis steps between the
-    numbers of another.
-
-    >>> overlaps_itself(np.broadcast_to(0.0, 3)), overlaps_itself(np.zeros((3, 4))[::-1, ::2].T)
-    (True, False)
-    """
-    if array.flags.c_contiguous or array.size < 2:
-        return False
-    end = array.itemsize
-    for stride, length in sorted(
-        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
-    ):
-        if stride < end:
-            return True
-        end += stride * (length - 1)
-    return False
+    refuse_self_overlap("out", out)
 
 
 def number(name: str, value: Any, least: float = -math.inf) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.ufuncs.masks import refuse_masked
+from ..kernels.ufuncs.arguments import refuse_masked
 
 __all__ = ["complete", "item", "not_numbers", "shown"]
 

@@ -23,7 +23,7 @@ from ..kernels.codegen import headers
 from ..kernels.codegen.declare import address
 from ..kernels.optimizers import apply
 from ..kernels.optimizers import rules as kernels
-from ..kernels.ufuncs.masks import refuse_masked
+from ..kernels.ufuncs.arguments import refuse_masked
 from ..schedules import Constant, Schedule, as_schedule
 from .spec import CHOICES, Rule
 

@@ -41,7 +41,7 @@ from ..codegen.vector_loops import (
 )
 from . import softmax as family
 from .access import ACCESS, copying
-from .masks import refuse_masked
+from .arguments import refuse_masked, refuse_self_overlap
 from .numpy_c_api import ufunc
 from .overloads import allow, allow_along_axis
 
@@ -276,6 +276,10 @@ class AlongAxes(Kernel):
 
     def __call__(self, *args, out=None, axis=-1, **keywords):
         """The ufunc, which counts every number: masked ones are refused."""
+        target = out[0] if type(out) is tuple else out
+        target = args[self._nin] if target is None and len(args) > self._nin else target
+        if type(target) is np.ndarray:
+            refuse_self_overlap("out", target)
         if len(args) == self._nin and type(args[0]) is type(args[-1]) is np.ndarray:
             usual = type(axis) is int and not keywords and type(out) is not tuple
             if usual and axis == -1:

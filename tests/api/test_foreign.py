@@ -327,6 +327,10 @@ def test_outputs_that_share_memory_with_themselves_are_refused():
         lambda: get_act("PReLU").forward(X, out),
         lambda: get_act("maxout", 2, 1, 2).forward(X, shared((6, 1))),
         lambda: net().predict(X, out=shared((6, 1))),
+        lambda: kernels.softmax(X, out=out),
+        lambda: kernels.softmax(X, out),
+        lambda: kernels.log_softmax(X, axis=None, out=(out,)),
+        lambda: kernels.softmax_vjp(X, X, out=out),
     ]
     act.forward(X)
     for call in calls:
