@@ -13,6 +13,7 @@ from fastnn.bench.networks.tasks import TASKS, Training
 __all__ = ["operations"]
 
 _MOST = 500_000  # parameters: a step of a larger network would take Valgrind a minute
+_WORK = 5e7  # multiplications and additions of the epochs that the longer training has more
 _NUMBERS = 20_000
 
 
@@ -26,15 +27,18 @@ def operations(dtype):
 
 
 def _training(task):
-    if sum(n * m for n, m in pairwise(task.sizes)) > _MOST:
+    weights = sum(n * m for n, m in pairwise(task.sizes))
+    if weights > _MOST:
         return None
     batches = 1 if task.batch * task.sizes[0] > _NUMBERS else 4
-    few = [replace(task, dtype="float32", batches=batches, epochs=epochs) for epochs in (1, 2)]
+    # So many that what Python does in a call, which is never quite the same, is little beside them.
+    more = max(1, int(_WORK / (3 * weights * task.batch * batches)))
+    few = [replace(task, dtype="float32", batches=batches, epochs=k) for k in (1, 1 + more)]
     trainers = [ours.competitor(one, n_threads=1) for one in few]
     for trainer in trainers:
         trainer.start()
     short, long = ((trainer.run,) for trainer in trainers)
-    return f"training {task.name}", lambda run: run(), short, long, task.batch * batches
+    return f"training {task.name}", lambda run: run(), short, long, task.batch * batches * more
 
 
 def _prediction():
