@@ -14,7 +14,7 @@ from ._core.random import RNG, uniform_source
 from .kernels.codegen import headers
 from .kernels.codegen.compiler import imported
 from .kernels.codegen.declare import address
-from .kernels.engine import model as at
+from .kernels.engine import layout
 from .kernels.engine.model import Model
 from .kernels.inference import functions as inference
 from .kernels.inference import overloads as api
@@ -46,7 +46,7 @@ class Predictor:
         work = sum(layer.w.shape[1] * (layer.dim_input + CURVE) for layer in now.layers)
         self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
         self.model, self.scratch = _with_scratch(made, self.rows)
-        self.core = self.model.core
+        self.descriptor = self.model.descriptor
         self.dtype, self.layers, self.cost_function = (
             now.theta.dtype,
             known.layers,
@@ -81,15 +81,15 @@ def _look(network: Stack) -> tuple[Snapshot, Known]:
 
 def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Array]:
     """The model with scratch memory for up to `rows` samples, and `more` elements."""
-    made.core[at.SINGLE] = api.workspace_size(made, 1)
+    made.descriptor[layout.SINGLE] = api.workspace_size(made, 1)
     scratch = aligned(api.workspace_size(made, rows) + more, made.theta.dtype)
-    keep(made, at.SCRATCH, scratch)
+    keep(made, layout.SCRATCH, scratch)
     return made, scratch
 
 
 def samples(made: Model, place: int, name: str, value: npt.ArrayLike) -> Array:
     """One sample (features,) or a batch (rows, features) of the inputs or the outputs."""
-    found, width = convert(name, value, made.theta.dtype), int(made.core[place])
+    found, width = convert(name, value, made.theta.dtype), int(made.descriptor[place])
     if found.ndim not in (1, 2) or found.shape[-1] != width:
         raise ValueError(f"{name} has shape {found.shape}, expected ({width},) or (rows, {width})")
     return found
@@ -107,7 +107,7 @@ def predict(network: Stack, X: npt.ArrayLike, out: Array | None) -> Array:
     ready = network._predictor
     if ready is None or not ready.fits(network) or not headers.unchanged(ready.headers):
         ready = network._predictor = Predictor(network)
-    x = samples(ready.model, at.INPUTS, "X", X)
+    x = samples(ready.model, layout.INPUTS, "X", X)
     shape = (*x.shape[:-1], ready.ends[1])
     if out is None:
         out = np.empty(shape, ready.dtype)
@@ -117,11 +117,11 @@ def predict(network: Stack, X: npt.ArrayLike, out: Array | None) -> Array:
     target = out if plain else np.empty(shape, ready.dtype)
     held = ready.takes(x.shape, target.shape)
     # Converting X may have run code that changes arrays, which this predictor does not look at.
-    held = held and api.predict_held(ready.core, x, target, ready.scratch, _NONE)
+    held = held and api.predict_held(ready.descriptor, x, target, ready.scratch, _NONE)
     rows = 1 if x.ndim == 1 else x.shape[0]
     if rows and not held:
         work = np.empty(api.workspace_size(ready.model, rows), ready.dtype)
-        api.predict_rows(ready.core, x.reshape(-1), target.reshape(-1), rows, work)
+        api.predict_rows(ready.descriptor, x.reshape(-1), target.reshape(-1), rows, work)
     if target is not out:
         out[...] = target
     return out
@@ -139,11 +139,11 @@ def compiled(network: Stack, optimizer: Optimizer | str | None = None, rng: RNG 
     grad = None if opt is None else np.zeros_like(now.theta)
     made = model(now.layers, now.cost_function, now.theta, Use(embedded=True), opt, grad)
     if opt is not None:
-        opt.bind(made.core.base)
+        opt.bind(made.descriptor.base)
         network.optimizer = opt
         if any(layer.dropout for layer in now.layers):
-            made.core[at.SEED] = int(uniform_source(rng).uniform() * 2**31)
-    watch(made.core.base, known.layers)
+            made.descriptor[layout.SEED] = int(uniform_source(rng).uniform() * 2**31)
+    watch(made.descriptor.base, known.layers)
     return _with_scratch(made)[0]
 
 
@@ -169,21 +169,21 @@ def _derivatives(network: Stack) -> Model:
 def jacobian(network: Stack, x: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.jacobian`."""
     made = _derivatives(network)
-    inputs, outputs = int(made.core[at.INPUTS]), int(made.core[at.OUTPUTS])
+    inputs, outputs = int(made.descriptor[layout.INPUTS]), int(made.descriptor[layout.OUTPUTS])
     found = convert("x", x, made.theta.dtype)
     if found.shape != (inputs,):
         raise ValueError(f"x has shape {found.shape}, expected one sample, ({inputs},)")
     out = np.empty((outputs, inputs), made.theta.dtype)
     work = np.empty(api.workspace_size(made, 1), made.theta.dtype)
-    api.jacobian_one(made.core, found, out.reshape(-1), work)
+    api.jacobian_one(made.descriptor, found, out.reshape(-1), work)
     return out
 
 
 def vjp(network: Stack, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.vjp`."""
     made = _derivatives(network)
-    x = samples(made, at.INPUTS, "X", X)
-    cotangent = samples(made, at.OUTPUTS, "g", g)
+    x = samples(made, layout.INPUTS, "X", X)
+    cotangent = samples(made, layout.OUTPUTS, "g", g)
     if cotangent.shape[:-1] != x.shape[:-1]:
         raise ValueError(f"g has shape {cotangent.shape}, expected as many rows as X, {x.shape}")
     out = np.empty_like(x)
@@ -191,7 +191,7 @@ def vjp(network: Stack, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     if rows:
         work = np.empty(api.workspace_size(made, rows), x.dtype)
         flat = x.reshape(-1), cotangent.reshape(-1), out.reshape(-1)
-        api.vjp_rows(made.core, *flat, rows, work)
+        api.vjp_rows(made.descriptor, *flat, rows, work)
     return out
 
 
@@ -204,13 +204,13 @@ def low_level_callable(network: Stack) -> Any:
         raise ValueError(f"the network has {outputs} outputs, expected 1")
     made = model(now.layers, now.cost_function, theta, Use(predicting=True))
     _with_scratch(made, 1, inputs + outputs)
-    watch(made.core.base, known.layers)
+    watch(made.descriptor.base, known.layers)
     single = theta.dtype == np.float32
     kernel = inference.integrand32 if single else inference.integrand64
     kind = ctypes.CFUNCTYPE(
         ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double), ctypes.c_void_p
     )
     function = kind(address(kernel, theta.dtype, inference.INTEGRAND_ARGUMENTS))
-    data = ctypes.c_void_p(made.core.ctypes.data)
+    data = ctypes.c_void_p(made.descriptor.ctypes.data)
     data.model = made  # type: ignore[attr-defined]  # kept alive as long as the callable
     return imported("scipy").LowLevelCallable(function, data)

@@ -108,7 +108,7 @@ class NeuralNetwork(Stack):
                 and X.flags.carray
                 and target.flags.carray
                 and ready.fits(self)
-                and api.predict_held(ready.core, X, target, ready.scratch, ready.headers)
+                and api.predict_held(ready.descriptor, X, target, ready.scratch, ready.headers)
             ):
                 return target
         return _embedding.predict(self, X, out)

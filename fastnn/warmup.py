@@ -22,7 +22,7 @@ from ._core.arrays import Array
 from .activations import ACTIVATIONS
 from .errors import ERRORS, get_err
 from .inference import _HELD_ROWS
-from .kernels.codegen import declare as jit
+from .kernels.codegen import declare
 from .kernels.codegen.cache import folder, folders
 from .kernels.codegen.compiler import imported, silence
 from .kernels.ufuncs.elementwise import known
@@ -112,7 +112,7 @@ def _shown(steps: list[_Step]) -> Iterator[_Step]:
 
 def _counts() -> tuple[int, int]:
     """Kernels that this process has compiled, and those that it has loaded."""
-    functions = jit._addresses.values()
+    functions = declare._addresses.values()
     loaded = sum(function.cache_hits for function in functions)
     compiled = len(functions) - loaded
     for dispatcher in _dispatchers():

@@ -9,29 +9,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels.engine import model as at
+from ..kernels.engine import layout
 from .arrays import Array
 
 __all__ = ["Owner", "holders", "outdate", "outdate_all", "watch"]
 
 
 class Owner:
-    """The base of a model's core: keeps alive what the core has addresses of."""
+    """The base of a model's descriptor: keeps alive what that has addresses of."""
 
-    def __init__(self, core: npt.NDArray[np.int64], theta: Array) -> None:
-        self.core, self.theta = core, theta
+    def __init__(self, descriptor: npt.NDArray[np.int64], theta: Array) -> None:
+        self.descriptor, self.theta = descriptor, theta
         self.layers: tuple[Any, ...] = ()  # of the network, once the model is watched
         self.kept: dict[int, npt.NDArray[Any]] = {}
-        self.__array_interface__ = core.__array_interface__
+        self.__array_interface__ = descriptor.__array_interface__
 
     @property
     def outdated(self) -> bool:
         """Whether the network has gone on without the model."""
-        return bool(self.core[at.STALE])
+        return bool(self.descriptor[layout.STALE])
 
     def outdate(self) -> None:
         """Let the model be refused from now on."""
-        self.core[at.STALE] = 1
+        self.descriptor[layout.STALE] = 1
 
 
 _owners: weakref.WeakValueDictionary[int, Owner] = weakref.WeakValueDictionary()

@@ -15,7 +15,7 @@ from .._core.limits import check, check_known
 from .._core.names import nearest
 from ..kernels import activations as formulas
 from ..kernels.activations import tile_kernels as elementwise
-from ..kernels.activations import vector as kinds
+from ..kernels.activations import vector
 from ..kernels.codegen.declare import address
 
 __all__ = ["EXACT", "Activation"]
@@ -75,9 +75,9 @@ class Activation:
         check_known(self.name, self.limits)
 
     @property
-    def kind(self) -> kinds.Kind | None:
+    def kind(self) -> vector.VectorActivation | None:
         """Kernels and shapes, if it acts on all features together; else None."""
-        return kinds.KINDS.get(self.kernel)
+        return vector.VECTOR_ACTIVATIONS.get(self.kernel)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -148,13 +148,13 @@ class Activation:
         return self.kind.trained if self.kind else ""
 
     def address(self, dtype: np.dtype[Any]) -> int:
-        """Address of the row kernel that computes the output."""
+        """Address of the tile kernel that computes the output."""
         if self.kind:
             return int(address(self.kind.forward, dtype))
         return int(address(elementwise.forward(formulas.find(self.kernel)), dtype))
 
     def training_address(self, dtype: np.dtype[Any], always: bool = False) -> int:
-        """Address of the row kernel that computes the derivative too.
+        """Address of the tile kernel that computes the derivative too.
 
         Where that is one everywhere it is left out, unless `always`.
         """
@@ -169,8 +169,8 @@ class Activation:
         return int(address(kernel, dtype))
 
     def pull_address(self, dtype: np.dtype[Any]) -> int:
-        """Address of the row kernel for the way back; 0 where derivatives are multiplied in."""
-        return int(address(self.kind.pull, dtype)) if self.kind else 0
+        """Address of the tile kernel for the way back; 0 where derivatives are multiplied in."""
+        return int(address(self.kind.vjp, dtype)) if self.kind else 0
 
     def numbers(self, parameters: Mapping[str, float] | None = None) -> tuple[float, float]:
         """The parameters p and q as the kernels read them; the defaults if none are given."""

@@ -21,7 +21,7 @@ from .._core.random import RNG
 from ..activations import Activation, Activator
 from ..activations import table as activations
 from ..initializers import Init, get_init, truncated_normal
-from ..kernels.codegen import run as rows
+from ..kernels.codegen import run
 
 __all__ = [
     "DenseLayer",
@@ -578,7 +578,7 @@ class DenseLayer(Layer):
             a, c = z.reshape(-1), slope.reshape(-1)
             kernel = row.training_address(z.dtype)
             numbers = np.array(row.numbers(parameters))
-            rows.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size, 0)
+            run.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size, 0)
         self.output, self._slope = z, slope
         return z
 
@@ -606,7 +606,7 @@ class DenseLayer(Layer):
         behind = np.concatenate([getattr(self, name) for name in self.trained[1:]])
         numbers = np.array(self.activation.numbers(self._parameters))
         size = outputs, a.shape[1]
-        rows.run(target, a.reshape(-1), behind, c.reshape(-1), numbers, *size, 0)
+        run.run(target, a.reshape(-1), behind, c.reshape(-1), numbers, *size, 0)
 
     def gradients(self, delta: Array) -> tuple[Array, ...]:
         """See `Layer.gradients`."""

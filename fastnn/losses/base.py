@@ -1,4 +1,4 @@
-"""Costs as objects: checks of arguments, then row kernels."""
+"""Costs as objects: checks of arguments, then tile kernels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, as_samples, convert, read, weights
-from ..kernels.codegen import run as rows
+from ..kernels.codegen import run
 from ..kernels.codegen.declare import address
 from ..kernels.losses import tile_kernels as costs
 from .spec import Loss, one_hot
@@ -35,7 +35,7 @@ _NOTHING = {dtype: np.empty(0, dtype) for dtype in _DTYPES}  # targets of an act
 
 
 class CostKernels(NamedTuple):
-    """The row kernels of a cost, see ``kernels/losses/tile_kernels.py``."""
+    """The tile kernels of a cost, see ``kernels/losses/tile_kernels.py``."""
 
     value: Callable[..., Any]
     step: Callable[..., Any]
@@ -139,7 +139,7 @@ class CostFunction:
     def kernels(self) -> CostKernels:
         """What compiled networks run."""
         cost, output = self.row.cost, costs.ACTIVATIONS[self.row.activation]
-        return CostKernels(cost.value, cost.step, output.activate, output.pull)
+        return CostKernels(cost.value, cost.step, output.activate, output.vjp)
 
     def numbers(self, outputs: int) -> Array:
         """Its parameters as the kernels read them."""
@@ -269,7 +269,7 @@ class CostFunction:
         if x.size:
             target, numbers = address(self.row.cost.value, x.dtype), self.numbers(features)
             given = (values.reshape(-1) for values in (x, t, w))
-            rows.run_each(target, *given, numbers, out, features, columns)
+            run.run_each(target, *given, numbers, out, features, columns)
         return out.astype(x.dtype).reshape(x.shape[:-1])
 
     def _run(
@@ -283,7 +283,7 @@ class CostFunction:
         x, t, w = x.reshape(-1), t.reshape(-1), w.reshape(-1)
         written, writes = (x, False) if out is None else (out.reshape(-1), True)
         return float(
-            rows.run_samples(
+            run.run_samples(
                 target, x, t, w, numbers, written, writes, x.size // features, features, columns,
                 repeated,
             )

@@ -131,7 +131,7 @@ class Loss:
 
     @functools.cached_property
     def cost(self) -> costs.Cost:
-        """Its row kernels."""
+        """Its tile kernels."""
         return costs.COSTS.get(self.kernel) or costs.elementwise(self.kernel, self.averaged)
 
     @property

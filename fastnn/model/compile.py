@@ -14,10 +14,11 @@ from .._core.arrays import Array
 from .._core.live_models import Owner
 from ..activations import Activation
 from ..kernels.codegen.declare import address
-from ..kernels.engine import model as at
+from ..kernels.engine import layout
 from ..kernels.engine import tile as tiles
 from ..kernels.engine import train as engine
-from ..kernels.gemm import loops as dense
+from ..kernels.engine.model import Model
+from ..kernels.gemm import loops as gemm
 from ..kernels.inference import functions as inference
 from ..layers import DenseLayer
 from ..losses.base import CostFunction, CostKernels, check_total
@@ -61,10 +62,10 @@ class Use:
     embedded: bool = False  # in users' own kernels
 
 
-def keep(made: at.Model, place: int, array: npt.NDArray[Any]) -> None:
+def keep(made: Model, place: int, array: npt.NDArray[Any]) -> None:
     """Give a model the address of an array, which then lives as long as the model."""
-    made.core.base.kept[place] = array
-    made.core[place] = array.ctypes.data
+    made.descriptor.base.kept[place] = array
+    made.descriptor[place] = array.ctypes.data
 
 
 def model(
@@ -74,41 +75,47 @@ def model(
     use: Use,
     optimizer: Optimizer | None = None,
     grad: Array | None = None,
-) -> at.Model:
+) -> Model:
     """The model of a network; `grad` takes its gradient where users' kernels train it."""
     shapes = tuple((*layer.w.shape, layer.dim_output) for layer in layers)
     kinds = tuple((layer.activation, layer.dropout > 0.0) for layer in layers)
     rule = optimizer.rule if optimizer else None
     check_total(cost)
     of_cost = cost.numbers(shapes[-1][2])
-    layer_table, core = _tables(shapes, kinds, cost.kernels(), of_cost.size, rule, theta.dtype, use)
+    layer_table, descriptor = _tables(
+        shapes, kinds, cost.kernels(), of_cost.size, rule, theta.dtype, use
+    )
     layer_table = layer_table.copy()
-    numbers = np.concatenate([of_cost, np.zeros(at.LAYER_NUMBERS * len(layers))])
+    numbers = np.concatenate([of_cost, np.zeros(layout.HYPER_PER_LAYER * len(layers))])
     for k, layer in enumerate(layers):
-        place = layer_table[k, at.NUMBERS]
+        place = layer_table[k, layout.HYPER_OFFSET]
         p, q = layer.activation.numbers(layer.activation_parameters)
-        numbers[place : place + at.LAYER_NUMBERS] = p, q, layer.l1, layer.l2, layer.dropout
-        layer_table[k, at.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
-        layer_table[k, at.TRAINABLE] = layer.trainable
-    made = at.Model(np.asarray(Owner(core.copy(), theta)), theta)
-    for place, array in ((at.LAYERS, layer_table), (at.NUMBERS_OF, numbers), (at.THETA, theta)):
+        numbers[place : place + layout.HYPER_PER_LAYER] = p, q, layer.l1, layer.l2, layer.dropout
+        layer_table[k, layout.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
+        layer_table[k, layout.TRAINABLE] = layer.trainable
+    made = Model(np.asarray(Owner(descriptor.copy(), theta)), theta)
+    for place, array in (
+        (layout.LAYERS, layer_table),
+        (layout.LAYER_HYPER, numbers),
+        (layout.THETA, theta),
+    ):
         keep(made, place, array)
     if optimizer:
         optimizer.check_compiled()
-        keep(made, at.HYPER, optimizer.numbers())
-        keep(made, at.SUMS, np.zeros(engine.LINE))
-        keep(made, at.STATE, optimizer.state_for(theta))
-        keep(made, at.STEPS, optimizer.counter)
+        keep(made, layout.RULE_HYPER, optimizer.numbers())
+        keep(made, layout.SUMS, np.zeros(engine.LINE))
+        keep(made, layout.STATE, optimizer.state_for(theta))
+        keep(made, layout.STEPS, optimizer.counter)
     if grad is not None:
-        keep(made, at.GRAD, grad)
-    made.core[at.DEPTH], made.core[at.SIZE] = len(layers), theta.size
-    trainable = layer_table[:, at.TRAINABLE] != 0
-    made.core[at.FROZEN] = not trainable.all()
-    made.core[at.LOWEST] = trainable.argmax() if trainable.any() else len(layers)
-    made.core[at.PENALISED] = layer_table[:, at.PENALTY].any()
-    made.core[at.INPUTS], made.core[at.OUTPUTS] = shapes[0][0], shapes[-1][2]
-    made.core[at.TARGETS] = cost.targets_for(shapes[-1][2])
-    made.core[at.MEAN] = cost.reduction == "mean"
+        keep(made, layout.GRAD, grad)
+    made.descriptor[layout.DEPTH], made.descriptor[layout.SIZE] = len(layers), theta.size
+    trainable = layer_table[:, layout.TRAINABLE] != 0
+    made.descriptor[layout.FROZEN] = not trainable.all()
+    made.descriptor[layout.LOWEST] = trainable.argmax() if trainable.any() else len(layers)
+    made.descriptor[layout.PENALISED] = layer_table[:, layout.PENALTY].any()
+    made.descriptor[layout.INPUTS], made.descriptor[layout.OUTPUTS] = shapes[0][0], shapes[-1][2]
+    made.descriptor[layout.TARGETS] = cost.targets_for(shapes[-1][2])
+    made.descriptor[layout.MEAN] = cost.reduction == "mean"
     return made
 
 
@@ -122,68 +129,68 @@ def _tables(
     dtype: np.dtype[Any],
     use: Use,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    table = np.zeros((len(shapes), at.COLUMNS), np.int64)
-    per_line = dense.LINE_BYTES // dtype.itemsize
+    table = np.zeros((len(shapes), layout.COLUMNS), np.int64)
+    per_line = gemm.LINE_BYTES // dtype.itemsize
     place = rows = 0
     for k, ((n_in, width, n_out), (row, drops)) in enumerate(zip(shapes, kinds, strict=True)):
         line, kind = table[k], row.kind
-        line[at.N_IN], line[at.N_OUT], line[at.WIDTH] = n_in, n_out, width
-        line[at.WEIGHTS], line[at.BIAS] = place, place + n_in * width
-        line[at.TRAINED] = n_out if row.trained else 0
-        place += (n_in + 1) * width + line[at.TRAINED]
+        line[layout.N_IN], line[layout.N_OUT], line[layout.WIDTH] = n_in, n_out, width
+        line[layout.WEIGHTS], line[layout.BIAS] = place, place + n_in * width
+        line[layout.TRAINED] = n_out if row.trained else 0
+        place += (n_in + 1) * width + line[layout.TRAINED]
         if use.training or use.embedded:
-            line[at.TRAIN] = row.training_address(dtype, always=drops)
-            line[at.PULL] = row.pull_address(dtype)
+            line[layout.TRAIN] = row.training_address(dtype, always=drops)
+            line[layout.LAYER_VJP] = row.pull_address(dtype)
         if use.predicting or use.evaluating or use.embedded:
-            line[at.FORWARD] = row.address(dtype)
-        line[at.MEMORY] = width + kind.spare if kind else 0
-        line[at.SCALED] = drops or not (kind or row.is_identity)
-        line[at.DROPOUT] = drops
+            line[layout.FORWARD] = row.address(dtype)
+        line[layout.MEMORY] = width + kind.spare if kind else 0
+        line[layout.SCALED] = drops or not (kind or row.is_identity)
+        line[layout.DROPOUT] = drops
         y, memory = rows, rows + n_out
-        factors = memory + line[at.MEMORY]  # without memory of its own: the derivative
+        factors = memory + line[layout.MEMORY]  # without memory of its own: the derivative
         rows = factors + n_out
         given = y if k == len(shapes) - 1 else factors
-        line[at.Z], line[at.BESIDE] = (memory, y) if kind else (y, factors)
-        line[at.Y], line[at.FACTORS], line[at.GIVEN] = y, factors, given
-        line[at.DELTA] = memory if kind else given
-        line[at.TURNED], line[at.STRIDE] = rows, -(-width // per_line) * per_line
-        rows += line[at.STRIDE]
-        line[at.NUMBERS] = of_cost + at.LAYER_NUMBERS * k
-    core = np.zeros(at.CORE, np.int64)
+        line[layout.Z], line[layout.AUX] = (memory, y) if kind else (y, factors)
+        line[layout.Y], line[layout.FACTORS], line[layout.GRAD_Y] = y, factors, given
+        line[layout.DELTA] = memory if kind else given
+        line[layout.DELTA_T], line[layout.STRIDE] = rows, -(-width // per_line) * per_line
+        rows += line[layout.STRIDE]
+        line[layout.HYPER_OFFSET] = of_cost + layout.HYPER_PER_LAYER * k
+    descriptor = np.zeros(layout.PLACES, np.int64)
     for address_of, function, arguments in _functions(use, rule is not None):
-        core[address_of] = address(function, dtype, arguments)
+        descriptor[address_of] = address(function, dtype, arguments)
     if use.training or (use.embedded and rule):
-        core[at.COST] = address(cost.step, dtype)
+        descriptor[layout.COST] = address(cost.step, dtype)
     if use.evaluating:
-        core[at.VALUE] = address(cost.value, dtype)
+        descriptor[layout.VALUE] = address(cost.value, dtype)
     if use.predicting or use.embedded:
-        core[at.ACTIVATE] = address(cost.activate, dtype) if cost.activate else 0
+        descriptor[layout.OUTPUT_ACTIVATION] = address(cost.activate, dtype) if cost.activate else 0
     if use.embedded:
-        core[at.PULL] = address(cost.pull, dtype) if cost.pull else 0
-    core[at.RULE] = rule.address(dtype) if rule else 0
-    core[at.FEATURES] = rows
-    return table, core
+        descriptor[layout.OUTPUT_VJP] = address(cost.pull, dtype) if cost.pull else 0
+    descriptor[layout.RULE] = rule.address(dtype) if rule else 0
+    descriptor[layout.FEATURES] = rows
+    return table, descriptor
 
 
 def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], str]]:
-    """Places in `core` of the C functions that a use asks for."""
+    """Places in the descriptor of the C functions that a use asks for."""
     found = [
-        (at.MULTIPLY, dense.multiply, dense.MULTIPLY_ARGUMENTS),
-        (at.TRANSPOSE, dense.transpose, dense.TRANSPOSE_ARGUMENTS),
-        (at.PASS, tiles.tile_pass, tiles.PASS_ARGUMENTS),
+        (layout.GEMM, gemm.gemm, gemm.GEMM_ARGUMENTS),
+        (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE_ARGUMENTS),
+        (layout.PASS, tiles.tile_pass, tiles.PASS_ARGUMENTS),
     ]
     if use.training or (use.embedded and learns):
         found += [
-            (at.INNER, dense.inner, dense.INNER_ARGUMENTS),
-            (at.GRADIENT, tiles.tile_gradient, tiles.GRADIENT_ARGUMENTS),
+            (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT_ARGUMENTS),
+            (layout.GRADIENT, tiles.tile_gradient, tiles.GRADIENT_ARGUMENTS),
         ]
     if use.predicting or use.embedded:
-        found += [(at.PREDICT, inference.predict, inference.PREDICT_ARGUMENTS)]
+        found += [(layout.PREDICT, inference.predict, inference.PREDICT_ARGUMENTS)]
     if use.embedded:
         found += [
-            (at.JACOBIAN, inference.jacobian, inference.JACOBIAN_ARGUMENTS),
-            (at.VJP, inference.vjp, inference.VJP_ARGUMENTS),
+            (layout.JACOBIAN, inference.jacobian, inference.JACOBIAN_ARGUMENTS),
+            (layout.VJP, inference.vjp, inference.VJP_ARGUMENTS),
         ]
     if use.embedded and learns:
-        found += [(at.STEP, inference.train_step, inference.STEP_ARGUMENTS)]
+        found += [(layout.STEP, inference.train_step, inference.STEP_ARGUMENTS)]
     return found

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .._core.arrays import Array, as_samples, convert, number
 from .._core.arrays import weights as checked_weights
-from ..kernels.codegen import run as rows
+from ..kernels.codegen import run
 from ..layers import Layer
 from ..losses.base import CostFunction, check_total
 
@@ -62,7 +62,7 @@ def finite_samples(
             f"{names[1]} has {targets.shape[0]} rows, expected as many as {names[0]}, {x.shape[0]}"
         )
     for name, given, found in ((names[0], X, x), (names[1], t, targets)):
-        if not rows.all_finite(found.reshape(-1)):
+        if not run.all_finite(found.reshape(-1)):
             raise ValueError(_not_finite(name, given, found))
     return x, targets
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._core.arrays import Array, aligned
-from ..kernels.codegen import barrier as team
-from ..kernels.codegen import run as rows
-from ..kernels.engine import model as program
+from ..kernels.codegen import barrier, run
 from ..kernels.engine import train as engine
+from ..kernels.engine.model import Model
 from ..layers.dense import is_trainable
 from ..losses.base import delta_of
 from ..optimizers import Optimizer
@@ -30,7 +29,7 @@ __all__ = [
 
 def check_parameters(theta: Array) -> None:
     """Refuse parameters that are not finite."""
-    if not rows.all_finite(theta):
+    if not run.all_finite(theta):
         place = int(np.argmin(np.isfinite(theta)))
         raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
 
@@ -47,15 +46,15 @@ def make_team(
     width = -(-numbers.size // engine.LINE) * engine.LINE
     hyper = aligned(threads * width, np.float64).reshape(threads, width)
     hyper[:, : numbers.size] = numbers
-    addresses = team.yield_address(), team.clock_address()
+    addresses = barrier.yield_address(), barrier.clock_address()
     return engine.Team(control, sums, grads, hyper, threads, own, *addresses)
 
 
 def alone(
-    made: program.Model, grad: Array, x: Array, t: Array, weights: Array
+    made: Model, grad: Array, x: Array, t: Array, weights: Array
 ) -> tuple[engine.Batches, engine.Team, Array]:
     """What the engine needs to run once, on one thread."""
-    tile, lanes, kept, elements = engine.layout(made, x.shape[0], 0)
+    tile, lanes, kept, elements = engine.tile_sizes(made, x.shape[0], 0)
     batches = engine.Batches(
         x, t, weights, np.empty(0, np.int64), np.zeros(1, np.uint64), x.shape[0], tile, lanes, kept
     )

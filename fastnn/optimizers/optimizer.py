@@ -18,8 +18,7 @@ from .._core.foreign import shown
 from .._core.names import nearest
 from .._core.random import RNG, uniform_source
 from .._core.threads import get_num_threads, together
-from ..kernels.codegen import barrier as team
-from ..kernels.codegen import headers
+from ..kernels.codegen import barrier, headers
 from ..kernels.codegen.declare import address
 from ..kernels.optimizers import apply
 from ..kernels.optimizers import rules as kernels
@@ -684,7 +683,7 @@ class Optimizer:
             return int(apply.CHANGED)
         codes: list[int] = [apply.REFUSED] * threads
         ready.counter[...] = 0
-        give_way = team.yield_address()
+        give_way = barrier.yield_address()
 
         def part(thread: int) -> None:
             codes[thread] = int(apply.take_step(*arguments, thread, threads, give_way))

@@ -236,7 +236,7 @@ class Rule:
         return int(found) if isinstance(default, int) and found.is_integer() else found
 
     def kernel(self, ahead: bool = False) -> Callable[..., Any]:
-        """The row kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
+        """The tile kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
         update = self.ahead if ahead and self.ahead else self.update
         place = self.memory_place if self.memory else 0
         found: Callable[..., Any] = kernels.updating(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .._core.arrays import Array, aligned
 from .._core.threads import get_num_threads, start_threads
-from ..kernels.engine import model as program
+from ..kernels.engine import layout
 from ..kernels.engine import train as engine
 from ..model.compile import CURVE, Use, model
 from ..model.data import Samples
@@ -72,11 +72,11 @@ class CompiledTrainer:
         full = samples.batch == samples.rows
         width = samples.X.shape[1] + samples.t.shape[1]
         keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
-        tile, lanes, kept, elements = engine.layout(self.model, share, -1 if keeps else 0)
+        tile, lanes, kept, elements = engine.tile_sizes(self.model, share, -1 if keeps else 0)
         features = sum(sum(layer.w.shape) for layer in now.layers)
         own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
-        if self.model.core[program.FROZEN]:
+        if self.model.descriptor[layout.FROZEN]:
             self.grads[...] = 0.0
         order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
         nothing = np.empty((0, 1), theta.dtype)
@@ -113,7 +113,7 @@ class CompiledTrainer:
         data = samples.X, samples.t, samples.weights
         self.batches = engine.Batches(*data, *self._batches[3:])
         self.batches.rng[0] = samples.seed
-        self.model.core[engine.at.SEED] = samples.seed % 2**31
+        self.model.descriptor[layout.SEED] = samples.seed % 2**31
         self.team.control[...] = self._before = 0
         for layer in self.network.layers:
             layer.input = layer.output = None
@@ -233,7 +233,7 @@ def _threads(now: Snapshot, samples: Samples, epochs: int, asked: int | None) ->
     size = now.theta.size
     if samples.rows * epochs * (3.0 + CURVE) * size < _SHORT:
         return 1
-    least = _SHARED_LARGE if size > program.SMALL else _SHARED
+    least = _SHARED_LARGE if size > layout.SMALL else _SHARED
     pays = samples.batch * work_of(now.layers) / least
     return max(1, min(most, int(pays)))
 

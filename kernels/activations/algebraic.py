@@ -3,7 +3,7 @@
 Squares are taken of sizes up to 2**60 (float32) or 2**500: beyond, the root is the size itself.
 """
 
-from ..codegen.declare import constant, fma, like, scalar, sqrt
+from ..codegen.declare import cast_like, constant, fma, scalar, sqrt
 from ..vecmath.elementary import _clamp
 
 _ROOT_IS_SIZE = (2.0**60, 2.0**500)
@@ -17,7 +17,7 @@ def bent_identity(x):
 
     Accuracy: 1.5 ULP.
     """
-    size, one, half = abs(x), like(x, 1), like(x, 0.5)
+    size, one, half = abs(x), cast_like(x, 1), cast_like(x, 0.5)
     most = constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
     root = sqrt(fma(bounded, bounded, one))
@@ -25,7 +25,7 @@ def bent_identity(x):
     root = size if root < size else root
     y = fma(half, root, x) - half if size >= one else y
     # -0 would become 0, and -inf the difference of two infinite numbers
-    return y if (size > like(x, 0)) & (size < like(x, float("inf"))) else x
+    return y if (size > cast_like(x, 0)) & (size < cast_like(x, float("inf"))) else x
 
 
 @scalar
@@ -33,8 +33,8 @@ def bent_identity_derivative(x):
     """x / (2 sqrt(x² + 1)) + 1."""
     most = constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
-    root = sqrt(fma(bounded, bounded, like(x, 1)))
-    return (like(x, 0.5) * bounded) / root + like(x, 1)
+    root = sqrt(fma(bounded, bounded, cast_like(x, 1)))
+    return (cast_like(x, 0.5) * bounded) / root + cast_like(x, 1)
 
 
 @scalar
@@ -42,8 +42,8 @@ def bent_identity_second_derivative(x):
     """1 / (2 sqrt(x² + 1)³)."""
     most = constant(x, _ROOT_IS_SIZE)
     bounded = _clamp(x, -most, most)
-    inverse = like(x, 1) / sqrt(fma(bounded, bounded, like(x, 1)))
-    return (like(x, 0.5) * inverse) * (inverse * inverse)
+    inverse = cast_like(x, 1) / sqrt(fma(bounded, bounded, cast_like(x, 1)))
+    return (cast_like(x, 0.5) * inverse) * (inverse * inverse)
 
 
 @scalar
@@ -51,29 +51,29 @@ def softsign(x):
     """x / (1 + |x|)."""
     most = constant(x, _LARGEST)
     x = _clamp(x, -most, most)
-    return x / (like(x, 1) + abs(x))
+    return x / (cast_like(x, 1) + abs(x))
 
 
 @scalar
 def softsign_derivative(x):
     """1 / (1 + |x|)²."""
-    inverse = like(x, 1) / (like(x, 1) + abs(x))
+    inverse = cast_like(x, 1) / (cast_like(x, 1) + abs(x))
     return inverse * inverse
 
 
 @scalar
 def softsign_from_output(y):
     """(1 - |y|)²."""
-    rest = like(y, 1) - abs(y)
+    rest = cast_like(y, 1) - abs(y)
     return rest * rest
 
 
 @scalar
 def softsign_second_derivative(x):
     """-2 sign(x) / (1 + |x|)³; 0 at 0, between its two sides."""
-    two = like(x, -2) if x > like(x, 0) else like(x, 2)
-    two = like(x, 0) if x == like(x, 0) else two
-    inverse = like(x, 1) / (like(x, 1) + abs(x))
+    two = cast_like(x, -2) if x > cast_like(x, 0) else cast_like(x, 2)
+    two = cast_like(x, 0) if x == cast_like(x, 0) else two
+    inverse = cast_like(x, 1) / (cast_like(x, 1) + abs(x))
     return (two * inverse) * (inverse * inverse)
 
 
@@ -84,25 +84,27 @@ def _root(x, b):
     squared = most if size > most else size
     root = sqrt(fma(squared, squared, b))
     # where b = 0, the square of a small size would have lost bits
-    return size if (root < size) | (b == like(x, 0)) else root
+    return size if (root < size) | (b == cast_like(x, 0)) else root
 
 
 @scalar
 def _squareplus(x, root, b):
     """squareplus for finite x, or inf, or -inf."""
-    half, quarter = like(x, 0.5), like(x, 0.25) * b
-    limit = like(x, -0.3) * root  # there both lose equally much
+    half, quarter = cast_like(x, 0.5), cast_like(x, 0.25) * b
+    limit = cast_like(x, -0.3) * root  # there both lose equally much
     small, large = half * abs(x), half * root
     divisor = small + large
     lost = small - (divisor - large)
-    inverse = like(x, 1) / divisor
+    inverse = cast_like(x, 1) / divisor
     quotient = quarter * inverse
     remainder = fma(-quotient, lost, fma(-quotient, divisor, quarter))
     quotient = fma(remainder, inverse, quotient)
     y = fma(half, x, large)
-    quotient = like(x, 0) if (b == like(x, 0)) & (x == x) else quotient  # tiny x: not 0 / 0
+    quotient = (
+        cast_like(x, 0) if (b == cast_like(x, 0)) & (x == x) else quotient
+    )  # tiny x: not 0 / 0
     y = quotient if x < limit else y
-    return like(x, 0) if x == like(x, float("-inf")) else y
+    return cast_like(x, 0) if x == cast_like(x, float("-inf")) else y
 
 
 @scalar
@@ -127,5 +129,5 @@ def squareplus_derivative(x, b):
 def squareplus_second_derivative(x, b):
     """b / (2 sqrt(x² + b)³); 0 where both are 0."""
     root, least = _root(x, b), constant(x, _SMALLEST)
-    inverse = like(x, 1) / (least if root < least else root)
-    return (((like(x, 0.5) * b) * inverse) * inverse) * inverse
+    inverse = cast_like(x, 1) / (least if root < least else root)
+    return (((cast_like(x, 0.5) * b) * inverse) * inverse) * inverse

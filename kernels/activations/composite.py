@@ -4,7 +4,7 @@ Mish: Misra 2019, arXiv 1908.08681. TanhExp: Liu and Di 2020, arXiv 2003.09855.
 """
 
 from .. import vecmath
-from ..codegen.declare import fma, like, scalar
+from ..codegen.declare import cast_like, fma, scalar
 from ..vecmath.scaled_exp import (
     choose,
     constant,
@@ -34,9 +34,9 @@ _HIGHEST = (12.0, 22.0)  # at and above, mish(x) rounds to x and its derivative 
 def _mish_parts(x):
     """x within limits, the parts of e, e, and n + 2."""
     x = least(most(x, _LOWEST), _HIGHEST)
-    first, second, h = exp_parts(x, like(x, 0.0))
+    first, second, h = exp_parts(x, cast_like(x, 0.0))
     e = scale(first, second, h)
-    return x, first, second, h, e, fma(e, e + like(x, 2.0), like(x, 2.0))
+    return x, first, second, h, e, fma(e, e + cast_like(x, 2.0), cast_like(x, 2.0))
 
 
 @scalar
@@ -46,7 +46,7 @@ def mish(x):
     Accuracy: 4.0 ULP in float32, 3.2 in float64.
     """
     z, first, second, h, e, below = _mish_parts(x)
-    y = times((z * (e + like(x, 2.0))) / below, first, second, h)
+    y = times((z * (e + cast_like(x, 2.0))) / below, first, second, h)
     return x if x > constant(x, _HIGHEST) else y
 
 
@@ -58,15 +58,17 @@ def mish_derivative(x):
 
     Accuracy: 3.6 ULP in float32, 3.0 in float64; 1 eps around its zero.
     """
-    one, two, four = like(x, 1.0), like(x, 2.0), like(x, 4.0)
+    one, two, four = cast_like(x, 1.0), cast_like(x, 2.0), cast_like(x, 4.0)
     z, first, second, h, e, below = _mish_parts(x)
-    tail = z < like(x, -1.5)
+    tail = z < cast_like(x, -1.5)
     slope = four * z
     # (e + 2) (n + 2) + 4 x (e + 1), or that less (1 + x) (n + 2)²
-    k = fma(fma(fma(one + z, e, like(x, 3.0) + slope), e, four + (slope + slope)), e, two + slope)
+    k = fma(
+        fma(fma(one + z, e, cast_like(x, 3.0) + slope), e, four + (slope + slope)), e, two + slope
+    )
     above = fma(e, below, fma(two, below, slope * (e + one)))
     above = -(e * k) if tail else above
-    upper = x >= like(x, 0.0)
+    upper = x >= cast_like(x, 0.0)
     above = fma(slope, e * (e + one), -(below + below)) if upper else above
     below = below * below
     inverse = one / below
@@ -85,7 +87,12 @@ def mish_second_derivative(x):
 
     Accuracy: 9.5 ULP in float32, 7.6 in float64; 2 eps around its zeros.
     """
-    zero, one, two, three = like(x, 0.0), like(x, 1.0), like(x, 2.0), like(x, 3.0)
+    zero, one, two, three = (
+        cast_like(x, 0.0),
+        cast_like(x, 1.0),
+        cast_like(x, 2.0),
+        cast_like(x, 3.0),
+    )
     x = least(most(x, _LOWEST), (60.0, 390.0))
     first, second, h = exp_parts(-abs(x), zero)
     t = scale(first, second, h)
@@ -97,7 +104,7 @@ def mish_second_derivative(x):
     cubic = fma(fma(fma(c3, t, c2), t, c1), t, c0)
     # the rounding of the rest partly cancels here
     above = fma(x, cubic, (two * (t + one)) * ((one if positive else two) + rest))
-    y = (like(x, 4.0) * above) * ((inverse * inverse) * inverse)
+    y = (cast_like(x, 4.0) * above) * ((inverse * inverse) * inverse)
     y = fma(y, h, y)
     # one power more for x > 0, where it falls as exp(-2x)
     y = fma(y, h if positive else zero, y) * (first if positive else one)
@@ -111,7 +118,7 @@ def tanh_exp(x):
     Accuracy: 3.6 ULP in float32, 3.1 in float64.
     """
     z = most(x, _LOWEST)
-    first, second, h = exp_parts(least(z, (3.0, 4.0)), like(x, 0.0))
+    first, second, h = exp_parts(least(z, (3.0, 4.0)), cast_like(x, 0.0))
     small = x < constant(x, (-9.0, -19.0))
     t = vecmath.tanh(scale(first, second, h))
     return times(z, first, second, h) if small else x * t
@@ -124,12 +131,12 @@ def tanh_exp_derivative(x):
     Accuracy: 3.3 ULP in float32, 2.7 in float64; 1 eps around its zero.
     """
     z = least(most(x, _LOWEST), (2.7, 3.2))  # above, it rounds to 1
-    first, second, h = exp_parts(z, like(x, 0.0))
+    first, second, h = exp_parts(z, cast_like(x, 0.0))
     e = scale(first, second, h)
     t, s = tanh_and_sech2(e)
     slope = z * e
-    tail = times(like(x, 1.0) + z, first, second, h) + fma(-(slope * t), t, t - e)
-    return tail if x < like(x, -1.5) else fma(slope, s, t)
+    tail = times(cast_like(x, 1.0) + z, first, second, h) + fma(-(slope * t), t, t - e)
+    return tail if x < cast_like(x, -1.5) else fma(slope, s, t)
 
 
 @scalar
@@ -140,7 +147,7 @@ def tanh_exp_second_derivative(x):
 
     Accuracy: 3 eps; relative to the end of its upper tail 20 ULP in float32, 64 in float64.
     """
-    one, two = like(x, 1.0), like(x, 2.0)
+    one, two = cast_like(x, 1.0), cast_like(x, 2.0)
     x = least(most(x, _LOWEST), (4.2, 6.1))
     high, low, y, y_low = exp_pair(x)
     e, e_low = (y * high) * low, (y_low * high) * low
@@ -158,11 +165,11 @@ def tanh_shrink(x):
 
     Accuracy: 3.3 ULP in float32, 2.7 in float64.
     """
-    zero, one = like(x, 0.0), like(x, 1.0)
+    zero, one = cast_like(x, 0.0), cast_like(x, 1.0)
     size = abs(x)
     cut = least(size, (20.0, 40.0))
     square = cut * cut
-    first, second, h = exp_parts(like(x, -2.0) * cut, zero)
+    first, second, h = exp_parts(cast_like(x, -2.0) * cut, zero)
     e = scale(first, second, h)
     small = size <= one
     above = cut * square if small else e + e
@@ -186,8 +193,8 @@ def tanh_shrink_second_derivative(x):
 
     Accuracy: 5.8 ULP in float32, 5.3 in float64.
     """
-    first, second, s = sech2_parts(x, like(x, 0.0))
-    return (((like(x, 2.0) * vecmath.tanh(x)) * s) * first) * second
+    first, second, s = sech2_parts(x, cast_like(x, 0.0))
+    return (((cast_like(x, 2.0) * vecmath.tanh(x)) * s) * first) * second
 
 
 @scalar
@@ -214,5 +221,5 @@ def log_cosh_second_derivative(x):
 
     Accuracy: 3.9 ULP in float32, 3.5 in float64.
     """
-    first, second, s = sech2_parts(x, like(x, 0.0))
+    first, second, s = sech2_parts(x, cast_like(x, 0.0))
     return (s * first) * second

@@ -1,7 +1,7 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..codegen.declare import constant, fma, like, scalar
+from ..codegen.declare import cast_like, constant, fma, scalar
 from ..vecmath.elementary import _clamp
 from ..vecmath.scaled_exp import exp_parts, inverse_of_sum, least, most, scale, times
 from ..vecmath.tables import EXP_OVERFLOW
@@ -46,13 +46,13 @@ def sigmoid_derivative(x):
 @scalar
 def sigmoid_from_output(y):
     """y (1 - y)."""
-    return y * (like(y, 1) - y)
+    return y * (cast_like(y, 1) - y)
 
 
 @scalar
 def sigmoid_second_derivative(x):
     """-σ(x) σ(-x) tanh(x / 2)."""
-    return -vecmath.sigmoid_slope(x) * vecmath.tanh(like(x, 0.5) * x)
+    return -vecmath.sigmoid_slope(x) * vecmath.tanh(cast_like(x, 0.5) * x)
 
 
 @scalar
@@ -82,19 +82,19 @@ def tanh(x):
 @scalar
 def tanh_derivative(x):
     """1 / cosh²(x) = 4 σ(2 x) σ(-2 x)."""
-    return vecmath.sech_squared(like(x, 1), x)
+    return vecmath.sech_squared(cast_like(x, 1), x)
 
 
 @scalar
 def tanh_from_output(y):
     """1 - y²; as a product it rounds once less near y = ±1."""
-    return (like(y, 1) - y) * (like(y, 1) + y)
+    return (cast_like(y, 1) - y) * (cast_like(y, 1) + y)
 
 
 @scalar
 def tanh_second_derivative(x):
     """-2 tanh(x) / cosh²(x)."""
-    return vecmath.sech_squared(like(x, -2) * vecmath.tanh(x), x)
+    return vecmath.sech_squared(cast_like(x, -2) * vecmath.tanh(x), x)
 
 
 @scalar
@@ -118,28 +118,28 @@ def softplus_second_derivative(x):
 @scalar
 def _not_above_zero(x):
     """min(x, 0); NaN stays NaN."""
-    return like(x, 0) if x > like(x, 0) else x
+    return cast_like(x, 0) if x > cast_like(x, 0) else x
 
 
 @scalar
 def elu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x) - 1) below."""
-    y = vecmath.scaled_expm1(_not_above_zero(x), like(x, 0), like(x, 1))
-    return x if x >= like(x, 0) else alpha * y
+    y = vecmath.scaled_expm1(_not_above_zero(x), cast_like(x, 0), cast_like(x, 1))
+    return x if x >= cast_like(x, 0) else alpha * y
 
 
 @scalar
 def elu_derivative(x, alpha):
     """1 for x >= 0, alpha exp(x) below."""
-    y = vecmath.times_exp(alpha, _not_above_zero(x), like(x, 0))
-    return like(x, 1) if x >= like(x, 0) else y
+    y = vecmath.times_exp(alpha, _not_above_zero(x), cast_like(x, 0))
+    return cast_like(x, 1) if x >= cast_like(x, 0) else y
 
 
 @scalar
 def elu_second_derivative(x, alpha):
     """0 for x >= 0, alpha exp(x) below."""
-    y = vecmath.times_exp(alpha, _not_above_zero(x), like(x, 0))
-    return like(x, 0) if x >= like(x, 0) else y
+    y = vecmath.times_exp(alpha, _not_above_zero(x), cast_like(x, 0))
+    return cast_like(x, 0) if x >= cast_like(x, 0) else y
 
 
 @scalar
@@ -147,22 +147,22 @@ def selu(x, lambda_=1.0507009873554805, alpha=1.6732632423543772):
     """lambda x for x >= 0, lambda alpha (exp(x) - 1) below."""
     high = lambda_ * alpha
     low = fma(lambda_, alpha, -high)
-    y = vecmath.scaled_expm1(_not_above_zero(x), like(x, 0), like(x, 1))
-    return lambda_ * x if x >= like(x, 0) else fma(high, y, low * y)
+    y = vecmath.scaled_expm1(_not_above_zero(x), cast_like(x, 0), cast_like(x, 1))
+    return lambda_ * x if x >= cast_like(x, 0) else fma(high, y, low * y)
 
 
 @scalar
 def selu_derivative(x, lambda_, alpha):
     """lambda for x >= 0, lambda alpha exp(x) below."""
-    y = vecmath.times_exp(lambda_ * alpha, _not_above_zero(x), like(x, 0))
-    return lambda_ if x >= like(x, 0) else y
+    y = vecmath.times_exp(lambda_ * alpha, _not_above_zero(x), cast_like(x, 0))
+    return lambda_ if x >= cast_like(x, 0) else y
 
 
 @scalar
 def selu_second_derivative(x, lambda_, alpha):
     """0 for x >= 0, lambda alpha exp(x) below."""
-    y = vecmath.times_exp(lambda_ * alpha, _not_above_zero(x), like(x, 0))
-    return like(x, 0) if x >= like(x, 0) else y
+    y = vecmath.times_exp(lambda_ * alpha, _not_above_zero(x), cast_like(x, 0))
+    return cast_like(x, 0) if x >= cast_like(x, 0) else y
 
 
 @scalar
@@ -172,9 +172,9 @@ def _quotient(x, alpha):
     By the inverse of alpha, which leaves the loop; the remainder of the division makes the pair.
     """
     x = _not_above_zero(x)
-    inverse = like(x, 1) / alpha
+    inverse = cast_like(x, 1) / alpha
     z = vecmath.exponent(x * inverse)
-    return z, _clamp(fma(-z, alpha, x) * inverse, like(x, -0.25), like(x, 0.25))
+    return z, _clamp(fma(-z, alpha, x) * inverse, cast_like(x, -0.25), cast_like(x, 0.25))
 
 
 @scalar
@@ -182,7 +182,7 @@ def celu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x / alpha) - 1) below."""
     z, low = _quotient(x, alpha)
     z = least(z, EXP_OVERFLOW)
-    y = (like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, like(x, 0.5))
+    y = (cast_like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, cast_like(x, 0.5))
     # x / alpha of a subnormal x would have lost bits
     return x if x >= constant(x, (-(2.0**-100), -(2.0**-900))) else y
 
@@ -191,14 +191,18 @@ def celu(x, alpha=1.0):
 def celu_derivative(x, alpha):
     """1 for x >= 0, exp(x / alpha) below."""
     z, low = _quotient(x, alpha)
-    return like(x, 1) if x >= like(x, 0) else vecmath.times_exp(like(x, 1), z, low)
+    return cast_like(x, 1) if x >= cast_like(x, 0) else vecmath.times_exp(cast_like(x, 1), z, low)
 
 
 @scalar
 def celu_second_derivative(x, alpha):
     """0 for x >= 0, exp(x / alpha) / alpha below."""
     z, low = _quotient(x, alpha)
-    return like(x, 0) if x >= like(x, 0) else vecmath.times_exp(like(x, 1) / alpha, z, low)
+    return (
+        cast_like(x, 0)
+        if x >= cast_like(x, 0)
+        else vecmath.times_exp(cast_like(x, 1) / alpha, z, low)
+    )
 
 
 @scalar
@@ -210,7 +214,7 @@ def swish(x, beta=1.0):
     z = beta * x
     b, divisor = vecmath.logistic_parts(z, fma(beta, x, -z))
     y = x if z > constant(x, (19.0, 39.0)) else (x * b) / divisor
-    return like(x, 0) if z < constant(x, (-130.0, -1000.0)) else y
+    return cast_like(x, 0) if z < constant(x, (-130.0, -1000.0)) else y
 
 
 @scalar
@@ -221,21 +225,21 @@ def swish_derivative(x, beta):
 
     Accuracy: 3.0 ULP in float32, 2.9 in float64; 1 eps around its zero.
     """
-    one, two = like(x, 1.0), like(x, 2.0)
+    one, two = cast_like(x, 1.0), cast_like(x, 2.0)
     z = beta * x
     low = fma(beta, x, -z)
-    low = low if z < like(x, 0.0) else -low
+    low = low if z < cast_like(x, 0.0) else -low
     y = -abs(z)
-    low = low if y > constant(x, (-150.0, -1000.0)) else like(x, 0.0)
+    low = low if y > constant(x, (-150.0, -1000.0)) else cast_like(x, 0.0)
     y = most(y, (-150.0, -1000.0))
     first, second, h = exp_parts(y, low)
     e = scale(first, second, h)
     below = one + e
-    tail = y < like(x, -1.5)
+    tail = y < cast_like(x, -1.5)
     above = -(e * fma(y, two + e, below)) if tail else y + below
-    w = (one + y if tail else like(x, 0.0)) + above / (below * below)
+    w = (one + y if tail else cast_like(x, 0.0)) + above / (below * below)
     w = times(w, first, second, h)
-    return w if z < like(x, 0.0) else one - w
+    return w if z < cast_like(x, 0.0) else one - w
 
 
 @scalar
@@ -244,15 +248,15 @@ def swish_second_derivative(x, beta):
 
     Accuracy: 7.1 ULP in float32, 6.3 in float64; 1 eps around its zeros.
     """
-    one = like(x, 1.0)
+    one = cast_like(x, 1.0)
     z = beta * x
     low = fma(beta, x, -z)
-    low = -low if z < like(x, 0.0) else low
+    low = -low if z < cast_like(x, 0.0) else low
     size = abs(z)
-    low = low if size < constant(x, (170.0, 1400.0)) else like(x, 0.0)
+    low = low if size < constant(x, (170.0, 1400.0)) else cast_like(x, 0.0)
     size = least(size, (170.0, 1400.0))
     first, second, h = exp_parts(-size, -low)
     e = scale(first, second, h)
     inverse = inverse_of_sum(one, e)
-    above = fma(like(x, 2.0), one + e, size * (e - one))
+    above = fma(cast_like(x, 2.0), one + e, size * (e - one))
     return times((beta * above) * ((inverse * inverse) * inverse), first, second, h)

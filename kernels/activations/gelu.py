@@ -4,7 +4,7 @@ Gaussian Error Linear Units, Hendrycks and Gimpel 2016, arXiv 1606.08415. φ and
 and the distribution function of the standard normal distribution.
 """
 
-from ..codegen.declare import fma, like, scalar
+from ..codegen.declare import cast_like, fma, scalar
 from ..vecmath.scaled_exp import (
     choose,
     constant,
@@ -34,10 +34,10 @@ def _mills(y):
     and of most terms are small beside it. The low part is what the last sum and the last division
     leave over.
     """
-    middle, divisor = constant(y, MILLS_MIDDLE), y + like(y, 1.25)
+    middle, divisor = constant(y, MILLS_MIDDLE), y + cast_like(y, 1.25)
     t, c = (y - middle) / (y + middle), choose(y, MILLS)
-    above, rest = fast_two_sum(like(y, c[0]), t * polynomial(t, c[1:]))
-    inverse = like(y, 1.0) / divisor
+    above, rest = fast_two_sum(cast_like(y, c[0]), t * polynomial(t, c[1:]))
+    inverse = cast_like(y, 1.0) / divisor
     high = above * inverse
     return high, (fma(-high, divisor, above) + rest) * inverse
 
@@ -53,7 +53,7 @@ def gelu(x):
     mills, low = _mills(y)
     part = times_pair(y * mills, y * low, first, second, h)
     # -0 and not 0, so that negative results keep their sign where they vanish
-    return (x if x >= like(x, 0.0) else like(x, -0.0)) - part
+    return (x if x >= cast_like(x, 0.0) else cast_like(x, -0.0)) - part
 
 
 @scalar
@@ -67,7 +67,7 @@ def gelu_derivative(x):
     mills, low = _mills(y)
     low = fma(-constant(x, _DENSITY_LOW), y, low)
     w = times(fma(-constant(x, _DENSITY), y, mills) + low, first, second, h)
-    return like(x, 1.0) - w if x >= like(x, 0.0) else w
+    return cast_like(x, 1.0) - w if x >= cast_like(x, 0.0) else w
 
 
 @scalar
@@ -78,7 +78,7 @@ def gelu_second_derivative(x):
     """
     y = least(abs(x), _LARGEST)
     first, second, h = square_parts(y)
-    return times(constant(x, _DENSITY) * fma(-y, y, like(x, 2.0)), first, second, h)
+    return times(constant(x, _DENSITY) * fma(-y, y, cast_like(x, 2.0)), first, second, h)
 
 
 # gelu_tanh(x) = x σ(v), v = 2 sqrt(2/π) (x + 0.044715 x³) = x (a + b x²), for the decimal 0.044715.
@@ -107,13 +107,15 @@ def _argument(x):
 @scalar
 def _slope(x):
     """dv/dx = a + 3 b x²."""
-    return fma(like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) + constant(x, _A_LOW))
+    return fma(cast_like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) + constant(x, _A_LOW))
 
 
 @scalar
 def _lost(x, slope):
     """What dv/dx has lost to rounding."""
-    return fma(like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) - slope) + constant(x, _A_LOW)
+    return fma(cast_like(x, 3.0) * constant(x, _B), x * x, constant(x, _A) - slope) + constant(
+        x, _A_LOW
+    )
 
 
 @scalar
@@ -125,7 +127,7 @@ def gelu_tanh(x):
     z = least(most(x, _LOWEST), _HIGHEST)
     v, low = _argument(z)
     first, second, h = exp_parts(v, low)
-    y = times(z / (like(x, 1.0) + scale(first, second, h)), first, second, h)
+    y = times(z / (cast_like(x, 1.0) + scale(first, second, h)), first, second, h)
     return x if x > constant(x, _HIGHEST) else y
 
 
@@ -137,7 +139,7 @@ def gelu_tanh_derivative(x):
 
     Accuracy: 3.9 ULP in float32, 3.0 in float64; 1 eps around its zero.
     """
-    one, two = like(x, 1.0), like(x, 2.0)
+    one, two = cast_like(x, 1.0), cast_like(x, 2.0)
     y = -least(abs(x), (11.5, 22.0))
     v, low = _argument(y)
     first, second, h = exp_parts(v, low)
@@ -147,13 +149,13 @@ def gelu_tanh_derivative(x):
     lost = _lost(y, slope)
     product = y * slope
     product_low = fma(y, lost, fma(y, slope, -product))
-    tail = y < like(x, -1.0)
+    tail = y < cast_like(x, -1.0)
     # 1 + e + y v', or that less (1 + y v') (1 + e)²
     above = -(e * fma(product, two + e, below)) if tail else fma(y, slope, below)
     above = above / (below * below)
     above = (one + product) + (above + product_low) if tail else above
     w = times(above, first, second, h)
-    return one - w if x >= like(x, 0.0) else w
+    return one - w if x >= cast_like(x, 0.0) else w
 
 
 @scalar
@@ -162,7 +164,7 @@ def gelu_tanh_second_derivative(x):
 
     Accuracy: 7.7 ULP in float32, 5.2 in float64; 2 eps around its zeros.
     """
-    one = like(x, 1.0)
+    one = cast_like(x, 1.0)
     x = least(abs(x), (11.5, 22.0))
     v, low = _argument(x)
     first, second, h = exp_parts(-v, -low)
@@ -170,7 +172,7 @@ def gelu_tanh_second_derivative(x):
     inverse = inverse_of_sum(one, e)
     slope = _slope(x)
     lost = _lost(x, slope)
-    gain = fma(like(x, 6.0) * constant(x, _B), x * x, slope + slope)
+    gain = fma(cast_like(x, 6.0) * constant(x, _B), x * x, slope + slope)
     product = x * slope
     product_low = fma(x, lost, fma(x, slope, -product))
     above = fma(-product, slope, gain) - fma(product, lost, product_low * slope)

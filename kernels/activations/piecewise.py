@@ -3,7 +3,7 @@
 At a kink the derivative is that of one side, as each docstring says.
 """
 
-from ..codegen.declare import constant, fma, like, scalar
+from ..codegen.declare import cast_like, constant, fma, scalar
 from ..vecmath.elementary import _clamp
 
 _SIXTH_HIGH = (0.1666666716337204, 0.16666666666666666)
@@ -13,19 +13,19 @@ _SIXTH_LOW = (-4.967053731282552e-09, 9.25185853854297e-18)
 @scalar
 def _zero(x):
     """0; NaN stays NaN."""
-    return like(x, 0) if x == x else x
+    return cast_like(x, 0) if x == x else x
 
 
 @scalar
 def _one_where(condition, x):
     """1 where the condition holds, else 0; NaN stays NaN."""
-    return x if x != x else (like(x, 1) if condition else like(x, 0))
+    return x if x != x else (cast_like(x, 1) if condition else cast_like(x, 0))
 
 
 @scalar
 def _factor_of(x, slope):
     """x as it may be multiplied by the slope: where that is 0, an infinite x shall not make NaN."""
-    most = like(x, float("inf")) if slope != like(x, 0) else like(x, 1)
+    most = cast_like(x, float("inf")) if slope != cast_like(x, 0) else cast_like(x, 1)
     return _clamp(x, -most, most)
 
 
@@ -38,7 +38,7 @@ def identity(x):
 @scalar
 def identity_derivative(x):
     """1."""
-    return like(x, 1) if x == x else x
+    return cast_like(x, 1) if x == x else x
 
 
 @scalar
@@ -50,7 +50,7 @@ def identity_second_derivative(x):
 @scalar
 def step(x):
     """1 for x > 0, else 0."""
-    return _one_where(x > like(x, 0), x)
+    return _one_where(x > cast_like(x, 0), x)
 
 
 @scalar
@@ -68,7 +68,7 @@ def step_second_derivative(x):
 @scalar
 def relu(x):
     """max(x, 0); the comparison is written so that NaN stays NaN."""
-    return like(x, 0) if x <= like(x, 0) else x
+    return cast_like(x, 0) if x <= cast_like(x, 0) else x
 
 
 @scalar
@@ -80,7 +80,7 @@ def relu_derivative(x):
 @scalar
 def relu_from_output(y):
     """1 where the output is positive, else 0; NaN stays NaN."""
-    return y if y != y else (like(y, 1) if y > like(y, 0) else like(y, 0))
+    return y if y != y else (cast_like(y, 1) if y > cast_like(y, 0) else cast_like(y, 0))
 
 
 @scalar
@@ -92,13 +92,13 @@ def relu_second_derivative(x):
 @scalar
 def relu6(x):
     """min(max(x, 0), 6)."""
-    return _clamp(x, like(x, 0), like(x, 6))
+    return _clamp(x, cast_like(x, 0), cast_like(x, 6))
 
 
 @scalar
 def relu6_derivative(x):
     """1 for 0 < x < 6, else 0."""
-    return _one_where(x > like(x, 0) and x < like(x, 6), x)
+    return _one_where(x > cast_like(x, 0) and x < cast_like(x, 6), x)
 
 
 @scalar
@@ -110,13 +110,13 @@ def relu6_second_derivative(x):
 @scalar
 def leaky_relu(x, alpha=0.01):
     """x for x >= 0, alpha x below, whatever the sign and the size of alpha."""
-    return x if x >= like(x, 0) else alpha * _factor_of(x, alpha)
+    return x if x >= cast_like(x, 0) else alpha * _factor_of(x, alpha)
 
 
 @scalar
 def leaky_relu_derivative(x, alpha):
     """1 for x >= 0, alpha below."""
-    return x if x != x else (like(x, 1) if x >= like(x, 0) else alpha)
+    return x if x != x else (cast_like(x, 1) if x >= cast_like(x, 0) else alpha)
 
 
 @scalar
@@ -146,7 +146,7 @@ def prelu_second_derivative(x, alpha):
 @scalar
 def hard_shrink(x, lambda_=0.5):
     """x where |x| > lambda, else 0."""
-    return like(x, 0) if abs(x) <= lambda_ else x
+    return cast_like(x, 0) if abs(x) <= lambda_ else x
 
 
 @scalar
@@ -218,7 +218,7 @@ def hard_tanh_second_derivative(x, min_val, max_val):
 @scalar
 def hard_sigmoid(x, slope=0.2, offset=0.5):
     """slope x + offset, rounded once, clipped to [0, 1]."""
-    return _clamp(fma(slope, _factor_of(x, slope), offset), like(x, 0), like(x, 1))
+    return _clamp(fma(slope, _factor_of(x, slope), offset), cast_like(x, 0), cast_like(x, 1))
 
 
 @scalar
@@ -228,10 +228,10 @@ def hard_sigmoid_derivative(x, slope, offset):
     The ends are found by a division: slope x + offset of a rounded slope, were it fused, would
     miss 0 at x = -2.5. The division leaves the loop.
     """
-    one, other = -offset / slope, (like(x, 1) - offset) / slope
+    one, other = -offset / slope, (cast_like(x, 1) - offset) / slope
     low = one if one < other else other
     high = other if one < other else one
-    return x if x != x else (slope if x >= low and x <= high else like(x, 0))
+    return x if x != x else (slope if x >= low and x <= high else cast_like(x, 0))
 
 
 @scalar
@@ -244,31 +244,31 @@ def hard_sigmoid_second_derivative(x, slope, offset):
 def hard_swish(x):
     """x relu6(x + 3) / 6. Accuracy: 1.99 ULP."""
     # 1/6 is a pair; -3 and 3 are selected below, so that nothing need be clipped
-    t = x + like(x, 3)
+    t = x + cast_like(x, 3)
     y = x * fma(t, constant(x, _SIXTH_HIGH), t * constant(x, _SIXTH_LOW))
-    y = like(x, 0) if x <= like(x, -3) else y
-    return x if x >= like(x, 3) else y
+    y = cast_like(x, 0) if x <= cast_like(x, -3) else y
+    return x if x >= cast_like(x, 3) else y
 
 
 @scalar
 def hard_swish_derivative(x):
     """(2 x + 3) / 6 for -3 < x < 3, 0 from -3 downwards, 1 from 3 upwards. Accuracy: 1.5 ULP."""
-    y = fma(x, like(x, 2), like(x, 3)) * like(x, 1 / 6)
-    y = like(x, 0) if x <= like(x, -3) else y
-    return like(x, 1) if x >= like(x, 3) else y
+    y = fma(x, cast_like(x, 2), cast_like(x, 3)) * cast_like(x, 1 / 6)
+    y = cast_like(x, 0) if x <= cast_like(x, -3) else y
+    return cast_like(x, 1) if x >= cast_like(x, 3) else y
 
 
 @scalar
 def hard_swish_second_derivative(x):
     """1/3 for -3 < x < 3, else 0."""
-    return x if x != x else (like(x, 1 / 3) if abs(x) < like(x, 3) else like(x, 0))
+    return x if x != x else (cast_like(x, 1 / 3) if abs(x) < cast_like(x, 3) else cast_like(x, 0))
 
 
 @scalar
 def sparse_plus(x):
     """0 for x <= -1, (x + 1)² / 4 for -1 < x < 1, x for x >= 1. Accuracy: 1.5 ULP."""
     y = sparse_sigmoid(x)
-    return x if x >= like(x, 1) else y * y
+    return x if x >= cast_like(x, 1) else y * y
 
 
 @scalar
@@ -286,15 +286,15 @@ def sparse_plus_second_derivative(x):
 @scalar
 def sparse_sigmoid(x):
     """(x + 1) / 2 clipped to [0, 1]; rounded once."""
-    return _clamp(fma(x, like(x, 0.5), like(x, 0.5)), like(x, 0), like(x, 1))
+    return _clamp(fma(x, cast_like(x, 0.5), cast_like(x, 0.5)), cast_like(x, 0), cast_like(x, 1))
 
 
 @scalar
 def sparse_sigmoid_derivative(x):
     """1/2 for -1 < x < 1, 1/4 at -1 and 1 (the mean of both sides, as JAX has it), else 0."""
     size = abs(x)
-    y = like(x, 0.25) if size == like(x, 1) else like(x, 0)
-    return x if x != x else (like(x, 0.5) if size < like(x, 1) else y)
+    y = cast_like(x, 0.25) if size == cast_like(x, 1) else cast_like(x, 0)
+    return x if x != x else (cast_like(x, 0.5) if size < cast_like(x, 1) else y)
 
 
 @scalar

@@ -1,12 +1,12 @@
-"""Row kernels of activations that act on each number alone, made from their formulas.
+"""Tile kernels of activations that act on each number alone, made from their formulas.
 
-See ``kernels/activations`` for the formulas, `codegen.declare` for what a row kernel is.
+See ``kernels/activations`` for the formulas, `codegen.declare` for what a tile kernel is.
 """
 
 import functools
 import inspect
 
-from ..codegen.declare import carray, like, scalar, wide
+from ..codegen.declare import carray, cast_like, scalar, wide
 
 
 @functools.cache
@@ -32,21 +32,21 @@ def _with_two(formula):
 
 
 def forward(formula):
-    """Row kernel: a = f(a + bias), in place. b: bias of each feature."""
+    """Tile kernel: a = f(a + bias), in place. b: bias of each feature."""
     return _forward(_with_two(formula))
 
 
 @functools.cache
 def _forward(formula):
-    def forward_kernel(a, b, c, parameters, features, rows, k, flag):
+    def forward_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        z = carray(a, (features, rows))
-        bias = carray(b, (features,))
-        p = like(bias[0], parameters[0])
-        q = like(bias[0], parameters[1])
-        for j in range(features):
+        z = carray(a, (n_features, n_lanes))
+        bias = carray(b, (n_features,))
+        p = cast_like(bias[0], hyper[0])
+        q = cast_like(bias[0], hyper[1])
+        for j in range(n_features):
             shift = bias[j]
-            for r in range(rows):
+            for r in range(n_lanes):
                 z[j, r] = formula(z[j, r] + shift, p, q)
         return 0.0
 
@@ -54,7 +54,7 @@ def _forward(formula):
 
 
 def forward_with_derivative(formula, derivative, from_output):
-    """Row kernel: a = f(a + bias), in place, and c = f'(a + bias), in one pass.
+    """Tile kernel: a = f(a + bias), in place, and c = f'(a + bias), in one pass.
 
     from_output: the derivative formula takes the output instead of the input.
     """
@@ -63,16 +63,16 @@ def forward_with_derivative(formula, derivative, from_output):
 
 @functools.cache
 def _forward_with_derivative(formula, derivative, from_output):
-    def forward_with_derivative_kernel(a, b, c, parameters, features, rows, k, flag):
+    def forward_with_derivative_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        z = carray(a, (features, rows))
-        d = carray(c, (features, rows))
-        bias = carray(b, (features,))
-        p = like(bias[0], parameters[0])
-        q = like(bias[0], parameters[1])
-        for j in range(features):
+        z = carray(a, (n_features, n_lanes))
+        d = carray(c, (n_features, n_lanes))
+        bias = carray(b, (n_features,))
+        p = cast_like(bias[0], hyper[0])
+        q = cast_like(bias[0], hyper[1])
+        for j in range(n_features):
             shift = bias[j]
-            for r in range(rows):
+            for r in range(n_lanes):
                 x = z[j, r] + shift
                 y = formula(x, p, q)
                 z[j, r] = y

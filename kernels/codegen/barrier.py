@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from .declare import scalar
 
-__all__ = ["clock_address", "meet", "now", "yield_address"]
+__all__ = ["clock_address", "now", "wait", "yield_address"]
 
 _SPINS = 4000  # some microseconds: longer than a balanced step waits, shorter than a time slice
 
@@ -56,18 +56,18 @@ def _give_way(typingctx, target):
 
 
 @scalar
-def meet(counter, turn, threads, give_way):
-    """Wait until all threads are here; returns the turn of the next meeting (begin with 0)."""
-    turn += threads
+def wait(counter, ticket, threads, give_way):
+    """Wait until all threads are here; returns the ticket of the next meeting (begin with 0)."""
+    ticket += threads
     if threads == 1:
-        return turn
+        return ticket
     _arrive(counter)
     spins = 0
-    while _arrived(counter) < turn:
+    while _arrived(counter) < ticket:
         spins += 1
         if spins > _SPINS and give_way != 0:
             _give_way(give_way)
-    return turn
+    return ticket
 
 
 @intrinsic

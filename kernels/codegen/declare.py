@@ -9,7 +9,7 @@ numba by instructions and by functions for users' kernels). Three kinds of compi
     A function called from Python or from another kernel; compiled at its first call, one
     machine code per tuple of argument types, without the GIL.
 ``address(function, dtype)``
-    A C function that the engine calls by its address. Most are *row kernels*: functions
+    A C function that the engine calls by its address. Most are *tile kernels*: functions
     ``(a, b, c, parameters, m, n, k, flag) -> float64`` of pointers and integers. This is how a row
     of a table reaches compiled loops that know nothing of it: no engine is compiled again for
     another activation, cost or rule.
@@ -37,6 +37,7 @@ __all__ = [
     "by_dtype",
     "call",
     "carray",
+    "cast_like",
     "choose",
     "constant",
     "data",
@@ -46,7 +47,6 @@ __all__ = [
     "integers",
     "itemsize",
     "kernel",
-    "like",
     "numbers",
     "pointer",
     "polynomial",
@@ -80,10 +80,10 @@ def kernel(function=None, *, reassoc=False, nogil=True):
         return lambda f: kernel(f, reassoc=reassoc, nogil=nogil)
     with switched_on():
         dispatcher = njit(nogil=nogil, fastmath=_fastmath(reassoc), **_OPTIONS)(function)
-    return _kept(dispatcher, function)
+    return _with_cache(dispatcher, function)
 
 
-def _kept(compiled, function):
+def _with_cache(compiled, function):
     """The same, with our cache, and our care around the compiler."""
     run = compiled._compiler.compile
 
@@ -109,12 +109,12 @@ def by_dtype(single, double):
     return chosen
 
 
-ROW = "dddniiii"  # the arguments of a row kernel, see `_signature`
+TILE_KERNEL = "dddniiii"  # the arguments of a tile kernel, see `_signature`
 
 _addresses: dict[tuple, CFunc] = {}
 
 
-def address(function, dtype, arguments=ROW):
+def address(function, dtype, arguments=TILE_KERNEL):
     """Machine address of `function` compiled as a C function for data of `dtype`.
 
     Compiled or loaded from the cache at the first request of the process, then kept for its
@@ -126,7 +126,9 @@ def address(function, dtype, arguments=ROW):
             if key not in _addresses:  # nor has another thread made it meanwhile
                 options = {"fastmath": _fastmath(False), **_OPTIONS}
                 signature = _signature(arguments, np.dtype(dtype))
-                compiled = _kept(CFunc(function, signature, locals={}, options=options), function)
+                compiled = _with_cache(
+                    CFunc(function, signature, locals={}, options=options), function
+                )
                 compiled.compile()
                 _addresses[key] = compiled
     return _addresses[key].address
@@ -199,7 +201,7 @@ def pointer(typingctx, array, offset):
 
 
 @intrinsic
-def like(typingctx, x, value):
+def cast_like(typingctx, x, value):
     """`value` in the type of `x`: keeps a literal from turning float32 code into float64."""
     sig = x(x, value)
 
@@ -405,7 +407,7 @@ def data(typingctx, address, like):
 
 
 @functools.cache
-def field(place):
+def field(index):
     """An intrinsic for the pointer to the data of one array of a tuple.
 
     Taking the array out of the tuple would count a reference, which costs more than a small kernel.
@@ -413,11 +415,11 @@ def field(place):
 
     @intrinsic
     def pointer_of(typingctx, value):
-        array = value.types[place]
+        array = value.types[index]
         sig = types.CPointer(array.dtype)(value)
 
         def codegen(context, builder, sig, args):
-            member = builder.extract_value(args[0], place)
+            member = builder.extract_value(args[0], index)
             return context.make_array(array)(context, builder, member).data
 
         return sig, codegen

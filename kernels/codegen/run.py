@@ -1,4 +1,4 @@
-"""Row kernels called from Python, and the checks that walk over whole arrays."""
+"""Tile kernels called from Python, and the checks that walk over whole arrays."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from .declare import call, kernel, pointer, scalar
 
 @kernel
 def run(target, a, b, c, parameters, m, n, k):
-    """Call the row kernel at the address `target` on contiguous arrays."""
+    """Call the tile kernel at the address `target` on contiguous arrays."""
     p = pointer(parameters, 0)
     return call(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, k, 0)
 
@@ -19,7 +19,7 @@ _SCRATCH = 4  # rows of a cost's scratch, see `losses.tile_kernels`
 
 @kernel
 def run_samples(target, x, t, w, parameters, out, writes, samples, features, columns, repeated):
-    """Sum of what the row kernel of a cost returns for some samples at a time.
+    """Sum of what the tile kernel of a cost returns for some samples at a time.
 
     Parameters
     ----------

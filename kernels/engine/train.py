@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..codegen.barrier import meet, now
+from ..codegen.barrier import now, wait
 from ..codegen.declare import call, data, integers, itemsize, kernel, pointer, scalar
 from ..optimizers import rules as rule
 from ..vecmath.random import mix
 from ..vecmath.reductions import add, penalise, sum_of_scaled_squares, sum_of_squares
-from . import model as at
+from . import layout
 from . import tile as tiles
-from .model import is_small, layer_of, n_in, opened
+from .model import is_small, layer_of, n_in, tile_lanes, tile_samples, view
 
 
 class Batches(NamedTuple):
@@ -38,8 +38,8 @@ class Batches(NamedTuple):
     rng: np.ndarray  # uint64, one: the state of the shuffle
     batch: int  # samples of a step
     tile: int  # samples of a tile
-    lanes: int
-    kept: int  # tiles of a thread that are gathered once and kept; 0: gathered anew at every step
+    n_lanes: int
+    cached_tiles: int  # of a thread, gathered once a call; 0: gathered anew at every step
 
 
 class Team(NamedTuple):
@@ -69,7 +69,7 @@ COST, SQUARES, BAD, PENALTY, PARTIAL = 0, 1, 2, 3, 4  # PARTIAL: of COST, before
 LINE = 8
 
 
-class Crew(NamedTuple):
+class ThreadContext(NamedTuple):
     """Data and team inside a kernel, as one thread sees them: pointers, see `program.Net`."""
 
     X: object
@@ -80,8 +80,8 @@ class Crew(NamedTuple):
     ordered: bool
     batch: int
     tile: int
-    lanes: int
-    kept: int
+    n_lanes: int
+    cached_tiles: int
     control: object
     sums: object
     grads: object
@@ -96,13 +96,13 @@ class Crew(NamedTuple):
 
 
 @scalar
-def crew_of(batches, team, work, thread, threads):
+def thread_context(batches, team, work, thread, threads):
     """What this thread needs of batches and team."""
     place = thread * team.hyper.shape[1]
-    return Crew(
+    return ThreadContext(
         pointer(batches.X, 0), pointer(batches.T, 0), pointer(batches.weights, 0),
         batches.weights.size > 0, pointer(batches.order, 0), batches.order.size > 0,
-        batches.batch, batches.tile, batches.lanes, batches.kept,
+        batches.batch, batches.tile, batches.n_lanes, batches.cached_tiles,
         pointer(team.control, 0), pointer(team.sums, 0), pointer(team.grads, 0),
         team.grads.shape[1], pointer(team.hyper, place), pointer(work, 0),
         team.parts, thread, threads, team.own, team.give_way,
@@ -112,17 +112,21 @@ def crew_of(batches, team, work, thread, threads):
 @scalar
 def check(model, batches, team, work):
     """Refuse what does not fit: nothing else stands between wrong sizes and others' memory."""
-    core, rows = model.core, batches.X.shape[0]
+    descriptor, n_rows = model.descriptor, batches.X.shape[0]
     X, T, weights, order, grads = batches.X, batches.T, batches.weights, batches.order, team.grads
-    net = opened(pointer(core, 0), pointer(model.theta, 0))
-    if X.shape[1] != core[at.INPUTS] or T.shape[1] != core[at.TARGETS] or T.shape[0] != rows:
+    net = view(pointer(descriptor, 0), pointer(model.theta, 0))
+    if (
+        X.shape[1] != descriptor[layout.INPUTS]
+        or T.shape[1] != descriptor[layout.TARGETS]
+        or T.shape[0] != n_rows
+    ):
         raise ValueError("samples or targets no longer fit the network: its layers have changed")
-    if weights.size not in (0, rows) or order.size not in (0, rows):
+    if weights.size not in (0, n_rows) or order.size not in (0, n_rows):
         raise ValueError("as many weights and places in the order as samples are expected")
     most = team.parts if team.own else 1
     if model.theta.size != net.size or grads.shape[1] < net.size or grads.shape[0] < most:
         raise ValueError("parameters or gradients do not fit the network: its layers have changed")
-    needed = team.parts * tiles.work_size(net, batches.lanes, batches.kept)
+    needed = team.parts * tiles.work_size(net, batches.n_lanes, batches.cached_tiles)
     if work.size < needed or team.sums.shape[0] < team.parts or team.hyper.shape[0] < team.parts:
         raise ValueError("the memory of a training is too small for its threads")
 
@@ -137,21 +141,21 @@ def shuffle(order, rng):
 
 
 @scalar
-def run_tile(net, crew, work, number, first, samples, scale, fresh, way, key, place, back):
+def run_tile(net, context, work, number, first, n_samples, scale, regather, mode, key, place, back):
     """Call `tiles.tile_pass` for one of this thread's tiles; returns its cost."""
     return call(
-        net.core[at.PASS], net.core, crew.X, crew.T, crew.weights, crew.order, crew.weighted,
-        crew.ordered, work, crew.lanes, crew.kept, number, first, samples, fresh, scale, way, key,
-        place, back,
+        net.descriptor[layout.PASS], net.descriptor, context.X, context.T, context.weights,
+        context.order, context.weighted, context.ordered, work, context.n_lanes,
+        context.cached_tiles, number, first, n_samples, regather, scale, mode, key, place, back,
     )  # fmt: skip
 
 
 @scalar
-def tile_gradient(net, crew, work, number, samples, grad, part, parts, keep):
+def tile_gradient(net, context, work, number, n_samples, grad, part, parts, accumulates):
     """Call `tiles.tile_gradient` for a tile of this or another thread."""
     call(
-        net.core[at.GRADIENT], net.core, work, grad, crew.lanes, crew.kept, number, samples, part,
-        parts, keep,
+        net.descriptor[layout.GRADIENT], net.descriptor, work, grad, context.n_lanes,
+        context.cached_tiles, number, n_samples, part, parts, accumulates,
     )  # fmt: skip
 
 
@@ -163,237 +167,247 @@ def span(net, q, part, parts):
     """
     low, high = tiles.share(net, q, part, parts)
     layer = layer_of(net, q)
-    size = (high - low) * layer[at.WIDTH]
-    if high == layer[at.N_IN] and low < high:
-        size += layer[at.WIDTH] + layer[at.TRAINED]
-    return layer[at.WEIGHTS] + low * layer[at.WIDTH], size
+    size = (high - low) * layer[layout.WIDTH]
+    if high == layer[layout.N_IN] and low < high:
+        size += layer[layout.WIDTH] + layer[layout.TRAINED]
+    return layer[layout.WEIGHTS] + low * layer[layout.WIDTH], size
 
 
 @scalar
-def samples_of(crew, rows, chunk, part):
+def samples_of(context, n_rows, chunk, part):
     """Place in the batch of a part's tile in a chunk of tiles, and how many samples it has."""
-    first = (chunk * crew.parts + part) * crew.tile
-    return first, max(0, min(crew.tile, rows - first))
+    first = (chunk * context.parts + part) * context.tile
+    return first, max(0, min(context.tile, n_rows - first))
 
 
 @scalar
-def meeting(crew, turn):
+def wait_for_team(context, ticket):
     """Wait for the others."""
-    return meet(pointer(crew.control, ARRIVED), turn, crew.threads, crew.give_way)
+    return wait(pointer(context.control, ARRIVED), ticket, context.threads, context.give_way)
 
 
 @scalar
-def accumulate(net, crew, start, rows, scale, fresh, key, done, turn):
+def accumulate(net, context, start, n_rows, scale, regather, key, done, ticket):
     """Gradient of one batch, as far as it goes before the team has met; returns the turn.
 
     Looks for a stop at every tile, and then leaves off: the step will not be taken.
     """
-    chunks = -(-rows // (crew.parts * crew.tile))
-    for part in range(crew.thread, crew.parts, crew.threads):
-        crew.sums[part * LINE + PARTIAL] = 0.0
+    chunks = -(-n_rows // (context.parts * context.tile))
+    for part in range(context.thread, context.parts, context.threads):
+        context.sums[part * LINE + PARTIAL] = 0.0
     for chunk in range(chunks):
-        if crew.control[STOP] and (crew.own or crew.thread == 0):
-            crew.control[HALT] = done + 1
-            if crew.own:
+        if context.control[STOP] and (context.own or context.thread == 0):
+            context.control[HALT] = done + 1
+            if context.own:
                 break
-        for part in range(crew.thread, crew.parts, crew.threads):
-            run_part(net, crew, part, chunk, start, rows, scale, fresh, key)
-        if not crew.own:
-            turn = meeting(crew, turn)
-            if crew.control[HALT] == done + 1:
+        for part in range(context.thread, context.parts, context.threads):
+            run_part(net, context, part, chunk, start, n_rows, scale, regather, key)
+        if not context.own:
+            ticket = wait_for_team(context, ticket)
+            if context.control[HALT] == done + 1:
                 break
-            for part in range(crew.thread, crew.parts, crew.threads):
-                shared_gradient(net, crew, part, rows, chunk)
+            for part in range(context.thread, context.parts, context.threads):
+                shared_gradient(net, context, part, n_rows, chunk)
             if chunk + 1 < chunks:
-                turn = meeting(crew, turn)
-    return turn
+                ticket = wait_for_team(context, ticket)
+    return ticket
 
 
 @scalar
-def run_part(net, crew, part, chunk, start, rows, scale, fresh, key):
+def run_part(net, context, part, chunk, start, n_rows, scale, regather, key):
     """A part's tile of a chunk; with its gradient, where the part has one of its own."""
-    place, samples = samples_of(crew, rows, chunk, part)
-    if samples == 0:
+    place, n_samples = samples_of(context, n_rows, chunk, part)
+    if n_samples == 0:
         return
-    work, way = part_work(net, crew, part), tiles.DROPOUT
+    work, mode = part_work(net, context, part), tiles.DROPOUT
     cost = run_tile(
-        net, crew, work, chunk, start + place, samples, scale, fresh, way, key, place, 1
+        net, context, work, chunk, start + place, n_samples, scale, regather, mode, key, place, 1
     )
-    crew.sums[part * LINE + PARTIAL] += cost
-    if crew.own:
-        grad = pointer(crew.grads, part * crew.stride)
-        tile_gradient(net, crew, work, chunk, samples, grad, 0, 1, chunk > 0)
+    context.sums[part * LINE + PARTIAL] += cost
+    if context.own:
+        grad = pointer(context.grads, part * context.stride)
+        tile_gradient(net, context, work, chunk, n_samples, grad, 0, 1, chunk > 0)
 
 
 @scalar
-def part_work(net, crew, part):
+def part_work(net, context, part):
     """The workspace of a part."""
-    return pointer(crew.work, part * tiles.work_size(net, crew.lanes, crew.kept))
+    return pointer(context.work, part * tiles.work_size(net, context.n_lanes, context.cached_tiles))
 
 
 @scalar
-def shared_gradient(net, crew, part, rows, chunk):
+def shared_gradient(net, context, part, n_rows, chunk):
     """A part's share of the gradient, from the tiles of all parts."""
-    for other in range(crew.parts):
-        _, samples = samples_of(crew, rows, chunk, other)
-        if samples > 0:
-            work, keep = part_work(net, crew, other), chunk + other > 0
-            tile_gradient(net, crew, work, chunk, samples, crew.grads, part, crew.parts, keep)
+    for other in range(context.parts):
+        _, n_samples = samples_of(context, n_rows, chunk, other)
+        if n_samples > 0:
+            work, accumulates = part_work(net, context, other), chunk + other > 0
+            tile_gradient(
+                net, context, work, chunk, n_samples, context.grads, part, context.parts,
+                accumulates,
+            )  # fmt: skip
 
 
 @scalar
-def collect(net, crew, part, rows, weight):
+def collect(net, context, part, n_rows, weight):
     """Finish a part's share of the gradient: sums over the parts, penalties, squares.
 
     weight: of the penalties in this step.
     """
-    active = min(crew.parts, -(-rows // crew.tile)) if crew.own else 1
+    active = min(context.parts, -(-n_rows // context.tile)) if context.own else 1
     squares = penalty = 0.0
     for q in range(net.depth):
-        place, size = span(net, q, part, crew.parts)
-        g = pointer(crew.grads, place)
+        place, size = span(net, q, part, context.parts)
+        g = pointer(context.grads, place)
         for other in range(1, active):
-            add(g, pointer(crew.grads, other * crew.stride + place), size)
-        if layer_of(net, q)[at.PENALTY]:
-            penalty += penalty_of(net, crew, q, part, weight)
+            add(g, pointer(context.grads, other * context.stride + place), size)
+        if layer_of(net, q)[layout.PENALTY]:
+            penalty += penalty_of(net, context, q, part, weight)
         squares += sum_of_squares(g, size)
-    sums = pointer(crew.sums, part * LINE)
+    sums = pointer(context.sums, part * LINE)
     sums[SQUARES], sums[PENALTY] = squares, penalty
 
 
 @scalar
-def penalty_of(net, crew, q, part, weight):
+def penalty_of(net, context, q, part, weight):
     """Penalty of a part's weights of layer q; its gradient is added to theirs.
 
     That of a frozen layer is a number of the first part's, and has no gradient.
     """
     layer = layer_of(net, q)
-    low, high = tiles.share(net, q, part, crew.parts)
-    if layer[at.TRAINABLE] == 0 and part == 0:
-        high = layer[at.N_IN]
-    numbers, place = pointer(net.numbers, layer[at.NUMBERS]), layer[at.WEIGHTS]
-    place += low * layer[at.WIDTH]
-    w, g = pointer(net.theta, place), pointer(crew.grads, place)
-    l1, l2, moved = weight * numbers[at.L1], weight * numbers[at.L2], float(layer[at.TRAINABLE])
-    return penalise(w, g, l1, l2, moved, (high - low) * layer[at.WIDTH])
+    low, high = tiles.share(net, q, part, context.parts)
+    if layer[layout.TRAINABLE] == 0 and part == 0:
+        high = layer[layout.N_IN]
+    hyper, place = pointer(net.hyper, layer[layout.HYPER_OFFSET]), layer[layout.WEIGHTS]
+    place += low * layer[layout.WIDTH]
+    w, g = pointer(net.theta, place), pointer(context.grads, place)
+    l1, l2, moved = (
+        weight * hyper[layout.L1],
+        weight * hyper[layout.L2],
+        float(layer[layout.TRAINABLE]),
+    )
+    return penalise(w, g, l1, l2, moved, (high - low) * layer[layout.WIDTH])
 
 
 @scalar
-def weight_of(crew, start, rows):
+def weight_of(context, start, n_rows):
     """What some samples count together: their number, or the sum of their weights."""
-    if not crew.weighted:
-        return float(rows)
+    if not context.weighted:
+        return float(n_rows)
     total = 0.0
-    for r in range(start, start + rows):
-        total += crew.weights[crew.order[r] if crew.ordered else r]
+    for r in range(start, start + n_rows):
+        total += context.weights[context.order[r] if context.ordered else r]
     return total
 
 
 @scalar
-def penalty_weight(net, crew, start, rows, count, whole):
+def penalty_weight(net, context, start, n_rows, count, whole):
     """The weight of the penalties in the step of a batch.
 
     The cost of all samples has them once. A mean over the batch stands for the mean over all, so
     they are whole; of a sum they have the batch's share. whole: see `weight_of`, of all samples.
     """
-    if net.core[at.PENALISED] == 0 or net.core[at.MEAN] or rows == count:
+    if net.descriptor[layout.PENALISED] == 0 or net.descriptor[layout.MEAN] or n_rows == count:
         return 1.0
-    return weight_of(crew, start, rows) / whole if whole > 0.0 else rows / count
+    return weight_of(context, start, n_rows) / whole if whole > 0.0 else n_rows / count
 
 
 @scalar
-def prepare(net, crew, rate, step):
+def prepare(net, context, rate, step):
     """Set this thread's numbers of the rule: the rate, the scale of the clipping, the loss.
 
     Returns whether the step is so large that it must be tried first.
     """
     squares = 0.0
-    for part in range(crew.parts):
-        squares += crew.sums[part * LINE + SQUARES]
-    crew.hyper[rule.LOSS] = step_loss(crew)
-    factor, scaled = rule.rescaling(crew.hyper, squares, itemsize(net.theta)), 0.0
+    for part in range(context.parts):
+        squares += context.sums[part * LINE + SQUARES]
+    context.hyper[rule.LOSS] = step_loss(context)
+    factor, scaled = rule.rescaling(context.hyper, squares, itemsize(net.theta)), 0.0
     if factor > 0.0:  # rare: each thread looks for itself
-        scaled = sum_of_scaled_squares(crew.grads, net.size, factor)
-    tries = rule.prepare(crew.hyper, squares, factor, scaled, rate, itemsize(net.theta))
-    call(net.core[at.RULE], net.theta, net.theta, net.theta, crew.hyper, 0, step, 0, rule.BEGIN)
+        scaled = sum_of_scaled_squares(context.grads, net.size, factor)
+    tries = rule.prepare(context.hyper, squares, factor, scaled, rate, itemsize(net.theta))
+    call(
+        net.descriptor[layout.RULE], net.theta, net.theta, net.theta, context.hyper, 0, step, 0,
+        rule.BEGIN,
+    )  # fmt: skip
     return tries
 
 
 @scalar
-def step_loss(crew):
+def step_loss(context):
     """The cost of this step as the network gives it, penalties included."""
     total = 0.0
-    for part in range(crew.parts):
-        total += crew.sums[part * LINE + PARTIAL] + crew.sums[part * LINE + PENALTY]
+    for part in range(context.parts):
+        total += context.sums[part * LINE + PARTIAL] + context.sums[part * LINE + PENALTY]
     return total
 
 
 @scalar
-def update(net, crew, part, step, flag):
+def update(net, context, part, step, flag):
     """Run the rule on a part's share, see its flags. Whether a result is not finite."""
     bad = 0.0
-    target = net.core[at.RULE]
-    whole = crew.parts == 1 and net.core[at.FROZEN] == 0
+    target = net.descriptor[layout.RULE]
+    whole = context.parts == 1 and net.descriptor[layout.FROZEN] == 0
     for q in range(1 if whole else net.depth):
-        place, size = span(net, q, part, crew.parts)
+        place, size = span(net, q, part, context.parts)
         if whole:
             size = net.size
         if size:
-            p, g = pointer(net.theta, place), pointer(crew.grads, place)
-            s = pointer(data(net.core[at.STATE], p), place)
+            p, g = pointer(net.theta, place), pointer(context.grads, place)
+            s = pointer(data(net.descriptor[layout.STATE], p), place)
             where = flag + rule.FIRST * place
-            bad += call(target, p, g, s, crew.hyper, size, step, net.size, where)
+            bad += call(target, p, g, s, context.hyper, size, step, net.size, where)
     return bad
 
 
 @scalar
-def take_step(net, crew, rate, rows, weight, steps, done, turn):
+def take_step(net, context, rate, n_rows, weight, steps, done, ticket):
     """From gradients to new parameters; returns the turn, and whether the training goes on.
 
     weight: of the penalties. steps: taken before this call, done: in it, those left out too. What
     other threads read is written after one meeting and read after the next. The parameters of a
     small network are the first part's.
     """
-    control, first, parts = crew.control, crew.thread, crew.parts
+    control, first, parts = context.control, context.thread, context.parts
     alone = is_small(net)
     updating = 1 if alone else parts
-    if crew.own:
-        turn = meeting(crew, turn)
+    if context.own:
+        ticket = wait_for_team(context, ticket)
     taken, step = control[HALT] != done + 1, steps + done + 1 - control[SKIPPED]
-    for part in range(first, parts, crew.threads):
-        crew.sums[part * LINE + COST] = crew.sums[part * LINE + PARTIAL]
-    for part in range(first, updating, crew.threads):
-        collect(net, crew, part, rows, weight)
+    for part in range(first, parts, context.threads):
+        context.sums[part * LINE + COST] = context.sums[part * LINE + PARTIAL]
+    for part in range(first, updating, context.threads):
+        collect(net, context, part, n_rows, weight)
     if not alone:
-        turn = meeting(crew, turn)
+        ticket = wait_for_team(context, ticket)
     if taken and first < updating:
-        if prepare(net, crew, rate, step):
-            for part in range(first, updating, crew.threads):
-                bad = update(net, crew, part, step, rule.TRY)
-                crew.sums[part * LINE + BAD] = bad
+        if prepare(net, context, rate, step):
+            for part in range(first, updating, context.threads):
+                bad = update(net, context, part, step, rule.DRY_RUN)
+                context.sums[part * LINE + BAD] = bad
             if not alone:
-                turn = meeting(crew, turn)
+                ticket = wait_for_team(context, ticket)
             for part in range(updating):
-                taken = taken and crew.sums[part * LINE + BAD] == 0.0
+                taken = taken and context.sums[part * LINE + BAD] == 0.0
         if taken:
-            for part in range(first, updating, crew.threads):
-                update(net, crew, part, step, rule.TAKE)
-        elif first == 0 and crew.hyper[rule.SKIP] != 0.0:
+            for part in range(first, updating, context.threads):
+                update(net, context, part, step, rule.APPLY)
+        elif first == 0 and context.hyper[rule.SKIP] != 0.0:
             control[SKIPPED] += 1
         elif first == 0:
             control[STATUS], control[HALT] = 1, done + 1
-    turn = meeting(crew, turn)
-    return turn, control[HALT] != done + 1
+    ticket = wait_for_team(context, ticket)
+    return ticket, control[HALT] != done + 1
 
 
 @scalar
-def step_cost(net, crew, rows):
+def step_cost(net, context, n_rows):
     """Cost of a step, penalties included; of a mean, times the samples."""
     total = penalty = 0.0
-    for part in range(crew.parts):
-        total += crew.sums[part * LINE + COST]
-        penalty += crew.sums[part * LINE + PENALTY]
-    return (total + penalty) * rows if net.core[at.MEAN] else total + penalty
+    for part in range(context.parts):
+        total += context.sums[part * LINE + COST]
+        penalty += context.sums[part * LINE + PENALTY]
+    return (total + penalty) * n_rows if net.descriptor[layout.MEAN] else total + penalty
 
 
 @kernel
@@ -423,30 +437,34 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
     check(model, batches, team, work)
     if rates.size < 1 or costs.size < epochs or times.size < epochs:
         raise ValueError("a rate and room for the cost and time of every epoch are expected")
-    crew = crew_of(batches, team, work, thread, threads)
-    net = opened(pointer(model.core, 0), crew.work)
-    control, count, mean = crew.control, batches.X.shape[0], model.core[at.MEAN] != 0
-    counter, last_rate, seed = integers(net.core[at.STEPS]), rates.size - 1, net.core[at.SEED]
+    context = thread_context(batches, team, work, thread, threads)
+    net = view(pointer(model.descriptor, 0), context.work)
+    control, count, mean = context.control, batches.X.shape[0], model.descriptor[layout.MEAN] != 0
+    counter, last_rate, seed = (
+        integers(net.descriptor[layout.STEPS]),
+        rates.size - 1,
+        net.descriptor[layout.SEED],
+    )
     steps = counter[0]
-    whole = weight_of(crew, 0, count) if net.core[at.PENALISED] else 0.0
-    turn = done = 0
+    whole = weight_of(context, 0, count) if net.descriptor[layout.PENALISED] else 0.0
+    ticket = done = 0
     for epoch in range(epochs):
-        if crew.ordered:
+        if context.ordered:
             if thread == 0:
                 shuffle(batches.order, batches.rng)
-            turn = meeting(crew, turn)
+            ticket = wait_for_team(context, ticket)
         total, seen = 0.0, 0
-        for start in range(0, count, crew.batch):
-            rows = min(crew.batch, count - start)
+        for start in range(0, count, context.batch):
+            n_rows = min(context.batch, count - start)
             if thread == 0:
                 control[START] = start
-            scale = 1.0 / rows if mean else 1.0
+            scale = 1.0 / n_rows if mean else 1.0
             key = np.int64(mix(np.uint64(seed + steps + done)))
-            fresh = crew.kept == 0 or epoch == 0
-            turn = accumulate(net, crew, start, rows, scale, fresh, key, done, turn)
+            regather = context.cached_tiles == 0 or epoch == 0
+            ticket = accumulate(net, context, start, n_rows, scale, regather, key, done, ticket)
             rate, skipped = rates[min(done, last_rate)], control[SKIPPED]
-            weight = penalty_weight(net, crew, start, rows, count, whole)
-            turn, taken = take_step(net, crew, rate, rows, weight, steps, done, turn)
+            weight = penalty_weight(net, context, start, n_rows, count, whole)
+            ticket, taken = take_step(net, context, rate, n_rows, weight, steps, done, ticket)
             if not taken:
                 return
             done += 1
@@ -454,8 +472,8 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
                 control[STEPS] += 1
                 counter[0] = steps + done - control[SKIPPED]
                 if control[SKIPPED] == skipped:
-                    total += step_cost(net, crew, rows)
-                    seen += rows
+                    total += step_cost(net, context, n_rows)
+                    seen += n_rows
         if thread == 0:
             control[EPOCH] += 1
             costs[epoch] = total / (seen if mean else 1) if seen else np.nan
@@ -472,55 +490,57 @@ def gradient(model, batches, team, work, dX):
     check(model, batches, team, work)
     if dX.size not in (0, batches.X.size):
         raise ValueError("the gradient by the samples does not have their size")
-    crew = crew_of(batches, team, work, 0, 1)
-    net = opened(pointer(model.core, 0), crew.work)
-    rows, lanes, width = batches.X.shape[0], crew.lanes, n_in(net)
-    scale, back = 1.0 / rows if model.core[at.MEAN] else 1.0, 2 if dX.size else 1
+    context = thread_context(batches, team, work, 0, 1)
+    net = view(pointer(model.descriptor, 0), context.work)
+    n_rows, n_lanes, width = batches.X.shape[0], context.n_lanes, n_in(net)
+    scale, back = 1.0 / n_rows if model.descriptor[layout.MEAN] else 1.0, 2 if dX.size else 1
     total = 0.0
-    for first in range(0, rows, crew.tile):
-        samples = min(crew.tile, rows - first)
+    for first in range(0, n_rows, context.tile):
+        n_samples = min(context.tile, n_rows - first)
         total += run_tile(
-            net, crew, crew.work, 0, first, samples, scale, 1, tiles.DERIVATIVES, 0, first, back
-        )
-        tile_gradient(net, crew, crew.work, 0, samples, crew.grads, 0, 1, first > 0)
+            net, context, context.work, 0, first, n_samples, scale, 1, tiles.DERIVATIVES, 0, first,
+            back,
+        )  # fmt: skip
+        tile_gradient(net, context, context.work, 0, n_samples, context.grads, 0, 1, first > 0)
         if back == 2:
-            layers = tiles.tile_parts(net, crew.work, lanes, 0, 0)[4]
+            layers = tiles.tile_parts(net, context.work, n_lanes, 0, 0)[4]
             call(
-                net.core[at.TRANSPOSE], tiles.error_of(net, -1, layers, lanes), net.core,
-                pointer(dX, first * width), lanes, samples, -1, width - 1, width, width,
+                net.descriptor[layout.TRANSPOSE], tiles.error_of(net, -1, layers, n_lanes),
+                net.descriptor, pointer(dX, first * width), n_lanes, n_samples, -1, width - 1,
+                width, width,
             )  # fmt: skip
-    collect(net, crew, 0, rows, 1.0)
-    return total + crew.sums[PENALTY]
+    collect(net, context, 0, n_rows, 1.0)
+    return total + context.sums[PENALTY]
 
 
 @kernel
 def evaluate(model, batches, team, work):
     """Cost of all samples as the network predicts them, without penalties. One thread."""
     check(model, batches, team, work)
-    crew = crew_of(batches, team, work, 0, 1)
-    net = opened(pointer(model.core, 0), crew.work)
-    rows, total = batches.X.shape[0], 0.0
-    scale = 1.0 / rows if model.core[at.MEAN] else 1.0
-    for first in range(0, rows, crew.tile):
-        samples = min(crew.tile, rows - first)
+    context = thread_context(batches, team, work, 0, 1)
+    net = view(pointer(model.descriptor, 0), context.work)
+    n_rows, total = batches.X.shape[0], 0.0
+    scale = 1.0 / n_rows if model.descriptor[layout.MEAN] else 1.0
+    for first in range(0, n_rows, context.tile):
+        n_samples = min(context.tile, n_rows - first)
         total += run_tile(
-            net, crew, crew.work, 0, first, samples, scale, 1, tiles.OUTPUTS, 0, first, -1
+            net, context, context.work, 0, first, n_samples, scale, 1, tiles.OUTPUTS, 0, first, -1
         )
     return total
 
 
 @kernel
-def layout(model, share, kept):
+def tile_sizes(model, share, cached_tiles):
     """Samples and lanes of a full tile where a thread has `share` samples of a batch.
 
     And the elements of a thread's workspace, if it keeps as many of its tiles, or all (kept < 0),
     and how many those are.
     """
-    net = opened(pointer(model.core, 0), pointer(model.theta, 0))
-    samples = at.tile_samples(net, share)
-    lanes = at.tile_lanes(net, samples)
-    kept = -(-share // samples) if kept < 0 else kept
-    return samples, lanes, kept, tiles.work_size(net, lanes, kept)
+    net = view(pointer(model.descriptor, 0), pointer(model.theta, 0))
+    n_samples = tile_samples(net, share)
+    n_lanes = tile_lanes(net, n_samples)
+    cached_tiles = -(-share // n_samples) if cached_tiles < 0 else cached_tiles
+    return n_samples, n_lanes, cached_tiles, tiles.work_size(net, n_lanes, cached_tiles)
 
 
 @kernel

@@ -8,22 +8,23 @@ These loops are reached by their address, so that they are compiled once a dtype
 """
 
 from ..codegen.declare import pointer, scalar
-from .registers import block_rows, block_vectors, dots, lanes, product
+from .registers import block_rows, block_vectors, dots, product, vector_lanes
 from .registers import transpose as _transpose
 
-MULTIPLY_ARGUMENTS = "dddiiiiiiii"
-INNER_ARGUMENTS = "dddiiiiiii"
+GEMM_ARGUMENTS = "dddiiiiiiii"
+GEMM_NT_ARGUMENTS = "dddiiiiiii"
 TRANSPOSE_ARGUMENTS = "dodiiiiii"
 
 LINE_BYTES = 64
 
 
-def multiply(a, b, c, a_row, a_step, b_step, c_row, m, n, k, flag):
+def gemm(a, b, c, a_row_stride, a_term_stride, b_term_stride, c_row_stride, m, n, k, flag):
     """C (m, n) = A B, summed over k terms; flag: SET, ADD or MULTIPLY of `registers`.
 
-    Element (i, l) of A stands at ``i*a_row + l*a_step``; rows of B and C are contiguous.
+    Element (i, l) of A stands at ``i*a_row_stride + l*a_term_stride``; rows of B and C are
+    contiguous.
     """
-    size = lanes(a)
+    size = vector_lanes(a)
     i = 0
     while i < m:
         rows = block_rows(m - i)
@@ -31,27 +32,29 @@ def multiply(a, b, c, a_row, a_step, b_step, c_row, m, n, k, flag):
         while j < n:
             vectors = block_vectors(rows, (n - j) // size)
             product(
-                pointer(a, i * a_row), a_row, a_step, pointer(b, j), b_step,
-                pointer(c, i * c_row + j), c_row, k, rows, vectors, min(size, n - j), flag,
+                pointer(a, i * a_row_stride), a_row_stride, a_term_stride, pointer(b, j),
+                b_term_stride, pointer(c, i * c_row_stride + j), c_row_stride, k, rows, vectors,
+                min(size, n - j), flag,
             )  # fmt: skip
             j += vectors * size
         i += rows
     return 0.0
 
 
-def inner(a, b, c, a_row, b_row, c_row, m, n, k, flag):
+def gemm_nt(a, b, c, a_row_stride, b_row_stride, c_row_stride, m, n, k, flag):
     """C (m, n) = A Bᵀ, or C + A Bᵀ if flag, over k contiguous terms, whole vectors of them."""
     i = 0
     while i < m:
         rows = _dots_rows(m - i)
         j = 0
         while j < n:
-            columns = _dots_rows(n - j)
+            n_columns = _dots_rows(n - j)
             dots(
-                pointer(a, i * a_row), a_row, pointer(b, j * b_row), b_row,
-                pointer(c, i * c_row + j), c_row, k, rows, columns, flag,
+                pointer(a, i * a_row_stride), a_row_stride, pointer(b, j * b_row_stride),
+                b_row_stride, pointer(c, i * c_row_stride + j), c_row_stride, k, rows, n_columns,
+                flag,
             )  # fmt: skip
-            j += columns
+            j += n_columns
         i += rows
     return 0.0
 
@@ -61,20 +64,24 @@ def _dots_rows(left):
     return 4 if left >= 4 else (2 if left >= 2 else 1)
 
 
-def transpose(source, order, out, width, columns, first, last, stride, limit):
+def transpose(source, order, out, source_stride, n_columns, first, last, out_stride, n_out_columns):
     """Rows ``order[first … last]`` of `source` become the first columns of `out`.
 
-    first < 0: rows ``-1 - first … last``. Rows of `source` are `width` apart and have `columns`
-    elements; rows of `out` are `stride` apart, and filled up to `limit` with the last column.
+    first < 0: rows ``-1 - first … last``. Rows of `source` are `source_stride` apart and have
+    `n_columns` elements; rows of `out` are `out_stride` apart, and filled up to `n_out_columns`
+    with the last column.
     """
-    for place in range(0, limit, lanes(source)):
-        begin = first + place if first >= 0 else first - place
-        _transpose(source, width, columns, order, begin, last, out, stride, place, limit)
+    for column in range(0, n_out_columns, vector_lanes(source)):
+        begin = first + column if first >= 0 else first - column
+        _transpose(
+            source, source_stride, n_columns, order, begin, last, out, out_stride, column,
+            n_out_columns,
+        )  # fmt: skip
     return 0.0
 
 
 @scalar
-def prefers_inner(n_in, n_out, rows, size):
+def prefers_gemm_nt(n_in, n_out, rows, size):
     """Whether a layer's gradient is summed along the samples, or with the error transposed.
 
     Both in half-cycles of a core with two multipliers: the first pays for adding up the lanes of
@@ -88,12 +95,12 @@ def prefers_inner(n_in, n_out, rows, size):
 
 
 __all__ = [
-    "INNER_ARGUMENTS",
+    "GEMM_ARGUMENTS",
+    "GEMM_NT_ARGUMENTS",
     "LINE_BYTES",
-    "MULTIPLY_ARGUMENTS",
     "TRANSPOSE_ARGUMENTS",
-    "inner",
-    "multiply",
-    "prefers_inner",
+    "gemm",
+    "gemm_nt",
+    "prefers_gemm_nt",
     "transpose",
 ]

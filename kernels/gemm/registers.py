@@ -18,7 +18,16 @@ from numba.extending import intrinsic
 
 from ..codegen.declare import prefer_wide
 
-__all__ = ["ADD", "MULTIPLY", "SET", "block_rows", "block_vectors", "dots", "lanes", "product"]
+__all__ = [
+    "ADD",
+    "MULTIPLY",
+    "SET",
+    "block_rows",
+    "block_vectors",
+    "dots",
+    "product",
+    "vector_lanes",
+]
 
 SET, ADD, MULTIPLY = 0, 1, 2  # what a product does with what C holds
 
@@ -71,13 +80,13 @@ class _Vectors:
 
     def at(self, pointer, offset):
         """Pointer to the vector that begins `offset` elements on."""
-        place = self.builder.gep(pointer, [offset])
-        return self.builder.bitcast(place, self.kind.as_pointer())
+        element = self.builder.gep(pointer, [offset])
+        return self.builder.bitcast(element, self.kind.as_pointer())
 
     def load(self, pointer, offset):
-        found = self.builder.load(self.at(pointer, offset))
-        found.align = self.itemsize
-        return found
+        vector = self.builder.load(self.at(pointer, offset))
+        vector.align = self.itemsize
+        return vector
 
     def store(self, value, pointer, offset):
         self.builder.store(value, self.at(pointer, offset)).align = self.itemsize
@@ -91,22 +100,22 @@ class _Vectors:
 
     def load_some(self, pointer, offset, mask):
         """Load the lanes of the mask; the others are zero and their memory is not touched."""
-        place = self.at(pointer, offset)
+        address = self.at(pointer, offset)
         function = self._intrinsic(
             f"llvm.masked.load.{self._suffix}.p0",
-            self.kind, place.type, _INT, mask.type, self.kind,
+            self.kind, address.type, _INT, mask.type, self.kind,
         )  # fmt: skip
         align = ir.Constant(_INT, self.itemsize)
-        return self.builder.call(function, [place, align, mask, self.zero])
+        return self.builder.call(function, [address, align, mask, self.zero])
 
     def store_some(self, value, pointer, offset, mask):
-        place = self.at(pointer, offset)
+        address = self.at(pointer, offset)
         function = self._intrinsic(
             f"llvm.masked.store.{self._suffix}.p0",
-            ir.VoidType(), self.kind, place.type, _INT, mask.type,
+            ir.VoidType(), self.kind, address.type, _INT, mask.type,
         )  # fmt: skip
         align = ir.Constant(_INT, self.itemsize)
-        self.builder.call(function, [value, place, align, mask])
+        self.builder.call(function, [value, address, align, mask])
 
     def spread(self, number):
         """A vector of one number."""
@@ -129,14 +138,14 @@ class _Vectors:
         while lanes > 1:
             lanes //= 2
             order = [k + lanes if k < lanes else 0 for k in range(self.lanes)]
-            places = ir.Constant(ir.VectorType(_INT, self.lanes), order)
-            upper = self.builder.shuffle_vector(vector, nothing, places)
+            indices = ir.Constant(ir.VectorType(_INT, self.lanes), order)
+            upper = self.builder.shuffle_vector(vector, nothing, indices)
             vector = self.builder.fadd(vector, upper)
         return self.builder.extract_element(vector, ir.Constant(_INT, 0))
 
     def mix(self, a, b, order):
-        places = ir.Constant(ir.VectorType(_INT, self.lanes), order)
-        return self.builder.shuffle_vector(a, b, places)
+        indices = ir.Constant(ir.VectorType(_INT, self.lanes), order)
+        return self.builder.shuffle_vector(a, b, indices)
 
 
 def _loop(builder, first, end, step, starts, body):
@@ -150,16 +159,18 @@ def _loop(builder, first, end, step, starts, body):
     builder.position_at_end(inside)
     new = body(i, values)
     following = builder.add(i, step)
-    for value, start, found in zip([i, *values], [first, *starts], [following, *new], strict=True):
+    for value, start, next_value in zip(
+        [i, *values], [first, *starts], [following, *new], strict=True
+    ):
         value.add_incoming(start, before)
-        value.add_incoming(found, builder.block)
+        value.add_incoming(next_value, builder.block)
     builder.branch(head)
     builder.position_at_end(after)
     return values
 
 
 @intrinsic
-def lanes(typingctx, pointer):
+def vector_lanes(typingctx, pointer):
     """Elements in a vector register, for elements of this pointer."""
 
     def codegen(context, builder, sig, args):
@@ -202,19 +213,35 @@ def block_vectors(typingctx, rows, vectors):
 
 
 @intrinsic
-def product(typingctx, a, a_row, a_step, b, b_step, c, c_row, k, rows, vectors, some, flag):
+def product(
+    typingctx, a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride, k, rows, vectors,
+    some, flag,
+):  # fmt: skip
     """One block of C = A B, C + A B or C ∘ A B (flag SET, ADD or MULTIPLY).
 
-    a, b, c: pointers to where the block begins; element (i, l) of A stands at ``i*a_row +
-    l*a_step``, row l of B at ``l*b_step``, row i of C at ``i*c_row``. k: terms of the sum, at least
-    one. rows, vectors: as `block_rows` and `block_vectors` say. A single vector takes only its
-    first `some` columns and touches no others.
+    a, b, c: pointers to where the block begins. Element (i, l) of A stands at
+    ``i*a_row_stride + l*a_term_stride``, row l of B at ``l*b_term_stride``, row i of C at
+    ``i*c_row_stride``. k: terms of the sum, at least one. rows, vectors: as `block_rows` and
+    `block_vectors` say. A single vector takes only its first `some` columns and touches no others.
     """
     word = types.int64
     sig = types.void(a, word, word, b, word, c, word, word, word, word, word, word)
 
     def codegen(context, builder, sig, args):
-        a, a_row, a_step, b, b_step, c, c_row, k, rows, vectors, some, flag = args
+        (
+            a,
+            a_row_stride,
+            a_term_stride,
+            b,
+            b_term_stride,
+            c,
+            c_row_stride,
+            k,
+            rows,
+            vectors,
+            some,
+            flag,
+        ) = args
         emit = _Vectors(context, builder, sig.args[0].dtype)
         shape = builder.add(builder.mul(rows, _WORD(16)), vectors)
         done = builder.append_basic_block("done")
@@ -224,47 +251,47 @@ def product(typingctx, a, a_row, a_step, b, b_step, c, c_row, k, rows, vectors, 
                 start = builder.append_basic_block(f"block_{size}_{count}")
                 choice.add_case(_WORD(16 * size + count), start)
                 builder.position_at_end(start)
-                places = (a, a_row, a_step, b, b_step, c, c_row)
-                _product_block(emit, size, count, places, k, some, flag, done)
+                operands = (a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride)
+                _product_block(emit, size, count, operands, k, some, flag, done)
         builder.position_at_end(done)
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def _product_block(emit, size, count, places, k, some, flag, done):
+def _product_block(emit, size, count, operands, k, some, flag, done):
     builder = emit.builder
-    a, a_row, a_step, b, b_step, c, c_row = places
+    a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride = operands
     mask = emit.mask(some) if count == 1 else None
-    offsets = [builder.mul(a_row, _WORD(i)) for i in range(size)]
+    offsets = [builder.mul(a_row_stride, _WORD(i)) for i in range(size)]
     cells = [(i, v) for i in range(size) for v in range(count)]
 
     def add_term(term, sums):
-        row = builder.gep(b, [builder.mul(term, b_step)])
+        row = builder.gep(b, [builder.mul(term, b_term_stride)])
         if mask:
             columns = [emit.load_some(row, _WORD(0), mask)]
         else:
             columns = [emit.load(row, _WORD(v * emit.lanes)) for v in range(count)]
-        column = builder.gep(a, [builder.mul(term, a_step)])
+        column = builder.gep(a, [builder.mul(term, a_term_stride)])
         factors = [emit.spread(builder.load(builder.gep(column, [o]))) for o in offsets]
         return [emit.fma(factors[i], columns[v], x) for (i, v), x in zip(cells, sums, strict=True)]
 
-    found = _sums(emit, k, len(cells), add_term)
-    ways = builder.switch(flag, done)
-    for way in (SET, ADD, MULTIPLY):
-        block = builder.append_basic_block(f"way_{way}")
-        ways.add_case(_WORD(way), block)
+    sums = _sums(emit, k, len(cells), add_term)
+    modes = builder.switch(flag, done)
+    for mode in (SET, ADD, MULTIPLY):
+        block = builder.append_basic_block(f"mode_{mode}")
+        modes.add_case(_WORD(mode), block)
         builder.position_at_end(block)
-        for (i, v), value in zip(cells, found, strict=True):
-            target = builder.gep(c, [builder.mul(c_row, _WORD(i))])
-            place = _WORD(v * emit.lanes)
-            if way != SET:
-                old = emit.load_some(target, place, mask) if mask else emit.load(target, place)
-                value = (builder.fadd if way == ADD else builder.fmul)(old, value)
+        for (i, v), value in zip(cells, sums, strict=True):
+            target = builder.gep(c, [builder.mul(c_row_stride, _WORD(i))])
+            column = _WORD(v * emit.lanes)
+            if mode != SET:
+                old = emit.load_some(target, column, mask) if mask else emit.load(target, column)
+                value = (builder.fadd if mode == ADD else builder.fmul)(old, value)
             if mask:
-                emit.store_some(value, target, place, mask)
+                emit.store_some(value, target, column, mask)
             else:
-                emit.store(value, target, place)
+                emit.store(value, target, column)
         builder.branch(done)
 
 
@@ -275,21 +302,21 @@ def _sums(emit, k, cells, add_term):
     own, which come together at the end.
     """
     builder = emit.builder
-    ways = max(1, _IN_FLIGHT // cells)
-    sums = [emit.zero] * (cells * ways)
-    if ways > 1:
-        whole = builder.sub(k, builder.srem(k, _WORD(ways)))
+    n_chains = max(1, _IN_FLIGHT // cells)
+    sums = [emit.zero] * (cells * n_chains)
+    if n_chains > 1:
+        whole = builder.sub(k, builder.srem(k, _WORD(n_chains)))
 
         def add_terms(term, values):
             return [
                 x
-                for way in range(ways)
+                for chain in range(n_chains)
                 for x in add_term(
-                    builder.add(term, _WORD(way)), values[way * cells : (way + 1) * cells]
+                    builder.add(term, _WORD(chain)), values[chain * cells : (chain + 1) * cells]
                 )
             ]
 
-        sums = _loop(builder, _WORD(0), whole, _WORD(ways), sums, add_terms)
+        sums = _loop(builder, _WORD(0), whole, _WORD(n_chains), sums, add_terms)
         while len(sums) > cells:
             half = len(sums) // 2
             pairs = zip(sums[:half], sums[half:], strict=True)
@@ -304,7 +331,7 @@ _DOTS = (4, 2, 1)  # rows of A, and of B, in a block of `dots`
 
 
 @intrinsic
-def dots(typingctx, a, a_row, b, b_row, c, c_row, k, rows, columns, flag):
+def dots(typingctx, a, a_row_stride, b, b_row_stride, c, c_row_stride, k, rows, columns, flag):
     """One block of C = A Bᵀ (or C + A Bᵀ), with 4, 2 or 1 rows of A and of B, of k elements each.
 
     k is a multiple of the lanes. Each sum is taken lane by lane, then over the lanes by halves.
@@ -313,7 +340,7 @@ def dots(typingctx, a, a_row, b, b_row, c, c_row, k, rows, columns, flag):
     sig = types.void(a, word, b, word, c, word, word, word, word, word)
 
     def codegen(context, builder, sig, args):
-        a, a_row, b, b_row, c, c_row, k, rows, columns, flag = args
+        a, a_row_stride, b, b_row_stride, c, c_row_stride, k, rows, columns, flag = args
         emit = _Vectors(context, builder, sig.args[0].dtype)
         keep = builder.icmp_signed("!=", flag, _WORD(0))
         done = builder.append_basic_block("done")
@@ -326,15 +353,15 @@ def dots(typingctx, a, a_row, b, b_row, c, c_row, k, rows, columns, flag):
                 cells = [(i, j) for i in range(m) for j in range(n)]
                 new = _loop(
                     builder, _WORD(0), k, _WORD(emit.lanes), [emit.zero] * len(cells),
-                    functools.partial(_add_products, emit, a, a_row, b, b_row, cells),
+                    functools.partial(_add_products, emit, a, a_row_stride, b, b_row_stride, cells),
                 )  # fmt: skip
                 for (i, j), value in zip(cells, new, strict=True):
-                    row = builder.mul(c_row, _WORD(i))
-                    place = builder.gep(c, [builder.add(row, _WORD(j))])
-                    old = builder.load(place)
+                    row = builder.mul(c_row_stride, _WORD(i))
+                    cell = builder.gep(c, [builder.add(row, _WORD(j))])
+                    old = builder.load(cell)
                     total = emit.total(value)
                     total = builder.select(keep, builder.fadd(old, total), total)
-                    builder.store(total, place)
+                    builder.store(total, cell)
                 builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
@@ -342,7 +369,7 @@ def dots(typingctx, a, a_row, b, b_row, c, c_row, k, rows, columns, flag):
     return sig, codegen
 
 
-def _add_products(emit, a, a_row, b, b_row, cells, at, sums):
+def _add_products(emit, a, a_row_stride, b, b_row_stride, cells, at, sums):
     """Add the products of one vector of each row."""
     builder = emit.builder
 
@@ -351,24 +378,39 @@ def _add_products(emit, a, a_row, b, b_row, cells, at, sums):
             k: emit.load(pointer, builder.add(builder.mul(stride, _WORD(k)), at)) for k in set(rows)
         }
 
-    left = vectors(a, a_row, [i for i, _ in cells])
-    right = vectors(b, b_row, [j for _, j in cells])
+    left = vectors(a, a_row_stride, [i for i, _ in cells])
+    right = vectors(b, b_row_stride, [j for _, j in cells])
     return [emit.fma(left[i], right[j], x) for (i, j), x in zip(cells, sums, strict=True)]
 
 
 @intrinsic
-def transpose(typingctx, source, width, columns, order, first, last, out, stride, place, limit):
+def transpose(
+    typingctx, source, source_stride, n_columns, order, first, last, out, out_stride, out_column,
+    n_out_columns,
+):  # fmt: skip
     """Write a few rows of `source` as columns of `out`, as many as a vector has lanes.
 
     The rows have the indices ``order[min(first + l, last)]`` (without `order`, if `first` is
-    negative: ``min(-1 - first + l, last)``), `width` elements apart; their first `columns` elements
-    become rows of `out`, `stride` apart, from column `place` on. Columns from `limit` on are left.
+    negative: ``min(-1 - first + l, last)``), `source_stride` elements apart; their first
+    `n_columns` elements become rows of `out`, `out_stride` apart, from column `out_column` on.
+    Columns from `n_out_columns` on are left.
     """
     word = types.int64
     sig = types.void(source, word, word, order, word, word, out, word, word, word)
 
     def codegen(context, builder, sig, args):
-        source, width, columns, order, first, last, out, stride, place, limit = args
+        (
+            source,
+            source_stride,
+            n_columns,
+            order,
+            first,
+            last,
+            out,
+            out_stride,
+            out_column,
+            n_out_columns,
+        ) = args
         emit = _Vectors(context, builder, sig.args[0].dtype)
         natural = builder.icmp_signed("<", first, _WORD(0))
         begin = builder.select(natural, builder.not_(first), first)
@@ -378,23 +420,23 @@ def transpose(typingctx, source, width, columns, order, first, last, out, stride
             index = builder.select(builder.icmp_signed(">", index, last), last, index)
             entry = builder.gep(order, [builder.select(natural, _WORD(0), index)])
             index = builder.select(natural, index, builder.load(entry))
-            rows.append(builder.gep(source, [builder.mul(index, width)]))
-        kept = emit.mask(builder.sub(limit, place))
+            rows.append(builder.gep(source, [builder.mul(index, source_stride)]))
+        out_mask = emit.mask(builder.sub(n_out_columns, out_column))
 
         def write(at, values):
-            _transpose_block(emit, rows, at, columns, out, stride, place, kept)
+            _transpose_block(emit, rows, at, n_columns, out, out_stride, out_column, out_mask)
             return values
 
-        _loop(builder, _WORD(0), columns, _WORD(emit.lanes), [], write)
+        _loop(builder, _WORD(0), n_columns, _WORD(emit.lanes), [], write)
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def _transpose_block(emit, rows, at, columns, out, stride, place, kept):
+def _transpose_block(emit, rows, at, n_columns, out, out_stride, out_column, out_mask):
     """A block of as many columns as rows, from column `at` on; fewer at the end."""
     builder = emit.builder
-    left = builder.sub(columns, at)
+    left = builder.sub(n_columns, at)
     mask = emit.mask(left)
     block = [emit.load_some(row, at, mask) for row in rows]
     step = 1
@@ -403,8 +445,8 @@ def _transpose_block(emit, rows, at, columns, out, stride, place, kept):
         step *= 2
     end = builder.append_basic_block("end")
     for lane, value in enumerate(block):
-        offset = builder.add(builder.mul(builder.add(at, _WORD(lane)), stride), place)
-        emit.store_some(value, out, offset, kept)
+        offset = builder.add(builder.mul(builder.add(at, _WORD(lane)), out_stride), out_column)
+        emit.store_some(value, out, offset, out_mask)
         if lane + 1 < emit.lanes:
             more = builder.append_basic_block("more")
             builder.cbranch(builder.icmp_signed("<", _WORD(lane + 1), left), more, end)

@@ -7,12 +7,21 @@ samples.
 
 import numpy as np
 
-from ..codegen.declare import call, data, integers, like, numbers, pointer, scalar, singles
-from ..engine import model as at
+from ..codegen.declare import call, cast_like, data, integers, numbers, pointer, scalar, singles
+from ..engine import layout
 from ..engine import tile as tiles
-from ..engine.model import layer_of, most_samples, n_in, n_out, opened, tile_lanes, tile_samples
+from ..engine.model import layer_of, most_samples, n_in, n_out, tile_lanes, tile_samples, view
 from ..engine.tile import error_of, tile_parts
-from ..engine.train import PARTIAL, PENALTY, Crew, collect, prepare, run_tile, tile_gradient, update
+from ..engine.train import (
+    PARTIAL,
+    PENALTY,
+    ThreadContext,
+    collect,
+    prepare,
+    run_tile,
+    tile_gradient,
+    update,
+)
 from ..gemm.registers import ADD, SET
 from ..optimizers import rules as rule
 from ..vecmath.random import mix
@@ -26,11 +35,12 @@ _FEW = 4  # samples up to which one by one is faster than a tile
 
 
 @scalar
-def workspace_elements(core, like, rows):
+def workspace_elements(descriptor, like, n_rows):
     """Elements of a workspace for up to `rows` samples at once, and for a Jacobian."""
-    net = opened(core, like)
-    lanes = tile_lanes(net, min(max(rows, 1), most_samples(net)))  # the largest tile of them all
-    return max(tiles.work_size(net, lanes, 0), _jacobian_elements(net))
+    net = view(descriptor, like)
+    # the largest tile of them all
+    n_lanes = tile_lanes(net, min(max(n_rows, 1), most_samples(net)))
+    return max(tiles.work_size(net, n_lanes, 0), _jacobian_elements(net))
 
 
 @scalar
@@ -39,7 +49,7 @@ def _jacobian_rows(net):
     widest, copies = n_in(net), n_out(net) + 4  # with the scratch of a cost's pull
     for q in range(net.depth):
         layer = layer_of(net, q)
-        widest, copies = max(widest, layer[at.N_OUT]), max(copies, layer[at.MEMORY])
+        widest, copies = max(widest, layer[layout.N_OUT]), max(copies, layer[layout.MEMORY])
     return widest, copies
 
 
@@ -47,193 +57,211 @@ def _jacobian_rows(net):
 def _jacobian_elements(net):
     """Elements of a workspace for a Jacobian: one sample, then errors of all outputs."""
     widest, copies = _jacobian_rows(net)
-    return net.core[at.FEATURES] + 16 + tile_lanes(net, n_out(net)) * (2 * widest + copies)
+    return (
+        net.descriptor[layout.FEATURES] + 16 + tile_lanes(net, n_out(net)) * (2 * widest + copies)
+    )
 
 
 @scalar
 def _sample(net, x, layers, zero, derivatives):
     """One sample through the layers, which have one lane; returns the last output."""
-    zero[0] = like(zero[0], 0)
+    zero[0] = cast_like(zero[0], 0)
     for q in range(net.depth):
         layer = layer_of(net, q)
-        inputs, width, kernel = layer[at.N_IN], layer[at.WIDTH], layer[at.FORWARD]
-        w, b = pointer(net.theta, layer[at.WEIGHTS]), pointer(net.theta, layer[at.BIAS])
-        z, beside = pointer(layers, layer[at.Z]), pointer(layers, layer[at.BESIDE])
-        numbers_of = pointer(net.numbers, layer[at.NUMBERS])
+        inputs, width, kernel = layer[layout.N_IN], layer[layout.WIDTH], layer[layout.FORWARD]
+        w, b = pointer(net.theta, layer[layout.WEIGHTS]), pointer(net.theta, layer[layout.BIAS])
+        z, aux = pointer(layers, layer[layout.Z]), pointer(layers, layer[layout.AUX])
+        hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
         if derivatives:
-            kernel = layer[at.TRAIN]
-        if layer[at.MEMORY]:
-            call(net.core[at.MULTIPLY], x, w, z, 0, 1, width, width, 1, width, inputs, SET)
-            call(kernel, z, b, beside, numbers_of, layer[at.N_OUT], 1, 0, 0)
+            kernel = layer[layout.TRAIN]
+        if layer[layout.MEMORY]:
+            call(net.descriptor[layout.GEMM], x, w, z, 0, 1, width, width, 1, width, inputs, SET)
+            call(kernel, z, b, aux, hyper, layer[layout.N_OUT], 1, 0, 0)
         else:  # each number alone: as lanes of one feature, whose bias is zero
             for j in range(width):
                 z[j] = b[j]
-            call(net.core[at.MULTIPLY], x, w, z, 0, 1, width, width, 1, width, inputs, ADD)
-            call(kernel, z, zero, beside, numbers_of, 1, width, 0, 0)
-        x = pointer(layers, layer[at.Y])
+            call(net.descriptor[layout.GEMM], x, w, z, 0, 1, width, width, 1, width, inputs, ADD)
+            call(kernel, z, zero, aux, hyper, 1, width, 0, 0)
+        x = pointer(layers, layer[layout.Y])
     return x
 
 
 @scalar
-def _activate(net, y, scratch, lanes):
+def _activate(net, y, scratch, n_lanes):
     """The activation that the cost gives the output."""
-    if net.core[at.ACTIVATE]:
-        call(net.core[at.ACTIVATE], y, y, scratch, net.numbers, n_out(net), lanes, 0, 0)
+    if net.descriptor[layout.OUTPUT_ACTIVATION]:
+        call(
+            net.descriptor[layout.OUTPUT_ACTIVATION], y, y, scratch, net.hyper, n_out(net), n_lanes,
+            0, 0,
+        )  # fmt: skip
 
 
-def predict(core, x, out, rows, work):
+def predict(descriptor, x, out, n_rows, work):
     """C function: outputs of the network for `rows` samples."""
-    net = opened(core, x)
+    net = view(descriptor, x)
     inputs, outputs = n_in(net), n_out(net)
-    if rows <= _FEW:
-        for r in range(rows):
+    if n_rows <= _FEW:
+        for r in range(n_rows):
             y = _sample(net, pointer(x, r * inputs), pointer(work, 8), work, False)
             _activate(net, y, pointer(work, 1), 1)
             for j in range(outputs):
                 out[r * outputs + j] = y[j]
         return 0.0
-    tile = tile_samples(net, rows)
-    lanes = tile_lanes(net, tile)
-    _, _, _, scratch, layers = tile_parts(net, work, lanes, 0, 0)
-    y = pointer(layers, layer_of(net, net.depth - 1)[at.Y] * lanes)
-    for first in range(0, rows, tile):
-        samples = min(tile, rows - first)
-        _forward_tile(net, x, work, lanes, first, samples, tiles.OUTPUTS)
-        _activate(net, y, scratch, lanes)
-        _write(net, y, lanes, samples, outputs, pointer(out, first * outputs))
+    tile = tile_samples(net, n_rows)
+    n_lanes = tile_lanes(net, tile)
+    _, _, _, scratch, layers = tile_parts(net, work, n_lanes, 0, 0)
+    y = pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
+    for first in range(0, n_rows, tile):
+        n_samples = min(tile, n_rows - first)
+        _forward_tile(net, x, work, n_lanes, first, n_samples, tiles.OUTPUTS)
+        _activate(net, y, scratch, n_lanes)
+        _write(net, y, n_lanes, n_samples, outputs, pointer(out, first * outputs))
     return 0.0
 
 
 @scalar
-def _forward_tile(net, x, work, lanes, first, samples, way):
-    core = net.core
+def _forward_tile(net, x, work, n_lanes, first, n_samples, mode):
+    descriptor = net.descriptor
     call(
-        core[at.PASS], core, x, x, x, core, 0, 0, work, lanes, 0, 0, first, samples, 1, 1.0, way,
-        0, 0, 0,
+        descriptor[layout.PASS], descriptor, x, x, x, descriptor, 0, 0, work, n_lanes, 0, 0, first,
+        n_samples, 1, 1.0, mode, 0, 0, 0,
     )  # fmt: skip
 
 
 @scalar
-def _write(net, tile, lanes, samples, features, out):
+def _write(net, tile, n_lanes, n_samples, n_features, out):
     """The samples of a tile into rows of `features` numbers."""
-    core = net.core
-    call(core[at.TRANSPOSE], tile, core, out, lanes, samples, -1, features - 1, features, features)
+    descriptor = net.descriptor
+    call(
+        descriptor[layout.TRANSPOSE], tile, descriptor, out, n_lanes, n_samples, -1, n_features - 1,
+        n_features, n_features,
+    )  # fmt: skip
 
 
-def vjp(core, x, g, out, rows, work):
+def vjp(descriptor, x, g, out, n_rows, work):
     """C function: out = gᵀ ∂output/∂input for each of `rows` samples."""
-    if rows < 1:
+    if n_rows < 1:
         return 0.0
-    net = opened(core, x)
+    net = view(descriptor, x)
     inputs, outputs = n_in(net), n_out(net)
-    tile = tile_samples(net, rows)
-    lanes = tile_lanes(net, tile)
-    targets, _, _, scratch, layers = tile_parts(net, work, lanes, 0, 0)
-    y = pointer(layers, layer_of(net, net.depth - 1)[at.Y] * lanes)
-    for first in range(0, rows, tile):
-        samples = min(tile, rows - first)
-        _forward_tile(net, x, work, lanes, first, samples, tiles.DERIVATIVES)
-        last = first + samples - 1
-        tiles.gather(net, g, outputs, core, False, first, last, targets, lanes)
-        _activate(net, y, scratch, lanes)
-        if core[at.PULL]:
-            call(core[at.PULL], targets, y, scratch, net.numbers, outputs, lanes, 0, 0)
-        for i in range(outputs * lanes):
+    tile = tile_samples(net, n_rows)
+    n_lanes = tile_lanes(net, tile)
+    targets, _, _, scratch, layers = tile_parts(net, work, n_lanes, 0, 0)
+    y = pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
+    for first in range(0, n_rows, tile):
+        n_samples = min(tile, n_rows - first)
+        _forward_tile(net, x, work, n_lanes, first, n_samples, tiles.DERIVATIVES)
+        last = first + n_samples - 1
+        tiles.gather(net, g, outputs, descriptor, False, first, last, targets, n_lanes)
+        _activate(net, y, scratch, n_lanes)
+        if descriptor[layout.OUTPUT_VJP]:
+            call(
+                descriptor[layout.OUTPUT_VJP], targets, y, scratch, net.hyper, outputs, n_lanes, 0,
+                0,
+            )  # fmt: skip
+        for i in range(outputs * n_lanes):
             y[i] = targets[i]
-        tiles.backward(net, layers, lanes, True, False)
-        below = error_of(net, -1, layers, lanes)
-        _write(net, below, lanes, samples, inputs, pointer(out, first * inputs))
+        tiles.backward(net, layers, n_lanes, True, False)
+        below = error_of(net, -1, layers, n_lanes)
+        _write(net, below, n_lanes, n_samples, inputs, pointer(out, first * inputs))
     return 0.0
 
 
-def jacobian(core, x, out, work):
+def jacobian(descriptor, x, out, work):
     """C function: out[k, i] = ∂output k / ∂input i for one sample.
 
     One lane an output: the errors of all outputs walk back at once.
     """
-    net = opened(core, x)
-    inputs, outputs, room = n_in(net), n_out(net), core[at.FEATURES]
-    lanes = tile_lanes(net, outputs)
+    net = view(descriptor, x)
+    inputs, outputs, room = n_in(net), n_out(net), descriptor[layout.FEATURES]
+    n_lanes = tile_lanes(net, outputs)
     widest, _ = _jacobian_rows(net)
     zero, delta = pointer(work, room), pointer(work, room + 16)
     y = _sample(net, x, work, zero, True)
     _activate(net, y, pointer(zero, 1), 1)
-    under = pointer(delta, widest * lanes)
-    copies = pointer(under, widest * lanes)
-    _unit_errors(net, y, delta, copies, lanes)
+    under = pointer(delta, widest * n_lanes)
+    copies = pointer(under, widest * n_lanes)
+    _unit_errors(net, y, delta, copies, n_lanes)
     for q in range(net.depth - 1, -1, -1):
         layer = layer_of(net, q)
-        n, m, w = layer[at.WIDTH], layer[at.N_IN], pointer(net.theta, layer[at.WEIGHTS])
+        n, m, w = layer[layout.WIDTH], layer[layout.N_IN], pointer(net.theta, layer[layout.WEIGHTS])
         error = delta
-        if layer[at.PULL]:
-            _copy_rows(copies, pointer(work, layer[at.DELTA]), layer[at.MEMORY], lanes)
-            b = pointer(net.theta, layer[at.BIAS])
-            numbers_of = pointer(net.numbers, layer[at.NUMBERS])
-            call(layer[at.PULL], delta, b, copies, numbers_of, layer[at.N_OUT], lanes, 0, 0)
+        if layer[layout.LAYER_VJP]:
+            _copy_rows(copies, pointer(work, layer[layout.DELTA]), layer[layout.MEMORY], n_lanes)
+            b = pointer(net.theta, layer[layout.BIAS])
+            hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
+            call(
+                layer[layout.LAYER_VJP], delta, b, copies, hyper, layer[layout.N_OUT], n_lanes, 0, 0
+            )
             error = copies
-        elif layer[at.SCALED]:
-            _scale_rows(delta, pointer(work, layer[at.FACTORS]), n, lanes)
-        call(core[at.MULTIPLY], w, error, under, n, 1, lanes, lanes, m, lanes, n, SET)
+        elif layer[layout.SCALED]:
+            _scale_rows(delta, pointer(work, layer[layout.FACTORS]), n, n_lanes)
+        call(descriptor[layout.GEMM], w, error, under, n, 1, n_lanes, n_lanes, m, n_lanes, n, SET)
         delta, under = under, delta
-    _write(net, delta, lanes, outputs, inputs, out)
+    _write(net, delta, n_lanes, outputs, inputs, out)
     return 0.0
 
 
 @scalar
-def _unit_errors(net, y, delta, copies, lanes):
+def _unit_errors(net, y, delta, copies, n_lanes):
     """One for output k in lane k, back through the activation that the cost gives the output."""
     outputs = n_out(net)
     for j in range(outputs):
-        for r in range(lanes):
-            delta[j * lanes + r] = like(y[0], 1 if r == j else 0)
-            copies[j * lanes + r] = y[j]
-    if net.core[at.PULL]:
-        scratch = pointer(copies, outputs * lanes)
-        call(net.core[at.PULL], delta, copies, scratch, net.numbers, outputs, lanes, 0, 0)
+        for r in range(n_lanes):
+            delta[j * n_lanes + r] = cast_like(y[0], 1 if r == j else 0)
+            copies[j * n_lanes + r] = y[j]
+    if net.descriptor[layout.OUTPUT_VJP]:
+        scratch = pointer(copies, outputs * n_lanes)
+        call(
+            net.descriptor[layout.OUTPUT_VJP], delta, copies, scratch, net.hyper, outputs, n_lanes,
+            0, 0,
+        )  # fmt: skip
 
 
 @scalar
-def _copy_rows(a, values, rows, lanes):
+def _copy_rows(a, values, n_rows, n_lanes):
     """Row j of a holds value j in every lane."""
-    for j in range(rows):
-        for r in range(lanes):
-            a[j * lanes + r] = values[j]
+    for j in range(n_rows):
+        for r in range(n_lanes):
+            a[j * n_lanes + r] = values[j]
 
 
 @scalar
-def _scale_rows(a, factors, rows, lanes):
+def _scale_rows(a, factors, n_rows, n_lanes):
     """Row j of a times factor j."""
-    for j in range(rows):
-        for r in range(lanes):
-            a[j * lanes + r] *= factors[j]
+    for j in range(n_rows):
+        for r in range(n_lanes):
+            a[j * n_lanes + r] *= factors[j]
 
 
-def train_step(core, X, T, rows, rate, work):
+def train_step(descriptor, X, T, n_rows, rate, work):
     """C function: one step of the update rule on `rows` samples; returns their cost before it.
 
     NaN if the step was refused, because a parameter would no longer be finite.
     """
-    net = opened(core, X)
-    tile = tile_samples(net, rows)
-    lanes = tile_lanes(net, tile)
-    hyper, steps = numbers(core[at.HYPER]), integers(core[at.STEPS])
-    sums, grad = numbers(core[at.SUMS]), data(core[at.GRAD], X)
-    crew = Crew(
-        X, T, X, False, core, False, rows, tile, lanes, 0,
-        core, sums, grad, 0, hyper, work, 1, 0, 1, True, 0,
+    net = view(descriptor, X)
+    tile = tile_samples(net, n_rows)
+    n_lanes = tile_lanes(net, tile)
+    hyper, steps = numbers(descriptor[layout.RULE_HYPER]), integers(descriptor[layout.STEPS])
+    sums, grad = numbers(descriptor[layout.SUMS]), data(descriptor[layout.GRAD], X)
+    context = ThreadContext(
+        X, T, X, False, descriptor, False, n_rows, tile, n_lanes, 0,
+        descriptor, sums, grad, 0, hyper, work, 1, 0, 1, True, 0,
     )  # fmt: skip
-    scale = 1.0 / rows if core[at.MEAN] else 1.0
-    key = np.int64(mix(np.uint64(core[at.SEED] + steps[0])))
+    scale = 1.0 / n_rows if descriptor[layout.MEAN] else 1.0
+    key = np.int64(mix(np.uint64(descriptor[layout.SEED] + steps[0])))
     cost = 0.0
-    for first in range(0, rows, tile):
-        samples = min(tile, rows - first)
-        cost += run_tile(net, crew, work, 0, first, samples, scale, 1, tiles.DROPOUT, key, first, 1)
-        tile_gradient(net, crew, work, 0, samples, grad, 0, 1, first > 0)
+    for first in range(0, n_rows, tile):
+        n_samples = min(tile, n_rows - first)
+        cost += run_tile(
+            net, context, work, 0, first, n_samples, scale, 1, tiles.DROPOUT, key, first, 1
+        )
+        tile_gradient(net, context, work, 0, n_samples, grad, 0, 1, first > 0)
     sums[PARTIAL], step = cost, steps[0] + 1
-    collect(net, crew, 0, rows, 1.0)
-    if prepare(net, crew, rate, step) and update(net, crew, 0, step, rule.TRY) != 0.0:
+    collect(net, context, 0, n_rows, 1.0)
+    if prepare(net, context, rate, step) and update(net, context, 0, step, rule.DRY_RUN) != 0.0:
         return np.nan
-    update(net, crew, 0, step, rule.TAKE)
+    update(net, context, 0, step, rule.APPLY)
     steps[0] = step
     return cost + sums[PENALTY]
 
@@ -241,31 +269,31 @@ def train_step(core, X, T, rows, rate, work):
 INTEGRAND_ARGUMENTS = "cno"
 
 
-def integrand64(count, x, core):
+def integrand64(count, x, descriptor):
     """C function ``double (int, double *, void *)``: the one output of a float64 network."""
-    work = numbers(core[at.SCRATCH])
-    return _integrand(count, x, core, work)
+    work = numbers(descriptor[layout.SCRATCH])
+    return _integrand(count, x, descriptor, work)
 
 
-def integrand32(count, x, core):
+def integrand32(count, x, descriptor):
     """C function ``double (int, double *, void *)``: the one output of a float32 network."""
-    return _integrand(count, x, core, singles(core[at.SCRATCH]))
+    return _integrand(count, x, descriptor, singles(descriptor[layout.SCRATCH]))
 
 
 @scalar
-def _integrand(count, x, core, work):
+def _integrand(count, x, descriptor, work):
     """The sample stands behind the workspace, and the output behind the sample.
 
     NaN for another number of variables than the network has inputs, and if the network has been
     changed since.
     """
-    if count != core[at.INPUTS] or core[at.STALE]:
+    if count != descriptor[layout.INPUTS] or descriptor[layout.STALE]:
         return np.nan
-    sample = pointer(work, core[at.SINGLE])
+    sample = pointer(work, descriptor[layout.SINGLE])
     for i in range(count):
-        sample[i] = like(work[0], x[i])
+        sample[i] = cast_like(work[0], x[i])
     out = pointer(sample, count)
-    predict_sample(core, sample, out, 1, work)
+    predict_sample(descriptor, sample, out, 1, work)
     return np.float64(out[0])
 
 

@@ -24,7 +24,8 @@ from numba.extending import models, overload, overload_attribute, register_model
 from ..codegen.cache import stamps
 from ..codegen.declare import call, data, field, kernel, pointer, scalar
 from ..codegen.headers import are_unchanged
-from ..engine import model as at
+from ..engine import layout
+from ..engine.model import Model
 from .functions import workspace_elements
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
@@ -33,13 +34,13 @@ __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 class ModelType(types.NamedTuple):
     """The type of a model, which tells kernels of other sources apart.
 
-    Users' own cached functions have places of `engine.model` compiled in, and numba looks at the
+    Users' own cached functions have places of `engine.layout` compiled in, and numba looks at the
     users' files only: with another type it compiles them again.
     """
 
     def __init__(self, members, stamp):
         self.stamp = stamp
-        super().__init__(members, at.Model)
+        super().__init__(members, Model)
         self.name = f"{self.name}[{stamp}]"
 
     @property
@@ -51,7 +52,7 @@ class ModelType(types.NamedTuple):
 register_model(ModelType)(models.TupleModel)
 
 
-@typeof_impl.register(at.Model)
+@typeof_impl.register(Model)
 def _(model, context):
     return ModelType([typeof_impl(array, context) for array in model], stamps()[1])
 
@@ -63,7 +64,7 @@ def _(model):
 
 @kernel
 def _workspace_size(model, rows):
-    return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
+    return workspace_elements(pointer(model.descriptor, 0), pointer(model.theta, 0), rows)
 
 
 def workspace_size(model, rows):
@@ -85,10 +86,10 @@ def workspace_size(model, rows):
 
 @overload(workspace_size)
 def _(model, rows):
-    def found(model, rows):
-        return workspace_elements(pointer(model.core, 0), pointer(model.theta, 0), rows)
+    def elements(model, rows):
+        return workspace_elements(pointer(model.descriptor, 0), pointer(model.theta, 0), rows)
 
-    return found
+    return elements
 
 
 def _check(name, array, dtype, dimensions=(1, 2)):
@@ -124,8 +125,8 @@ def _check_all(model, workspace, *arrays):
     _check_workspace(workspace, dtype)
 
 
-_core = field(at.Model._fields.index("core"))
-_theta = field(at.Model._fields.index("theta"))
+_descriptor = field(Model._fields.index("descriptor"))
+_theta = field(Model._fields.index("theta"))
 
 
 @scalar
@@ -136,14 +137,14 @@ def _rows(array):
 @scalar
 def _work(model, workspace):
     if workspace is None:
-        return data(_core(model)[at.SCRATCH], _theta(model))
+        return data(_descriptor(model)[layout.SCRATCH], _theta(model))
     return pointer(workspace, 0)
 
 
 @scalar
-def _needed(core, like, rows):
+def _needed(descriptor, like, rows):
     """`workspace_elements`, which are known for one sample."""
-    return workspace_elements(core, like, rows) if rows > 1 else core[at.SINGLE]
+    return workspace_elements(descriptor, like, rows) if rows > 1 else descriptor[layout.SINGLE]
 
 
 class SizeError(ValueError):
@@ -157,17 +158,17 @@ class SizeError(ValueError):
 
 
 @scalar
-def _check_sizes(model, place, rows, workspace):
+def _check_sizes(model, index, rows, workspace):
     """Refuse a model without this function, and a workspace that is too short."""
-    core = _core(model)
-    if core[at.STALE]:
+    descriptor = _descriptor(model)
+    if descriptor[layout.STALE]:
         raise ValueError(
             "the network was changed, or shares a layer with one that was used, since this model "
             "was made: call compiled() again"
         )
-    if core[place] == 0:
+    if descriptor[index] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
-    needed = _needed(core, _theta(model), rows)
+    needed = _needed(descriptor, _theta(model), rows)
     if workspace is None:
         if rows > 1:
             raise SizeError("a batch needs a workspace of workspace_size(model, rows) =", needed)
@@ -177,9 +178,9 @@ def _check_sizes(model, place, rows, workspace):
 
 
 @scalar
-def _check_samples(model, name, array, place, rows):
+def _check_samples(model, name, array, index, rows):
     """Refuse shapes that do not fit; kernels would read or write beyond the ends."""
-    features, expected = array.shape[array.ndim - 1], _core(model)[place]
+    features, expected = array.shape[array.ndim - 1], _descriptor(model)[index]
     if features != expected:
         raise SizeError(name, "has", features, "features, expected", expected)
     if _rows(array) != rows:
@@ -195,15 +196,15 @@ def predict(model, x, out, workspace=None):
 def _(model, x, out, workspace=None):
     _check_all(model, workspace, ("x", x), ("out", out))
 
-    def found(model, x, out, workspace=None):
-        core, rows = _core(model), _rows(x)
-        _check_sizes(model, at.PREDICT, rows, workspace)
-        _check_samples(model, "x", x, at.INPUTS, rows)
-        _check_samples(model, "out", out, at.OUTPUTS, rows)
+    def checked_call(model, x, out, workspace=None):
+        descriptor, rows = _descriptor(model), _rows(x)
+        _check_sizes(model, layout.PREDICT, rows, workspace)
+        _check_samples(model, "x", x, layout.INPUTS, rows)
+        _check_samples(model, "out", out, layout.OUTPUTS, rows)
         work = _work(model, workspace)
-        call(core[at.PREDICT], core, pointer(x, 0), pointer(out, 0), rows, work)
+        call(descriptor[layout.PREDICT], descriptor, pointer(x, 0), pointer(out, 0), rows, work)
 
-    return found
+    return checked_call
 
 
 def train_step(model, x, t, learning_rate, workspace=None):
@@ -224,19 +225,21 @@ def _(model, x, t, learning_rate, workspace=None):
     if not isinstance(learning_rate, types.Number):
         raise TypeError(f"learning_rate must be a number, not {learning_rate}")
 
-    def found(model, x, t, learning_rate, workspace=None):
-        core, rows, rate = _core(model), _rows(x), float(learning_rate)
+    def checked_call(model, x, t, learning_rate, workspace=None):
+        descriptor, rows, rate = _descriptor(model), _rows(x), float(learning_rate)
         if rows < 1:
             raise ValueError("x has no rows, expected at least one sample")
         if not rate >= 0.0:  # NaN too; an infinite one is refused as a step
             raise ValueError("learning_rate must be a number, at least 0")
-        _check_sizes(model, at.STEP, rows, workspace)
-        _check_samples(model, "x", x, at.INPUTS, rows)
-        _check_samples(model, "t", t, at.TARGETS, rows)
+        _check_sizes(model, layout.STEP, rows, workspace)
+        _check_samples(model, "x", x, layout.INPUTS, rows)
+        _check_samples(model, "t", t, layout.TARGETS, rows)
         work = _work(model, workspace)
-        return call(core[at.STEP], core, pointer(x, 0), pointer(t, 0), rows, rate, work)
+        return call(
+            descriptor[layout.STEP], descriptor, pointer(x, 0), pointer(t, 0), rows, rate, work
+        )
 
-    return found
+    return checked_call
 
 
 def jacobian(model, x, out, workspace=None):
@@ -251,15 +254,15 @@ def _(model, x, out, workspace=None):
     _check("out", out, dtype, (2,))
     _check_workspace(workspace, dtype)
 
-    def found(model, x, out, workspace=None):
-        core = _core(model)
-        _check_sizes(model, at.JACOBIAN, 1, workspace)
-        _check_samples(model, "x", x, at.INPUTS, 1)
-        _check_samples(model, "out", out, at.INPUTS, core[at.OUTPUTS])
+    def checked_call(model, x, out, workspace=None):
+        descriptor = _descriptor(model)
+        _check_sizes(model, layout.JACOBIAN, 1, workspace)
+        _check_samples(model, "x", x, layout.INPUTS, 1)
+        _check_samples(model, "out", out, layout.INPUTS, descriptor[layout.OUTPUTS])
         work = _work(model, workspace)
-        call(core[at.JACOBIAN], core, pointer(x, 0), pointer(out, 0), work)
+        call(descriptor[layout.JACOBIAN], descriptor, pointer(x, 0), pointer(out, 0), work)
 
-    return found
+    return checked_call
 
 
 def vjp(model, x, g, out, workspace=None):
@@ -271,70 +274,83 @@ def vjp(model, x, g, out, workspace=None):
 def _(model, x, g, out, workspace=None):
     _check_all(model, workspace, ("x", x), ("g", g), ("out", out))
 
-    def found(model, x, g, out, workspace=None):
-        core, rows = _core(model), _rows(x)
-        _check_sizes(model, at.VJP, rows, workspace)
-        _check_samples(model, "x", x, at.INPUTS, rows)
-        _check_samples(model, "g", g, at.OUTPUTS, rows)
-        _check_samples(model, "out", out, at.INPUTS, rows)
+    def checked_call(model, x, g, out, workspace=None):
+        descriptor, rows = _descriptor(model), _rows(x)
+        _check_sizes(model, layout.VJP, rows, workspace)
+        _check_samples(model, "x", x, layout.INPUTS, rows)
+        _check_samples(model, "g", g, layout.OUTPUTS, rows)
+        _check_samples(model, "out", out, layout.INPUTS, rows)
         p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
-        call(core[at.VJP], core, pointer(x, 0), p, q, rows, work)
+        call(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work)
 
-    return found
+    return checked_call
 
 
 @kernel(nogil=False)
-def predict_held(core, x, out, scratch, headers):
+def predict_held(descriptor, x, out, scratch, headers):
     """A few samples from Python, holding the GIL, since all callers share the scratch memory.
 
     Does nothing and returns False if x and `out` share memory, the scratch is too short, or the
     arrays of a table of `headers` have changed.
     """
-    begin, place, rows = x.ctypes.data, out.ctypes.data, _rows(x)
-    if begin < place + out.nbytes and place < begin + x.nbytes:
+    x_begin, out_begin, rows = x.ctypes.data, out.ctypes.data, _rows(x)
+    if x_begin < out_begin + out.nbytes and out_begin < x_begin + x.nbytes:
         return False
-    inside, work = pointer(core, 0), pointer(scratch, 0)
+    inside, work = pointer(descriptor, 0), pointer(scratch, 0)
     if scratch.size < _needed(inside, work, rows) or not are_unchanged(headers):
         return False
-    call(core[at.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
+    call(descriptor[layout.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
     return True
 
 
 @scalar
-def _check_flat(core, rows, x, inputs, y, outputs, work):
+def _check_flat(descriptor, rows, x, inputs, y, outputs, work):
     """Refuse arrays of other sizes than `rows` samples have, also where a thread changed them."""
-    n, m = rows * core[inputs], rows * core[outputs]
+    n, m = rows * descriptor[inputs], rows * descriptor[outputs]
     if x.size != n:
         raise SizeError("the samples have", x.size, "numbers, expected", n)
     if y.size != m:
         raise SizeError("the outputs have", y.size, "numbers, expected", m)
-    needed = _needed(pointer(core, 0), pointer(x, 0), rows)
+    needed = _needed(pointer(descriptor, 0), pointer(x, 0), rows)
     if work.size < needed:
         raise SizeError("the workspace has", work.size, "elements, expected", needed)
 
 
 @kernel
-def predict_rows(core, x, out, rows, work):
+def predict_rows(descriptor, x, out, rows, work):
     """A batch from Python."""
-    _check_flat(core, rows, x, at.INPUTS, out, at.OUTPUTS, work)
-    call(core[at.PREDICT], pointer(core, 0), pointer(x, 0), pointer(out, 0), rows, pointer(work, 0))
-
-
-@kernel
-def jacobian_one(core, x, out, work):
-    """The Jacobian of one sample from Python."""
-    _check_flat(core, 1, x, at.INPUTS, x, at.INPUTS, work)
-    if out.size != core[at.INPUTS] * core[at.OUTPUTS]:
-        raise SizeError("the Jacobian has", out.size, "numbers, the network another size")
-    call(core[at.JACOBIAN], pointer(core, 0), pointer(x, 0), pointer(out, 0), pointer(work, 0))
-
-
-@kernel
-def vjp_rows(core, x, g, out, rows, work):
-    """A vector-Jacobian product from Python."""
-    _check_flat(core, rows, x, at.INPUTS, g, at.OUTPUTS, work)
-    _check_flat(core, rows, out, at.INPUTS, g, at.OUTPUTS, work)
+    _check_flat(descriptor, rows, x, layout.INPUTS, out, layout.OUTPUTS, work)
     call(
-        core[at.VJP], pointer(core, 0), pointer(x, 0), pointer(g, 0), pointer(out, 0), rows,
+        descriptor[layout.PREDICT],
+        pointer(descriptor, 0),
+        pointer(x, 0),
+        pointer(out, 0),
+        rows,
         pointer(work, 0),
+    )
+
+
+@kernel
+def jacobian_one(descriptor, x, out, work):
+    """The Jacobian of one sample from Python."""
+    _check_flat(descriptor, 1, x, layout.INPUTS, x, layout.INPUTS, work)
+    if out.size != descriptor[layout.INPUTS] * descriptor[layout.OUTPUTS]:
+        raise SizeError("the Jacobian has", out.size, "numbers, the network another size")
+    call(
+        descriptor[layout.JACOBIAN],
+        pointer(descriptor, 0),
+        pointer(x, 0),
+        pointer(out, 0),
+        pointer(work, 0),
+    )
+
+
+@kernel
+def vjp_rows(descriptor, x, g, out, rows, work):
+    """A vector-Jacobian product from Python."""
+    _check_flat(descriptor, rows, x, layout.INPUTS, g, layout.OUTPUTS, work)
+    _check_flat(descriptor, rows, out, layout.INPUTS, g, layout.OUTPUTS, work)
+    call(
+        descriptor[layout.VJP], pointer(descriptor, 0), pointer(x, 0), pointer(g, 0),
+        pointer(out, 0), rows, pointer(work, 0),
     )  # fmt: skip

@@ -1,11 +1,11 @@
 """Costs of each output alone: formulas of the activity a and the target t, and their derivatives.
 
 ``name(a, t, …)`` and ``name_delta(a, t, …)``, its derivative by a; parameters follow, at most two.
-`tile_kernels` makes row kernels of them, and has the costs of several outputs together.
+`tile_kernels` makes tile kernels of them, and has the costs of several outputs together.
 """
 
 from .. import vecmath
-from ..codegen.declare import like, scalar
+from ..codegen.declare import cast_like, scalar
 
 __all__ = ["find"]
 
@@ -13,20 +13,20 @@ __all__ = ["find"]
 @scalar
 def weighted(w, x):
     """w x, where a weight of zero wins over an infinite x."""
-    return like(x, 0) if w == like(x, 0) else w * x
+    return cast_like(x, 0) if w == cast_like(x, 0) else w * x
 
 
 @scalar
 def product(x, y):
     """x y, where zero wins over infinity; NaN stays."""
-    zero = like(x, 0)
+    zero = cast_like(x, 0)
     return zero if ((x == zero) | (y == zero)) & (x == x) & (y == y) else x * y
 
 
 @scalar
 def squares(a, t):
     """(a - t)² / 2."""
-    return like(a, 0.5) * (a - t) * (a - t)
+    return cast_like(a, 0.5) * (a - t) * (a - t)
 
 
 @scalar
@@ -44,7 +44,7 @@ def squared(a, t):
 @scalar
 def squared_delta(a, t):
     """2 (a - t)."""
-    return like(a, 2) * (a - t)
+    return cast_like(a, 2) * (a - t)
 
 
 @scalar
@@ -56,14 +56,14 @@ def absolute(a, t):
 @scalar
 def absolute_delta(a, t):
     """The sign of a - t; 0 at 0."""
-    d, zero, one = a - t, like(a, 0), like(a, 1)
+    d, zero, one = a - t, cast_like(a, 0), cast_like(a, 1)
     return one if d > zero else (-one if d < zero else d)
 
 
 @scalar
 def huber(a, t, delta=1.0):
     """d²/2 for |d| <= delta, else delta (|d| - delta/2), d = a - t. Huber (1964)."""
-    d, half = abs(a - t), like(a, 0.5)
+    d, half = abs(a - t), cast_like(a, 0.5)
     return delta * (d - half * delta) if d > delta else half * d * d
 
 
@@ -91,14 +91,14 @@ def log_cosh_error_delta(a, t):
 def pinball(a, t, q=0.5):
     """q (t - a) for t >= a, else (1 - q) (a - t). Koenker and Bassett (1978)."""
     d = a - t
-    return (like(a, 1) - q) * d if d > like(a, 0) else -q * d
+    return (cast_like(a, 1) - q) * d if d > cast_like(a, 0) else -q * d
 
 
 @scalar
 def pinball_delta(a, t, q):
     """1 - q for a > t, -q for a < t; 0 at the kink."""
-    d, zero = a - t, like(a, 0)
-    return like(a, 1) - q if d > zero else (-q if d < zero else d)
+    d, zero = a - t, cast_like(a, 0)
+    return cast_like(a, 1) - q if d > zero else (-q if d < zero else d)
 
 
 @scalar
@@ -116,7 +116,7 @@ def poisson_delta(a, t):
 @scalar
 def _smoothed(t, label_smoothing):
     """t (1 - s) + s/2; exactly t for s = 0."""
-    return t + label_smoothing * (like(t, 0.5) - t)
+    return t + label_smoothing * (cast_like(t, 0.5) - t)
 
 
 @scalar
@@ -126,8 +126,8 @@ def sigmoid_entropy(a, t, label_smoothing=0.0):
     Equal to log(1 + exp(-|a|)) + (a (1 - t) for a > 0, else -a t); a factor of exactly zero wins
     over an infinite logit.
     """
-    zero, t = like(a, 0), _smoothed(t, label_smoothing)
-    weight = like(a, 1) - t if a > zero else -t
+    zero, t = cast_like(a, 0), _smoothed(t, label_smoothing)
+    weight = cast_like(a, 1) - t if a > zero else -t
     linear = zero if weight == zero else a * weight
     return linear + vecmath.softplus_tail(-abs(a))
 
@@ -136,16 +136,16 @@ def sigmoid_entropy(a, t, label_smoothing=0.0):
 def sigmoid_entropy_delta(a, t, label_smoothing):
     """σ(a) - t; for t > 1/2 as (1 - t) - σ(-a), which does not cancel where t = 1."""
     t = _smoothed(t, label_smoothing)
-    above = t > like(a, 0.5)
-    d = vecmath.sigmoid(-a if above else a) - (like(a, 1) - t if above else t)
+    above = t > cast_like(a, 0.5)
+    d = vecmath.sigmoid(-a if above else a) - (cast_like(a, 1) - t if above else t)
     return -d if above else d
 
 
 @scalar
 def _margin(a, t):
     """1 - a for t > 0, 1 + a for t <= 0."""
-    one = like(a, 1)
-    side = one if t > like(a, 0) else (-one if t <= like(a, 0) else t)
+    one = cast_like(a, 1)
+    side = one if t > cast_like(a, 0) else (-one if t <= cast_like(a, 0) else t)
     return side, one - side * a
 
 
@@ -153,14 +153,14 @@ def _margin(a, t):
 def hinge(a, t):
     """max(0, 1 - a) for t > 0, max(0, 1 + a) for t <= 0."""
     _, m = _margin(a, t)
-    return like(a, 0) if m <= like(a, 0) else m
+    return cast_like(a, 0) if m <= cast_like(a, 0) else m
 
 
 @scalar
 def hinge_delta(a, t):
     """-1 or 1 inside the margin, 0 at its border and beyond."""
     side, m = _margin(a, t)
-    zero = like(a, 0)
+    zero = cast_like(a, 0)
     return -side if m > zero else (zero if m <= zero else m)
 
 
@@ -168,14 +168,14 @@ def hinge_delta(a, t):
 def squared_hinge(a, t):
     """The square of the hinge."""
     _, m = _margin(a, t)
-    return like(a, 0) if m <= like(a, 0) else m * m
+    return cast_like(a, 0) if m <= cast_like(a, 0) else m * m
 
 
 @scalar
 def squared_hinge_delta(a, t):
     """-2 m or 2 m, m the hinge."""
     side, m = _margin(a, t)
-    return like(a, 0) if m <= like(a, 0) else like(a, -2) * side * m
+    return cast_like(a, 0) if m <= cast_like(a, 0) else cast_like(a, -2) * side * m
 
 
 def find(name):

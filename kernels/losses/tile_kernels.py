@@ -1,10 +1,11 @@
-"""Costs as row kernels: sum over a tile, its gradient, and the activation that goes with it.
+"""Costs as tile kernels: sum over a tile, its gradient, and the activation that goes with it.
 
-All take a: activities (features, rows), b: targets (k, rows) and one more row, the weights w of the
-samples, c: scratch of four rows, and the cost's parameters. ``value`` returns the sum; ``step``
-returns it too, and turns the activities into its gradient; both may use a as memory. ``activate``
-turns activities into the network's output, and ``pull`` a gradient by that output (a; b: the
-output) into one by the activities; these two have no k. `densities` has some more.
+All take a: activities (n_features, n_lanes), b: targets (n_targets, n_lanes) and one more row, the
+weights w of the samples, c: scratch of four rows, and the cost's hyperparameters. ``value`` returns
+the sum; ``step`` returns it too, and turns the activities into its gradient; both may use a as
+memory. ``activate`` turns activities into the network's output, and ``vjp`` a gradient by that
+output (a; b: the output) into one by the activities; these two have no targets. `densities` has
+some more.
 """
 
 import functools
@@ -12,11 +13,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import vecmath
-from ..codegen.declare import carray, constant, like, scalar, sqrt, wide
+from ..codegen.declare import carray, cast_like, constant, scalar, sqrt, wide
 from ..vecmath.reductions import total_of
-from ..vecmath.softmax import SOFTMAX_ROWS, row_maxima, softmax, softmax_pull
+from ..vecmath.softmax import SOFTMAX_ROWS, row_maxima, softmax, softmax_vjp
 from . import densities
-from . import elementwise as losses
+from . import elementwise as elementwise_formulas
 from .elementwise import weighted
 
 __all__ = ["ACTIVATIONS", "COSTS", "Activate", "Cost", "elementwise", "parameters"]
@@ -46,21 +47,21 @@ def _with_two(formula):
 
 @functools.cache
 def elementwise_value(formula, averaged):
-    """Row kernel: Σ w formula(a, t); averaged: over the outputs of a sample."""
+    """Tile kernel: Σ w formula(a, t); averaged: over the outputs of a sample."""
     formula = _with_two(formula)
 
-    def elementwise_value_kernel(a, b, c, parameters, features, rows, k, flag):
+    def elementwise_value_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
-        scratch = carray(c, (rows,))
-        p, q = like(scratch[0], parameters[0]), like(scratch[0], parameters[1])
-        share = like(scratch[0], features if averaged else 1)
+        x, t = carray(a, (n_features, n_lanes)), carray(b, (n_features + 1, n_lanes))
+        scratch = carray(c, (n_lanes,))
+        p, q = cast_like(scratch[0], hyper[0]), cast_like(scratch[0], hyper[1])
+        share = cast_like(scratch[0], n_features if averaged else 1)
         total = 0.0
-        for j in range(features):  # vectorised formula first, sum after
-            for r in range(rows):
-                w = t[features, r] / share if averaged else t[features, r]
+        for j in range(n_features):  # vectorised formula first, sum after
+            for r in range(n_lanes):
+                w = t[n_features, r] / share if averaged else t[n_features, r]
                 scratch[r] = weighted(w, formula(x[j, r], t[j, r], p, q))
-            total += total_of(scratch, rows)
+            total += total_of(scratch, n_lanes)
         return total
 
     return elementwise_value_kernel
@@ -68,23 +69,23 @@ def elementwise_value(formula, averaged):
 
 @functools.cache
 def elementwise_step(formula, delta, averaged):
-    """Row kernel: Σ w formula(a, t); then a = w delta(a, t), in place."""
+    """Tile kernel: Σ w formula(a, t); then a = w delta(a, t), in place."""
     formula, delta = _with_two(formula), _with_two(delta)
 
-    def elementwise_step_kernel(a, b, c, parameters, features, rows, k, flag):
+    def elementwise_step_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
-        scratch = carray(c, (rows,))
-        p, q = like(scratch[0], parameters[0]), like(scratch[0], parameters[1])
-        share = like(scratch[0], features if averaged else 1)
+        x, t = carray(a, (n_features, n_lanes)), carray(b, (n_features + 1, n_lanes))
+        scratch = carray(c, (n_lanes,))
+        p, q = cast_like(scratch[0], hyper[0]), cast_like(scratch[0], hyper[1])
+        share = cast_like(scratch[0], n_features if averaged else 1)
         total = 0.0
-        for j in range(features):
-            for r in range(rows):
-                w, activity, target = t[features, r], x[j, r], t[j, r]
+        for j in range(n_features):
+            for r in range(n_lanes):
+                w, activity, target = t[n_features, r], x[j, r], t[j, r]
                 w = w / share if averaged else w
                 scratch[r] = weighted(w, formula(activity, target, p, q))
                 x[j, r] = weighted(w, delta(activity, target, p, q))
-            total += total_of(scratch, rows)
+            total += total_of(scratch, n_lanes)
         return total
 
     return elementwise_step_kernel
@@ -92,12 +93,12 @@ def elementwise_step(formula, delta, averaged):
 
 @functools.cache
 def elementwise_activation(formula):
-    """Row kernel: a = formula(a), in place."""
+    """Tile kernel: a = formula(a), in place."""
 
-    def elementwise_activation_kernel(a, b, c, parameters, features, rows, k, flag):
+    def elementwise_activation_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        x = carray(a, (features * rows,))
-        for i in range(features * rows):
+        x = carray(a, (n_features * n_lanes,))
+        for i in range(n_features * n_lanes):
             x[i] = formula(x[i])
         return 0.0
 
@@ -105,22 +106,22 @@ def elementwise_activation(formula):
 
 
 @functools.cache
-def elementwise_pull(derivative):
-    """Row kernel: a = a derivative(b), in place; b: outputs."""
+def elementwise_vjp(derivative):
+    """Tile kernel: a = a derivative(b), in place; b: outputs."""
 
-    def elementwise_pull_kernel(a, b, c, parameters, features, rows, k, flag):
+    def elementwise_vjp_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        for i in range(features * rows):
+        for i in range(n_features * n_lanes):
             a[i] *= derivative(b[i])
         return 0.0
 
-    return elementwise_pull_kernel
+    return elementwise_vjp_kernel
 
 
 @scalar
 def sigmoid_slope(y):
     """y (1 - y), the derivative of the sigmoid from its output."""
-    return y * (like(y, 1) - y)
+    return y * (cast_like(y, 1) - y)
 
 
 @scalar
@@ -129,98 +130,100 @@ def exp_slope(y):
     return y
 
 
-def softmax_pull_kernel(a, b, c, parameters, features, rows, k, flag):
-    """Row kernel: a = b (a - Σ a b), in place; b: outputs of a softmax."""
+def softmax_vjp_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
+    """Tile kernel: a = b (a - Σ a b), in place; b: outputs of a softmax."""
     wide()
-    g, y = carray(a, (features, rows)), carray(b, (features, rows))
-    softmax_pull(g, y, carray(c, (rows,)), g, features, rows, False)
+    g, y = carray(a, (n_features, n_lanes)), carray(b, (n_features, n_lanes))
+    softmax_vjp(g, y, carray(c, (n_lanes,)), g, n_features, n_lanes, False)
     return 0.0
 
 
-def softmax_kernel(a, b, c, parameters, features, rows, k, flag):
-    """Row kernel: a = softmax over the features of each sample, shifted by its maximum."""
+def softmax_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
+    """Tile kernel: a = softmax over the features of each sample, shifted by its maximum."""
     wide()
-    softmax(carray(a, (features, rows)), carray(c, (SOFTMAX_ROWS, rows)), features, rows)
+    softmax(
+        carray(a, (n_features, n_lanes)), carray(c, (SOFTMAX_ROWS, n_lanes)), n_features, n_lanes
+    )
     return 0.0
 
 
 @functools.cache
 def _softmax_entropy(step, divergence):
-    """Row kernel: Σ w t (log Σ exp(a) - a), where t = 0 wins over an infinite logit.
+    """Tile kernel: Σ w t (log Σ exp(a) - a), where t = 0 wins over an infinite logit.
 
     divergence: plus Σ w t log t, see `_excess`; step: a = w (y Σ t - t), y the softmax, in place.
     Parameters: the label smoothing s, and whether class weights v follow; t stands for
     v (t (1 - s) + s/features).
     """
 
-    def softmax_entropy_kernel(a, b, c, parameters, features, rows, k, flag):
+    def softmax_entropy_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
-        work = carray(c, (4, rows))
+        x, t = carray(a, (n_features, n_lanes)), carray(b, (n_features + 1, n_lanes))
+        work = carray(c, (4, n_lanes))
         top, linear, shares, ties = work[0], work[1], work[2], work[3]
-        zero, one = like(top[0], 0), like(top[0], 1)
-        row_maxima(x, top, features, rows)
-        for r in range(rows):
+        zero, one = cast_like(top[0], 0), cast_like(top[0], 1)
+        row_maxima(x, top, n_features, n_lanes)
+        for r in range(n_lanes):
             linear[r] = shares[r] = ties[r] = zero
-        for j in range(features):
-            keep, spread = _smoothing(parameters, j, features, top[0])
-            for r in range(rows):
+        for j in range(n_features):
+            keep, spread = _smoothing(hyper, j, n_features, top[0])
+            for r in range(n_lanes):
                 target, below = keep * t[j, r] + spread, x[j, r] - top[r]
                 if not divergence:
                     linear[r] -= weighted(target, below)
                 shares[r] += target
                 x[j, r] = below if divergence else vecmath.exp(below)
         others = top  # Σ exp(a - top) - 1, by one term of those that are 1: small ones stay
-        for r in range(rows):
+        for r in range(n_lanes):
             others[r] = zero
-        for j in range(features):
-            for r in range(rows):
+        for j in range(n_features):
+            for r in range(n_lanes):
                 e = vecmath.exp(x[j, r]) if divergence else x[j, r]
                 equal = e == one
                 others[r] += zero if equal else e
                 ties[r] += one if equal else zero
-        for r in range(rows):
+        for r in range(n_lanes):
             others[r] += ties[r] - one
             log_total = vecmath.log1p(others[r])
             ties[r] = log_total
             linear[r] += shares[r] * log_total
         if divergence:  # linear anew
-            _excesses(x, t, others, ties, shares, linear, features, rows)
-        for r in range(rows):
-            linear[r] = weighted(t[features, r], linear[r])
-        found = total_of(linear, rows)
+            _excesses(x, t, others, ties, shares, linear, n_features, n_lanes)
+        for r in range(n_lanes):
+            linear[r] = weighted(t[n_features, r], linear[r])
+        found = total_of(linear, n_lanes)
         if step:
-            for j in range(features):
-                keep, spread = _smoothing(parameters, j, features, top[0])
-                for r in range(rows):
+            for j in range(n_features):
+                keep, spread = _smoothing(hyper, j, n_features, top[0])
+                for r in range(n_lanes):
                     target, e, total = keep * t[j, r] + spread, x[j, r], one + others[r]
                     # at the top the ones cancel
                     near = (shares[r] - target) - target * others[r]
                     delta = near if e == one else shares[r] * e - target * total
-                    x[j, r] = weighted(t[features, r], delta / total)
+                    x[j, r] = weighted(t[n_features, r], delta / total)
         return found
 
     return softmax_entropy_kernel
 
 
 @scalar
-def _excesses(x, t, others, log_total, shares, found, features, rows):
+def _excesses(x, t, others, log_total, shares, found, n_features, n_lanes):
     """found[r] = Σ t log(t / y), y the softmax, and x = exp(x), x the logits below their maximum.
 
     As Σ t log(t / y) + y - t, of which no term is negative, and Σ t - 1 where that is more than
     the roundings of probabilities that sum to 1.
     """
-    zero, one = like(found[0], 0), like(found[0], 1)
-    close = like(zero, features) * constant(zero, _EPS)
-    for r in range(rows):
+    zero, one = cast_like(found[0], 0), cast_like(found[0], 1)
+    close = cast_like(zero, n_features) * constant(zero, _EPS)
+    for r in range(n_lanes):
         rest = shares[r] - one
         found[r] = zero if abs(rest) <= close else rest
-    for j in range(features):
-        for r in range(rows):
+    for j in range(n_features):
+        for r in range(n_lanes):
             below, target, e = x[j, r], t[j, r], vecmath.exp(x[j, r])
             y = e / (one + others[r])
             apart = target - y
-            near = abs(apart) < like(one, 0.5) * y
+            near = abs(apart) < cast_like(one, 0.5) * y
             log_ratio = vecmath.log(target) - (below - log_total[r])
             log_ratio = vecmath.log1p(apart / y) if near else log_ratio
             excess = weighted(target, log_ratio) - apart
@@ -229,58 +232,62 @@ def _excesses(x, t, others, log_total, shares, found, features, rows):
 
 
 @scalar
-def _smoothing(parameters, j, features, like_this):
+def _smoothing(hyper, j, n_features, like_this):
     """Factor and summand that smoothing and weight of class j make of its target."""
-    smoothing = parameters[0]
-    weight = parameters[2 + j] if parameters[1] != 0.0 else 1.0
-    return like(like_this, weight * (1.0 - smoothing)), like(
-        like_this, weight * smoothing / features
+    smoothing = hyper[0]
+    weight = hyper[2 + j] if hyper[1] != 0.0 else 1.0
+    return cast_like(like_this, weight * (1.0 - smoothing)), cast_like(
+        like_this, weight * smoothing / n_features
     )
 
 
 @functools.cache
 def _cosine(step):
-    """Row kernel: Σ w (1 - â·t̂) = Σ w |â - t̂|²/2, of unit vectors; 1 where one is zero.
+    """Tile kernel: Σ w (1 - â·t̂) = Σ w |â - t̂|²/2, of unit vectors; 1 where one is zero.
 
     step: a = w (â (â·t̂) - t̂) / |a|, in place; 0 where one is zero.
     """
 
-    def cosine_kernel(a, b, c, parameters, features, rows, k, flag):
+    def cosine_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
-        x, t = carray(a, (features, rows)), carray(b, (features + 1, rows))
-        work = carray(c, (4, rows))
+        x, t = carray(a, (n_features, n_lanes)), carray(b, (n_features + 1, n_lanes))
+        work = carray(c, (4, n_lanes))
         size, scale, norm, cost = work[0], work[1], work[2], work[3]
-        one, half = like(size[0], 1), like(size[0], 0.5)
-        _largest(x, size, features, rows)
-        _norm(x, size, norm, features, rows)
-        for j in range(features):
-            for r in range(rows):
+        one, half = cast_like(size[0], 1), cast_like(size[0], 0.5)
+        _largest(x, size, n_features, n_lanes)
+        _norm(x, size, norm, n_features, n_lanes)
+        for j in range(n_features):
+            for r in range(n_lanes):
                 x[j, r] = (x[j, r] / size[r]) / norm[r]
-        for r in range(rows):
+        for r in range(n_lanes):
             size[r] = (one / size[r]) / norm[r]
-        _largest(t, scale, features, rows)
-        _norm(t, scale, norm, features, rows)
-        for r in range(rows):
-            cost[r] = like(one, 0)
-        for j in range(features):
-            for r in range(rows):
+        _largest(t, scale, n_features, n_lanes)
+        _norm(t, scale, norm, n_features, n_lanes)
+        for r in range(n_lanes):
+            cost[r] = cast_like(one, 0)
+        for j in range(n_features):
+            for r in range(n_lanes):
                 d = x[j, r] - (t[j, r] / scale[r]) / norm[r]
                 cost[r] += half * d * d
-        for r in range(rows):
+        for r in range(n_lanes):
             # of a zero vector nothing was divided, and its norm is infinite
             cost[r] = (
-                one if (size[r] == like(one, 0)) | (norm[r] == like(one, _INFINITY)) else cost[r]
+                one
+                if (size[r] == cast_like(one, 0)) | (norm[r] == cast_like(one, _INFINITY))
+                else cost[r]
             )
         if step:
-            for j in range(features):
-                for r in range(rows):
+            for j in range(n_features):
+                for r in range(n_lanes):
                     unit = (t[j, r] / scale[r]) / norm[r]
                     d = (x[j, r] - unit) - cost[r] * x[j, r]
-                    empty = norm[r] == like(one, _INFINITY)
-                    x[j, r] = weighted(t[features, r], like(one, 0) if empty else d * size[r])
-        for r in range(rows):
-            cost[r] = weighted(t[features, r], cost[r])
-        return total_of(cost, rows)
+                    empty = norm[r] == cast_like(one, _INFINITY)
+                    x[j, r] = weighted(
+                        t[n_features, r], cast_like(one, 0) if empty else d * size[r]
+                    )
+        for r in range(n_lanes):
+            cost[r] = weighted(t[n_features, r], cost[r])
+        return total_of(cost, n_lanes)
 
     return cosine_kernel
 
@@ -290,51 +297,51 @@ _EPS = 2.0**-23, 2.0**-52
 
 
 @scalar
-def _largest(x, size, features, rows):
+def _largest(x, size, n_features, n_lanes):
     """size[r] = max |x| over the features, or 1 where that is 0."""
-    for r in range(rows):
-        size[r] = like(size[0], 0)
-    for j in range(features):
-        for r in range(rows):
+    for r in range(n_lanes):
+        size[r] = cast_like(size[0], 0)
+    for j in range(n_features):
+        for r in range(n_lanes):
             found = abs(x[j, r])
             size[r] = found if found > size[r] else size[r]
-    for r in range(rows):
-        size[r] = like(size[0], 1) if size[r] == like(size[0], 0) else size[r]
+    for r in range(n_lanes):
+        size[r] = cast_like(size[0], 1) if size[r] == cast_like(size[0], 0) else size[r]
 
 
 @scalar
-def _norm(x, size, norm, features, rows):
+def _norm(x, size, norm, n_features, n_lanes):
     """norm[r] = |x / size|, or infinite where that is 0."""
-    for r in range(rows):
-        norm[r] = like(norm[0], 0)
-    for j in range(features):
-        for r in range(rows):
+    for r in range(n_lanes):
+        norm[r] = cast_like(norm[0], 0)
+    for j in range(n_features):
+        for r in range(n_lanes):
             part = x[j, r] / size[r]
             norm[r] += part * part
-    for r in range(rows):
-        zero = norm[r] == like(norm[0], 0)
-        norm[r] = like(norm[0], _INFINITY) if zero else sqrt(norm[r])
+    for r in range(n_lanes):
+        zero = norm[r] == cast_like(norm[0], 0)
+        norm[r] = cast_like(norm[0], _INFINITY) if zero else sqrt(norm[r])
 
 
 class Activate(NamedTuple):
-    """Row kernels of an activation of the output; None: the output is the activity itself."""
+    """Tile kernels of an activation of the output; None: the output is the activity itself."""
 
     activate: Callable[..., Any] | None = None
-    pull: Callable[..., Any] | None = None
+    vjp: Callable[..., Any] | None = None
 
 
 ACTIVATIONS = {
     "identity": Activate(),
-    "sigmoid": Activate(elementwise_activation(vecmath.sigmoid), elementwise_pull(sigmoid_slope)),
-    "exponential": Activate(elementwise_activation(vecmath.exp), elementwise_pull(exp_slope)),
-    "softmax": Activate(softmax_kernel, softmax_pull_kernel),
-    "mean, variance": Activate(densities.gaussian_kernel, densities.gaussian_pull_kernel),
-    "mixture": Activate(densities.mixture_kernel, densities.mixture_pull_kernel),
+    "sigmoid": Activate(elementwise_activation(vecmath.sigmoid), elementwise_vjp(sigmoid_slope)),
+    "exponential": Activate(elementwise_activation(vecmath.exp), elementwise_vjp(exp_slope)),
+    "softmax": Activate(softmax_kernel, softmax_vjp_kernel),
+    "mean, variance": Activate(densities.gaussian_kernel, densities.gaussian_vjp_kernel),
+    "mixture": Activate(densities.mixture_kernel, densities.mixture_vjp_kernel),
 }
 
 
 class Cost(NamedTuple):
-    """Row kernels of a cost, and names and defaults of its numbers."""
+    """Tile kernels of a cost, and names and defaults of its numbers."""
 
     value: Callable[..., Any]
     step: Callable[..., Any]
@@ -349,12 +356,12 @@ def _numbers_of(formula):
 
 def parameters(name):
     """Names and defaults of a cost's parameters; those of its formula, if it has one."""
-    return COSTS[name].parameters if name in COSTS else _numbers_of(losses.find(name))
+    return COSTS[name].parameters if name in COSTS else _numbers_of(elementwise_formulas.find(name))
 
 
 def elementwise(name, averaged):
     """The cost of the formulas `name` and ``name_delta``, see `elementwise`."""
-    formula, delta = losses.find(name), losses.find(f"{name}_delta")
+    formula, delta = elementwise_formulas.find(name), elementwise_formulas.find(f"{name}_delta")
     return Cost(
         elementwise_value(formula, averaged),
         elementwise_step(formula, delta, averaged),

@@ -1,6 +1,6 @@
 """One step of an update rule on arrays wherever they are, by one thread or several."""
 
-from ..codegen.barrier import meet
+from ..codegen.barrier import wait
 from ..codegen.declare import call, data, itemsize, kernel, pointer, scalar
 from ..codegen.headers import are_unchanged
 from ..vecmath.reductions import sum_of_scaled_squares, sum_of_squares
@@ -8,7 +8,7 @@ from . import rules as rule
 
 TAKEN, REFUSED, CHANGED = 0, 1, 2
 _LINE = 8
-_SQUARES, _BAD, _TRIES = 0, 1, 2  # of each thread; the last is the first one's
+_SQUARES, _BAD, _DRY_RUN = 0, 1, 2  # of each thread; the last is the first one's
 _BLOCK = 1 << 14  # gradients that are looked at together
 _TOGETHER = 64  # parameters: threads share at multiples, so that no vector is cut
 
@@ -20,16 +20,16 @@ def _share(total, part, parts):
 
 
 @scalar
-def _squares(places, like, low, high, factor):
+def _squares(spans, like, low, high, factor):
     """Sum of squares of the gradients from `low` to `high`, times a factor each unless that is 0.
 
     From the last to the first, so that the first are still in the caches when the step begins.
     """
     total = 0.0
-    for k in range(places.shape[0] - 1, -1, -1):
-        begin = max(low, places[k, 3]) - places[k, 3]
-        stop = min(high, places[k, 3] + places[k, 2]) - places[k, 3]
-        g = data(places[k, 1], like)
+    for k in range(spans.shape[0] - 1, -1, -1):
+        begin = max(low, spans[k, 3]) - spans[k, 3]
+        stop = min(high, spans[k, 3] + spans[k, 2]) - spans[k, 3]
+        g = data(spans[k, 1], like)
         while stop > begin:
             start = max(begin, stop - _BLOCK)
             if factor > 0.0:
@@ -41,37 +41,37 @@ def _squares(places, like, low, high, factor):
 
 
 @scalar
-def _update(target, places, state, numbers, step, low, high, total, flag):
-    """Call the rule's row kernel for the parameters from `low` to `high`."""
+def _update(target, spans, state, hyper, step, low, high, total, flag):
+    """Call the rule's tile kernel for the parameters from `low` to `high`."""
     bad = 0.0
-    for k in range(places.shape[0]):
-        first = places[k, 3]
-        start, stop = max(low, first), min(high, first + places[k, 2])
+    for k in range(spans.shape[0]):
+        first = spans[k, 3]
+        start, stop = max(low, first), min(high, first + spans[k, 2])
         if start < stop:
-            p = pointer(data(places[k, 0], state), start - first)
-            g = pointer(data(places[k, 1], state), start - first)
+            p = pointer(data(spans[k, 0], state), start - first)
+            g = pointer(data(spans[k, 1], state), start - first)
             where = flag + rule.FIRST * start
             s = pointer(state, start)
-            bad += call(target, p, g, s, numbers, stop - start, step, total, where)
+            bad += call(target, p, g, s, hyper, stop - start, step, total, where)
     return bad
 
 
 @kernel
 def take_step(
-    target, places, headers, states, numbers, sums, counter, rate, step, thread, threads, give_way
+    target, spans, headers, states, hyper, sums, counter, rate, step, thread, threads, give_way
 ):
     """One step of an update rule, by threads that each make this call with their number.
 
     Parameters
     ----------
-    target : address of the rule's row kernel
-    places : int64 (arrays, 4): addresses of parameters and gradients, size, sum of those before
-    headers : table of what those arrays were when `places` was made
+    target : address of the rule's tile kernel
+    spans : int64 (arrays, 4): addresses of parameters and gradients, size, sum of those before
+    headers : table of what those arrays were when `spans` was made
     states : vector, all of the first state, then of the next
-    numbers : those of the rule
+    hyper : hyperparameters of the rule
     sums : float64 (threads, 8), counter : int64 (8,), zero; what the threads share
     rate, step : learning rate, and number of the step from 1 on
-    thread, threads, give_way : see `barrier.meet`
+    thread, threads, give_way : see `barrier.wait`
 
     Returns
     -------
@@ -82,32 +82,32 @@ def take_step(
     """
     if not are_unchanged(headers):
         return CHANGED
-    state, h = pointer(states, 0), pointer(numbers, 0)
-    last = places.shape[0] - 1
-    total = places[last, 3] + places[last, 2]
+    state, h = pointer(states, 0), pointer(hyper, 0)
+    last = spans.shape[0] - 1
+    total = spans[last, 3] + spans[last, 2]
     low, high = _share(total, thread, threads), _share(total, thread + 1, threads)
-    own, meeting, turn = pointer(sums, thread * _LINE), pointer(counter, 0), 0
+    own, arrivals, ticket = pointer(sums, thread * _LINE), pointer(counter, 0), 0
     if h[rule.SKIP] != rule.UNSEEN or h[rule.CLIP] > 0.0:
-        own[_SQUARES] = _squares(places, state, low, high, 0.0)
-    turn = meet(meeting, turn, threads, give_way)
+        own[_SQUARES] = _squares(spans, state, low, high, 0.0)
+    ticket = wait(arrivals, ticket, threads, give_way)
     if thread == 0:
         squares = 0.0
         for k in range(threads):
             squares += sums[k, _SQUARES]
         factor, scaled = rule.rescaling(h, squares, itemsize(state)), 0.0
         if factor > 0.0:  # rare
-            scaled = _squares(places, state, 0, total, factor)
-        tries = rule.prepare(h, squares, factor, scaled, rate, itemsize(state))
-        sums[0, _TRIES] = 1.0 if tries else 0.0
+            scaled = _squares(spans, state, 0, total, factor)
+        needs_dry_run = rule.prepare(h, squares, factor, scaled, rate, itemsize(state))
+        sums[0, _DRY_RUN] = 1.0 if needs_dry_run else 0.0
         call(target, state, state, state, h, 0, step, total, rule.BEGIN)
-    turn = meet(meeting, turn, threads, give_way)
-    if sums[0, _TRIES] != 0.0:
-        own[_BAD] = _update(target, places, state, h, step, low, high, total, rule.TRY)
-        turn = meet(meeting, turn, threads, give_way)
+    ticket = wait(arrivals, ticket, threads, give_way)
+    if sums[0, _DRY_RUN] != 0.0:
+        own[_BAD] = _update(target, spans, state, h, step, low, high, total, rule.DRY_RUN)
+        ticket = wait(arrivals, ticket, threads, give_way)
         for k in range(threads):
             if sums[k, _BAD] != 0.0:
                 return REFUSED
-    _update(target, places, state, h, step, low, high, total, rule.TAKE)
+    _update(target, spans, state, h, step, low, high, total, rule.APPLY)
     return TAKEN
 
 

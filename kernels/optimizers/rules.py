@@ -1,14 +1,14 @@
-"""Update rules: a scalar formula each, and the maker that turns it into a row kernel.
+"""Update rules: a scalar formula each, and the maker that turns it into a tile kernel.
 
 A rule is two or three functions.
 
-``constants(x, numbers, step)``
+``constants(x, hyper, step)``
     What all parameters share, computed once a step in the dtype of x; step: 1 for the first.
-    numbers[RATE] is the learning rate, the rule's own numbers begin at ``numbers[OWN]``.
+    hyper[RATE] is the learning rate, the rule's own numbers begin at ``hyper[OWN]``.
 ``update(g, s, c, i)``
     For one parameter: its gradient, its states, those constants and its place; returns what is to
     be added to it, and the new states.
-``advance(memory, numbers, step)``
+``advance(memory, hyper, step)``
     Optional: of a rule that remembers numbers of the whole step. memory[k] is what it remembers,
     ``memory[count + k]`` takes what it will remember if the step is taken.
 
@@ -19,26 +19,26 @@ import functools
 
 import numpy as np
 
-from ..codegen.declare import carray, like, pointer, scalar, sqrt
+from ..codegen.declare import carray, cast_like, pointer, scalar, sqrt
 from ..codegen.vector_loops import sweep
 from ..vecmath.elementary import exp
 from ..vecmath.random import mix, normal
 
-# Places of the numbers of a rule. LOOK: whether even a small gradient may end in infinity or NaN,
-# so that every step must be tried before it is taken. SKIP: 1 if a step that would is left out, and
-# not an error, UNSEEN if nobody looks. LOSS: of this step, before it.
+# Places of a rule's hyperparameters. LOOK: whether even a small gradient may end in infinity or
+# NaN, so that every step must be tried before it is taken. SKIP: 1 if a step that would is left
+# out, and not an error, UNSEEN if nobody looks. LOSS: of this step, before it.
 RATE, SCALE, LIMIT, DECAY, CLIP, LOOK, SKIP, LOSS, OWN = range(9)
 
 UNSEEN = 2
 
-# What a row kernel does, by its flag; from FIRST on it tells the place of its first parameter.
-TAKE, TRY, BEGIN, FIRST = 0, 1, 2, 4
+# What a tile kernel does, by its flag; from FIRST on it tells the place of its first parameter.
+APPLY, DRY_RUN, BEGIN, FIRST = 0, 1, 2, 4
 
 
 @scalar
-def sgd_constants(x, numbers, step):
+def sgd_constants(x, hyper, step):
     """The learning rate η."""
-    return (like(x, numbers[RATE]),)
+    return (cast_like(x, hyper[RATE]),)
 
 
 @scalar
@@ -48,10 +48,10 @@ def sgd(g, s, c, i):
 
 
 @scalar
-def momentum_constants(x, numbers, step):
+def momentum_constants(x, hyper, step):
     """(1 - μ) η and μ."""
-    mu = numbers[OWN]
-    return like(x, (1.0 - mu) * numbers[RATE]), like(x, mu)
+    mu = hyper[OWN]
+    return cast_like(x, (1.0 - mu) * hyper[RATE]), cast_like(x, mu)
 
 
 @scalar
@@ -72,23 +72,26 @@ def nesterov(g, s, c, i):
 def adagrad(g, s, c, i):
     """-η g / √Σ g²; 0 as long as that is 0."""
     total = s[0] + g * g
-    return -(c[0] * g) / (sqrt(total) if total > like(g, 0) else like(g, 1)), total
+    return -(c[0] * g) / (sqrt(total) if total > cast_like(g, 0) else cast_like(g, 1)), total
 
 
 @scalar
-def _placed(numbers, place, corrected):
+def _epsilons(hyper, index, corrected):
     """ε inside the root and ε outside of it, from two numbers; outside times `corrected`."""
-    outside = numbers[place + 1] != 0.0
-    return 0.0 if outside else numbers[place], numbers[place] * corrected if outside else 0.0
+    outside = hyper[index + 1] != 0.0
+    return 0.0 if outside else hyper[index], hyper[index] * corrected if outside else 0.0
 
 
 @scalar
-def rmsprop_constants(x, numbers, step):
-    """η, 1 - ρ, ε in both places."""
-    inside, outside = _placed(numbers, OWN + 1, 1.0)
+def rmsprop_constants(x, hyper, step):
+    """η, 1 - ρ, ε in both pointers."""
+    inside, outside = _epsilons(hyper, OWN + 1, 1.0)
     return (
-        like(x, numbers[RATE]), like(x, 1.0 - numbers[OWN]), like(x, inside), like(x, outside),
-    )  # fmt: skip
+        cast_like(x, hyper[RATE]),
+        cast_like(x, 1.0 - hyper[OWN]),
+        cast_like(x, inside),
+        cast_like(x, outside),
+    )
 
 
 @scalar
@@ -99,9 +102,9 @@ def rmsprop(g, s, c, i):
 
 
 @scalar
-def adadelta_constants(x, numbers, step):
+def adadelta_constants(x, hyper, step):
     """η, 1 - ρ, ε."""
-    return like(x, numbers[RATE]), like(x, 1.0 - numbers[OWN]), like(x, numbers[OWN + 1])
+    return cast_like(x, hyper[RATE]), cast_like(x, 1.0 - hyper[OWN]), cast_like(x, hyper[OWN + 1])
 
 
 @scalar
@@ -113,11 +116,11 @@ def adadelta(g, s, c, i):
 
 
 @scalar
-def graves_constants(x, numbers, step):
+def graves_constants(x, hyper, step):
     """η, 1 - ρ, ε, and the momentum."""
     return (
-        like(x, numbers[RATE]), like(x, 1.0 - numbers[OWN]), like(x, numbers[OWN + 1]),
-        like(x, numbers[OWN + 2]),
+        cast_like(x, hyper[RATE]), cast_like(x, 1.0 - hyper[OWN]), cast_like(x, hyper[OWN + 1]),
+        cast_like(x, hyper[OWN + 2]),
     )  # fmt: skip
 
 
@@ -127,21 +130,21 @@ def graves(g, s, c, i):
     m = s[0] + c[1] * (g - s[0])
     v = s[1] + c[1] * (g * g - s[1])
     variance = v - m * m
-    variance = like(g, 0) if variance < like(g, 0) else variance
+    variance = cast_like(g, 0) if variance < cast_like(g, 0) else variance
     d = c[3] * s[2] - c[0] * g / sqrt(variance + c[2])
     return d, m, v, d
 
 
 @scalar
-def smorms3_constants(x, numbers, step):
+def smorms3_constants(x, hyper, step):
     """η and ε."""
-    return like(x, numbers[RATE]), like(x, numbers[OWN])
+    return cast_like(x, hyper[RATE]), cast_like(x, hyper[OWN])
 
 
 @scalar
 def smorms3(g, s, c, i):
     """-g min(η, ζ) / √(v + ε), ζ = m² / (v + ε); means over a memory s that ζ shortens."""
-    one = like(g, 1)
+    one = cast_like(g, 1)
     share = one / (one + s[2])
     m = s[0] + share * (g - s[0])
     v = s[1] + share * (g * g - s[1])
@@ -151,11 +154,11 @@ def smorms3(g, s, c, i):
 
 
 @scalar
-def adamax_constants(x, numbers, step):
+def adamax_constants(x, hyper, step):
     """α / (1 - β₁ᵗ), 1 - β₁, β₂."""
-    beta1 = numbers[OWN]
-    rate = numbers[RATE] / (1.0 - beta1**step)
-    return like(x, rate), like(x, 1.0 - beta1), like(x, numbers[OWN + 1])
+    beta1 = hyper[OWN]
+    rate = hyper[RATE] / (1.0 - beta1**step)
+    return cast_like(x, rate), cast_like(x, 1.0 - beta1), cast_like(x, hyper[OWN + 1])
 
 
 @scalar
@@ -164,24 +167,27 @@ def adamax(g, s, c, i):
     m = s[0] + c[1] * (g - s[0])
     u, size = c[2] * s[1], abs(g)
     u = size if size > u else u
-    return -(c[0] * m) / (u if u > like(g, 0) else like(g, 1)), m, u
+    return -(c[0] * m) / (u if u > cast_like(g, 0) else cast_like(g, 1)), m, u
 
 
 @scalar
-def adam_constants(x, numbers, step):
-    """Step size, 1 - β₁, 1 - β₂, and ε in both places.
+def adam_constants(x, hyper, step):
+    """Step size, 1 - β₁, 1 - β₂, and ε in both pointers.
 
     With ε inside the root, η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / √(v + ε). With ε outside it,
     η m̂ / (√v̂ + ε), which is η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε √(1 - β₂ᵗ)).
     """
-    beta1, beta2 = numbers[OWN], numbers[OWN + 1]
+    beta1, beta2 = hyper[OWN], hyper[OWN + 1]
     root = (1.0 - beta2**step) ** 0.5
-    rate = numbers[RATE] * root / (1.0 - beta1**step)
-    inside, outside = _placed(numbers, OWN + 2, root)
+    rate = hyper[RATE] * root / (1.0 - beta1**step)
+    inside, outside = _epsilons(hyper, OWN + 2, root)
     return (
-        like(x, rate), like(x, 1.0 - beta1), like(x, 1.0 - beta2), like(x, inside),
-        like(x, outside),
-    )  # fmt: skip
+        cast_like(x, rate),
+        cast_like(x, 1.0 - beta1),
+        cast_like(x, 1.0 - beta2),
+        cast_like(x, inside),
+        cast_like(x, outside),
+    )
 
 
 @scalar
@@ -193,14 +199,14 @@ def adam(g, s, c, i):
 
 
 @scalar
-def belief_constants(x, numbers, step):
+def belief_constants(x, hyper, step):
     """Step size, 1 - β₁, 1 - β₂, ε, and ε outside the root."""
-    beta1, beta2, eps = numbers[OWN], numbers[OWN + 1], numbers[OWN + 2]
+    beta1, beta2, eps = hyper[OWN], hyper[OWN + 1], hyper[OWN + 2]
     root = (1.0 - beta2**step) ** 0.5
-    rate = numbers[RATE] * root / (1.0 - beta1**step)
+    rate = hyper[RATE] * root / (1.0 - beta1**step)
     return (
-        like(x, rate), like(x, 1.0 - beta1), like(x, 1.0 - beta2), like(x, eps),
-        like(x, eps * root),
+        cast_like(x, rate), cast_like(x, 1.0 - beta1), cast_like(x, 1.0 - beta2), cast_like(x, eps),
+        cast_like(x, eps * root),
     )  # fmt: skip
 
 
@@ -214,18 +220,18 @@ def belief(g, s, c, i):
 
 
 @scalar
-def nadam_constants(x, numbers, step):
-    """Factors of m and g, 1 - μ, 1 - ν, the correction of v, and ε in both places."""
-    mu, nu, rate = numbers[OWN], numbers[OWN + 1], numbers[RATE]
-    inside, outside = _placed(numbers, OWN + 2, 1.0)
+def nadam_constants(x, hyper, step):
+    """Factors of m and g, 1 - μ, 1 - ν, the correction of v, and ε in both pointers."""
+    mu, nu, rate = hyper[OWN], hyper[OWN + 1], hyper[RATE]
+    inside, outside = _epsilons(hyper, OWN + 2, 1.0)
     corrected = 1.0 / (1.0 - nu**step)
-    if numbers[OWN + 3] == 0.0:
+    if hyper[OWN + 3] == 0.0:
         corrected *= nu  # as Dozat's report prints it
     return (
-        like(x, rate * mu / (1.0 - mu ** (step + 1))),
-        like(x, rate * (1.0 - mu) / (1.0 - mu**step)),
-        like(x, 1.0 - mu), like(x, 1.0 - nu), like(x, corrected), like(x, inside),
-        like(x, outside),
+        cast_like(x, rate * mu / (1.0 - mu ** (step + 1))),
+        cast_like(x, rate * (1.0 - mu) / (1.0 - mu**step)), cast_like(x, 1.0 - mu),
+        cast_like(x, 1.0 - nu), cast_like(x, corrected), cast_like(x, inside),
+        cast_like(x, outside),
     )  # fmt: skip
 
 
@@ -238,10 +244,10 @@ def nadam(g, s, c, i):
 
 
 @scalar
-def radam_constants(x, numbers, step):
+def radam_constants(x, hyper, step):
     """Step size, 1 - β₁, 1 - β₂, and the divisor as a √v + b; before rectification it is 1."""
-    beta1, beta2, eps = numbers[OWN], numbers[OWN + 1], numbers[OWN + 2]
-    rate, decayed = numbers[RATE] / (1.0 - beta1**step), beta2**step
+    beta1, beta2, eps = hyper[OWN], hyper[OWN + 1], hyper[OWN + 2]
+    rate, decayed = hyper[RATE] / (1.0 - beta1**step), beta2**step
     longest = 2.0 / (1.0 - beta2) - 1.0
     length = longest - 2.0 * step * decayed / (1.0 - decayed)
     of_root, added = 0.0, 1.0
@@ -251,9 +257,12 @@ def radam_constants(x, numbers, step):
         down = (longest - 4.0) * (longest - 2.0) * length
         rate *= (up / down * (1.0 - decayed)) ** 0.5
     return (
-        like(x, rate), like(x, 1.0 - beta1), like(x, 1.0 - beta2), like(x, of_root),
-        like(x, added),
-    )  # fmt: skip
+        cast_like(x, rate),
+        cast_like(x, 1.0 - beta1),
+        cast_like(x, 1.0 - beta2),
+        cast_like(x, of_root),
+        cast_like(x, added),
+    )
 
 
 @scalar
@@ -265,13 +274,13 @@ def radam(g, s, c, i):
 
 
 @scalar
-def amsgrad_constants(x, numbers, step):
-    """Step size, 1 - β₁, 1 - β₂, ε in both places; inside: η / √t and no correction."""
-    if numbers[OWN + 3] != 0.0:
-        return adam_constants(x, numbers, step)
+def amsgrad_constants(x, hyper, step):
+    """Step size, 1 - β₁, 1 - β₂, ε in both pointers; inside: η / √t and no correction."""
+    if hyper[OWN + 3] != 0.0:
+        return adam_constants(x, hyper, step)
     return (
-        like(x, numbers[RATE] / step**0.5), like(x, 1.0 - numbers[OWN]),
-        like(x, 1.0 - numbers[OWN + 1]), like(x, numbers[OWN + 2]), like(x, 0.0),
+        cast_like(x, hyper[RATE] / step**0.5), cast_like(x, 1.0 - hyper[OWN]),
+        cast_like(x, 1.0 - hyper[OWN + 1]), cast_like(x, hyper[OWN + 2]), cast_like(x, 0.0),
     )  # fmt: skip
 
 
@@ -285,19 +294,19 @@ def amsgrad(g, s, c, i):
 
 
 @scalar
-def adabound_constants(x, numbers, step):
+def adabound_constants(x, hyper, step):
     """Step size, 1 - β₁, 1 - β₂, ε, both bounds, and the factor of the bounded rate."""
-    final, beta1, beta2, eps = numbers[OWN], numbers[OWN + 1], numbers[OWN + 2], numbers[OWN + 3]
-    grown, rate = (1.0 - beta2) * step, numbers[RATE]
+    final, beta1, beta2, eps = hyper[OWN], hyper[OWN + 1], hyper[OWN + 2], hyper[OWN + 3]
+    grown, rate = (1.0 - beta2) * step, hyper[RATE]
     low = final * (1.0 - 1.0 / (grown + 1.0))
-    if numbers[OWN + 4] != 0.0:  # the authors' package
+    if hyper[OWN + 4] != 0.0:  # the authors' package
         rate *= (1.0 - beta2**step) ** 0.5 / (1.0 - beta1**step)
         high, added, factor = final * (1.0 + 1.0 / grown), eps, 1.0
     else:
         high, added, factor = final * (1.0 + 1.0 / (grown + eps)), 0.0, 1.0 / step**0.5
     return (
-        like(x, rate), like(x, 1.0 - beta1), like(x, 1.0 - beta2), like(x, added), like(x, low),
-        like(x, high), like(x, factor),
+        cast_like(x, rate), cast_like(x, 1.0 - beta1), cast_like(x, 1.0 - beta2),
+        cast_like(x, added), cast_like(x, low), cast_like(x, high), cast_like(x, factor),
     )  # fmt: skip
 
 
@@ -327,10 +336,10 @@ def amsbound(g, s, c, i):
 
 
 @scalar
-def eve_advance(memory, numbers, step):
+def eve_advance(memory, hyper, step):
     """The mean of the relative change of the loss, and the loss."""
-    beta3, most, least = numbers[OWN + 2], numbers[OWN + 3], numbers[OWN + 5]
-    f, last = numbers[LOSS], memory[1]
+    beta3, most, least = hyper[OWN + 2], hyper[OWN + 3], hyper[OWN + 5]
+    f, last = hyper[LOSS], memory[1]
     change = memory[0] if step > 1 else 1.0
     if step > 1 and last == last:  # NaN: no loss is known so far
         distance = abs(f - last)
@@ -340,27 +349,31 @@ def eve_advance(memory, numbers, step):
 
 
 @scalar
-def eve_constants(x, numbers, step):
+def eve_constants(x, hyper, step):
     """As of Adam with ε outside the root, the rate divided by the change of the loss."""
-    beta1, beta2, eps = numbers[OWN], numbers[OWN + 1], numbers[OWN + 4]
+    beta1, beta2, eps = hyper[OWN], hyper[OWN + 1], hyper[OWN + 4]
     root = (1.0 - beta2**step) ** 0.5
-    rate = numbers[RATE] * root / ((1.0 - beta1**step) * numbers[OWN + 8])
+    rate = hyper[RATE] * root / ((1.0 - beta1**step) * hyper[OWN + 8])
     return (
-        like(x, rate), like(x, 1.0 - beta1), like(x, 1.0 - beta2), like(x, 0.0),
-        like(x, eps * root),
+        cast_like(x, rate), cast_like(x, 1.0 - beta1), cast_like(x, 1.0 - beta2), cast_like(x, 0.0),
+        cast_like(x, eps * root),
     )  # fmt: skip
 
 
 @scalar
-def lion_constants(x, numbers, step):
+def lion_constants(x, hyper, step):
     """η, 1 - β₁, 1 - β₂."""
-    return like(x, numbers[RATE]), like(x, 1.0 - numbers[OWN]), like(x, 1.0 - numbers[OWN + 1])
+    return (
+        cast_like(x, hyper[RATE]),
+        cast_like(x, 1.0 - hyper[OWN]),
+        cast_like(x, 1.0 - hyper[OWN + 1]),
+    )
 
 
 @scalar
 def _signed(size, x):
     """The size with the sign of x; 0 for 0, NaN for NaN."""
-    zero = like(x, 0)
+    zero = cast_like(x, 0)
     return size if x > zero else (-size if x < zero else x)
 
 
@@ -371,20 +384,20 @@ def lion(g, s, c, i):
 
 
 @scalar
-def rprop_constants(x, numbers, step):
+def rprop_constants(x, hyper, step):
     """Factors of the step where the gradient changes its sign and where not; its limits."""
     return (
-        like(x, numbers[OWN]), like(x, numbers[OWN + 1]), like(x, numbers[OWN + 2]),
-        like(x, numbers[OWN + 3]),
+        cast_like(x, hyper[OWN]), cast_like(x, hyper[OWN + 1]), cast_like(x, hyper[OWN + 2]),
+        cast_like(x, hyper[OWN + 3]),
     )  # fmt: skip
 
 
 @scalar
 def rprop(g, s, c, i):
     """-sign(g) d; d grows while the sign stays; where it changes d shrinks and nothing moves."""
-    zero = like(g, 0)
-    turn = _signed(like(g, 1), g) * _signed(like(g, 1), s[0])
-    size = s[1] * (c[1] if turn > zero else (c[0] if turn < zero else like(g, 1)))
+    zero = cast_like(g, 0)
+    turn = _signed(cast_like(g, 1), g) * _signed(cast_like(g, 1), s[0])
+    size = s[1] * (c[1] if turn > zero else (c[0] if turn < zero else cast_like(g, 1)))
     size = size if size > c[2] else c[2]
     size = size if size < c[3] else c[3]
     g = zero if turn < zero else g
@@ -392,24 +405,24 @@ def rprop(g, s, c, i):
 
 
 @scalar
-def santa_constants(x, numbers, step):
+def santa_constants(x, hyper, step):
     """η, η/β, σ, (1 - σ)/N², λ, whether it still explores, and the key of the noise."""
-    rate, sigma, damping = numbers[RATE], numbers[OWN], numbers[OWN + 1]
+    rate, sigma, damping = hyper[RATE], hyper[OWN], hyper[OWN + 1]
     # β is what a function of the caller gave for this step, or a power of the step
-    beta = numbers[OWN + 2] if numbers[OWN + 2] > 0.0 else step ** numbers[OWN + 3]
-    warmth, explores = rate / beta, step < numbers[OWN + 4]
-    batches, seed = numbers[OWN + 6], numbers[OWN + 7]
+    beta = hyper[OWN + 2] if hyper[OWN + 2] > 0.0 else step ** hyper[OWN + 3]
+    warmth, explores = rate / beta, step < hyper[OWN + 4]
+    batches, seed = hyper[OWN + 6], hyper[OWN + 7]
     key = mix(np.uint64(np.int64(seed)) + np.uint64(step) * np.uint64(0x9E3779B97F4A7C15))
     return (
-        like(x, rate), like(x, warmth), like(x, sigma), like(x, (1.0 - sigma) / batches**2),
-        like(x, damping), explores, key,
+        cast_like(x, rate), cast_like(x, warmth), cast_like(x, sigma),
+        cast_like(x, (1.0 - sigma) / batches**2), cast_like(x, damping), explores, key,
     )  # fmt: skip
 
 
 @scalar
 def _santa_forces(g, s, c, i):
     """v, its preconditioner, and what temperature and noise add to the momentum."""
-    one, zero = like(g, 1), like(g, 0)
+    one, zero = cast_like(g, 1), cast_like(g, 0)
     u, before = s[0], s[2]
     v = c[2] * s[1] + c[3] * g * g
     scale = one / sqrt(c[4] + sqrt(v))
@@ -424,14 +437,14 @@ def santa_e(g, s, c, i):
     u, alpha = s[0], s[3]
     v, scale, force = _santa_forces(g, s, c, i)
     alpha = alpha + (u * u - c[1]) if c[5] else alpha
-    u = force + ((like(g, 1) - alpha) * u - c[0] * scale * g)
+    u = force + ((cast_like(g, 1) - alpha) * u - c[0] * scale * g)
     return scale * u, u, v, scale, alpha
 
 
 @scalar
 def santa_sss(g, s, c, i):
     """G (u + u') / 2: the symmetric splitting scheme, u' before the step."""
-    half, u, alpha = like(g, 0.5), s[0], s[3]
+    half, u, alpha = cast_like(g, 0.5), s[0], s[3]
     v, scale, force = _santa_forces(g, s, c, i)
     alpha = alpha + (u * u - c[1]) * half if c[5] else alpha
     damped = exp(-half * alpha)
@@ -459,13 +472,13 @@ _VAGUE, _VAGUE_SINGLE = 1e-280, 1e-30
 
 
 @scalar
-def rescaling(numbers, squares, itemsize):
+def rescaling(hyper, squares, itemsize):
     """What gradients must be multiplied by before they are squared, for the norm to be right.
 
     0 where the plain sum of squares will do: nothing is clipped, or that neither overflows nor is
     too small to be compared with the norm asked for.
     """
-    clip, vague = numbers[CLIP], _VAGUE_SINGLE if itemsize == 4 else _VAGUE
+    clip, vague = hyper[CLIP], _VAGUE_SINGLE if itemsize == 4 else _VAGUE
     if not clip > 0.0:
         return 0.0
     if squares > _LARGEST:
@@ -476,23 +489,23 @@ def rescaling(numbers, squares, itemsize):
 
 
 @scalar
-def prepare(numbers, squares, factor, scaled, rate, itemsize):
+def prepare(hyper, squares, factor, scaled, rate, itemsize):
     """Set the rate, and the scale that the clipping asks for, from the gradient's sum of squares.
 
     scaled: that of the gradient times a factor, see `rescaling`; looked at unless this is 0.
     Returns whether the step is so large that it must be tried first.
     """
-    clip = numbers[CLIP]
-    numbers[RATE], numbers[SCALE] = rate, 1.0
+    clip = hyper[CLIP]
+    hyper[RATE], hyper[SCALE] = rate, 1.0
     if clip > 0.0:
         norm, most = squares**0.5, clip
         if factor > 0.0:
             norm, most = scaled**0.5, clip * factor
         if norm > most:
-            numbers[SCALE] = most / norm
-    if numbers[SKIP] == UNSEEN:
+            hyper[SCALE] = most / norm
+    if hyper[SKIP] == UNSEEN:
         return False
-    if numbers[LOOK] != 0.0 or not 0.0 <= rate <= _LARGE_RATE or rate * numbers[DECAY] > 2.0:
+    if hyper[LOOK] != 0.0 or not 0.0 <= rate <= _LARGE_RATE or rate * hyper[DECAY] > 2.0:
         return True
     # A change below half a unit of the largest number can make no finite parameter infinite, and
     # the square of such a gradient is finite too.
@@ -501,35 +514,35 @@ def prepare(numbers, squares, factor, scaled, rate, itemsize):
 
 
 @scalar
-def _nothing(memory, numbers, step):
+def _nothing(memory, hyper, step):
     pass
 
 
 @functools.cache
-def _places(states):
+def _pointers(states):
     """Function: pointers to parameters, gradients and so many states."""
     if not states:
         return scalar(lambda a, b, c, stride: (a, b))
-    fewer, last = _places(states - 1), states - 1
+    fewer, last = _pointers(states - 1), states - 1
 
     @scalar
-    def places(a, b, c, stride):
+    def pointers(a, b, c, stride):
         return (*fewer(a, b, c, stride), pointer(c, last * stride))
 
-    return places
+    return pointers
 
 
 @functools.cache
-def updating(update, constants, states, advance=None, memory=0, place=0):
-    """Row kernel: one step of a rule on `count` parameters, in one pass over memory.
+def updating(update, constants, states, advance=None, memory=0, memory_offset=0):
+    """Tile kernel: one step of a rule on `count` parameters, in one pass over memory.
 
     a: parameters, b: gradients, c: states, `stride` apart. The gradient is scaled and clipped and
-    the parameter decayed on the way. flag: TAKE; or TRY, change nothing and return whether any
+    the parameter decayed on the way. flag: APPLY; or DRY_RUN, change nothing and return whether any
     gradient is not finite, or any result of a finite parameter would not be; or BEGIN, which comes
     before both once a step, for what the rule remembers: so many numbers at that place, those that
     the step leaves, and of which step.
     """
-    places, written = _places(states), (1 << (states + 2)) - 3  # all but gradients
+    pointers, written = _pointers(states), (1 << (states + 2)) - 3  # all but gradients
     advance = advance or _nothing
 
     @scalar
@@ -542,34 +555,34 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
     def trial(values, i, shrink, scale, limit, shared, first):
         # The gradient as it came, since clipping hides an infinite one. What was not finite before
         # is not the step's doing.
-        zero = like(values[0], 0)
+        zero = cast_like(values[0], 0)
         p = values[0] if values[0] - values[0] == zero else zero
         found = formula((p, *values[1:]), i, shrink, scale, limit, shared, first)
         return (*found, values[1])
 
     @scalar
-    def begin(numbers, step):
+    def begin(hyper, step):
         """What the last step left becomes what is remembered, unless this is that step again."""
         if memory:
-            known = pointer(numbers, place)
+            known = pointer(hyper, memory_offset)
             if known[2 * memory] != step:
                 for k in range(memory):
                     known[k] = known[memory + k]
                 known[2 * memory] = step
-            advance(known, numbers, step)
+            advance(known, hyper, step)
 
     def update_kernel(a, b, c, parameters, count, step, stride, flag):
         if flag == BEGIN:
             begin(parameters, step)
             return 0.0
-        one = like(a[0], 1)
+        one = cast_like(a[0], 1)
         shared = (
-            like(one, parameters[RATE] * parameters[DECAY]),
-            like(one, parameters[SCALE]), like(one, parameters[LIMIT]),
+            cast_like(one, parameters[RATE] * parameters[DECAY]),
+            cast_like(one, parameters[SCALE]), cast_like(one, parameters[LIMIT]),
             constants(one, parameters, step), flag // FIRST,
         )  # fmt: skip
-        arrays = places(a, b, c, stride)
-        if flag % FIRST == TRY:
+        arrays = pointers(a, b, c, stride)
+        if flag % FIRST == DRY_RUN:
             return float(sweep(trial, arrays, 0, count, shared))
         sweep(formula, arrays, written, count, shared)
         return 0.0
@@ -578,7 +591,7 @@ def updating(update, constants, states, advance=None, memory=0, place=0):
 
 
 def normals(a, b, c, parameters, count, step, k, flag):
-    """Row kernel: a = the noise of this step; the seed is the first of the parameters."""
+    """Tile kernel: a = the noise of this step; the seed is the first of the parameters."""
     key = mix(np.uint64(np.int64(parameters[0])) + np.uint64(step) * np.uint64(0x9E3779B97F4A7C15))
     x = carray(a, (count,))
     for i in range(count):

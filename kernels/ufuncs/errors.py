@@ -9,7 +9,7 @@ import functools
 
 from .. import vecmath
 from ..codegen.compiler import imported
-from ..codegen.declare import constant, like, scalar
+from ..codegen.declare import cast_like, constant, scalar
 
 __all__ = ["NAMES", "find"]
 
@@ -21,13 +21,13 @@ _LOG_TINY = (-87.33654475055310898657, -708.39641853226410621681)
 def _above_zero(y):
     """y within the smallest normal number and 1."""
     y = constant(y, _TINY) if y < constant(y, _TINY) else y
-    return like(y, 1.0) if y > like(y, 1.0) else y
+    return cast_like(y, 1.0) if y > cast_like(y, 1.0) else y
 
 
 @scalar
 def _log_of_other(y):
     """log(1 - y), finite."""
-    one, zero = like(y, 1.0), like(y, 0.0)
+    one, zero = cast_like(y, 1.0), cast_like(y, 0.0)
     bounded = zero if y < zero else y
     return constant(y, _LOG_TINY) if y >= one else vecmath.log1p(-bounded)
 
@@ -35,7 +35,7 @@ def _log_of_other(y):
 @scalar
 def square_error(y, t):
     """(y - t)² / 2."""
-    return like(y, 0.5) * (y - t) * (y - t)
+    return cast_like(y, 0.5) * (y - t) * (y - t)
 
 
 @scalar
@@ -47,30 +47,30 @@ def square_error_derivative(y, t):
 @scalar
 def binary_cross_entropy(y, t):
     """-t log y - (1 - t) log(1 - y)."""
-    one = like(y, 1.0)
+    one = cast_like(y, 1.0)
     return -t * vecmath.log(_above_zero(y)) - (one - t) * _log_of_other(y)
 
 
 @scalar
 def binary_cross_entropy_derivative(y, t):
     """(y - t) / (y (1 - y)); 1 / (1 - y) for t = 0, -1 / y for t = 1."""
-    one = like(y, 1.0)
+    one = cast_like(y, 1.0)
     first, second = _above_zero(y), _above_zero(one - y)
     between = ((y - t) / first) / second
-    ends = one / second if t == like(y, 0.0) else -one / first
-    return ends if (t == like(y, 0.0)) | (t == one) else between
+    ends = one / second if t == cast_like(y, 0.0) else -one / first
+    return ends if (t == cast_like(y, 0.0)) | (t == one) else between
 
 
 @scalar
 def cross_entropy(y, t):
     """-t log y."""
-    return like(y, 0.0) - t * vecmath.log(_above_zero(y))
+    return cast_like(y, 0.0) - t * vecmath.log(_above_zero(y))
 
 
 @scalar
 def cross_entropy_derivative(y, t):
     """-t / y."""
-    return like(y, 0.0) - t / _above_zero(y)
+    return cast_like(y, 0.0) - t / _above_zero(y)
 
 
 NAMES = "square_error", "binary_cross_entropy", "cross_entropy"

@@ -13,10 +13,9 @@ import numpy as np
 
 from .. import vecmath
 from ..codegen.compiler import once
-from ..codegen.declare import address, call, integers, like, numbers, scalar, singles
+from ..codegen.declare import address, call, cast_like, integers, numbers, scalar, singles
 from ..codegen.vector_loops import BLOCK, BLOCKS_ARGUMENTS, blocks, flags, restore, stack
-from ..gemm.registers import lanes as vector_lanes
-from ..gemm.registers import transpose
+from ..gemm.registers import transpose, vector_lanes
 from ..vecmath.softmax import add_exactly, shifted_exp
 from .access import ACCESS, copying
 
@@ -75,7 +74,7 @@ def _weigh_plainly(y, top, others, low, g, dot):
 def _finish_sums(others, low):
     """Σ - 1, Σ and log Σ from the pair of a sum."""
     found = others + low
-    return found, like(found, 1.0) + found, vecmath.log1p(found)
+    return found, cast_like(found, 1.0) + found, vecmath.log1p(found)
 
 
 # What follows takes v, exp(x - max) or for logarithms x, then max, Σ - 1, Σ, log Σ, and for the
@@ -97,7 +96,7 @@ def log_softmax(v, top, others, total, log):
 @scalar
 def _complement(v, others, total):
     """1 - softmax, as the sum of the others over that of all, so that nothing cancels."""
-    return (others + (like(v, 1.0) - v)) / total
+    return (others + (cast_like(v, 1.0) - v)) / total
 
 
 @scalar

@@ -15,11 +15,11 @@ may do anywhere: every product in them is exact or one that may keep more bits.
 from ..codegen.declare import (
     bits_of,
     by_dtype,
+    cast_like,
     choose,
     constant,
     fma,
     from_bits,
-    like,
     polynomial,
     scalar,
 )
@@ -57,7 +57,7 @@ def _ratio(a, a_low, e, e_low):
     One Newton step on the quotient q. Since |q| is within a factor of two of |a|, a - q is exact,
     and the divisor need not be known to more than one number.
     """
-    inverse = like(a, 1.0) / (like(a, 1.0) + e)
+    inverse = cast_like(a, 1.0) / (cast_like(a, 1.0) + e)
     q = a * inverse
     remainder = fma(-q, e, a - q) + fma(-q, e_low, a_low)
     return fma(remainder, inverse, q)
@@ -77,7 +77,7 @@ def _clamp(x, low, high):
 @scalar
 def _to_exponent(k, x):
     """Integer k as the exponent bits of x's type; higher bits of k fall off the top."""
-    return like(k, k << choose(x, MANTISSA_BITS))
+    return cast_like(k, k << choose(x, MANTISSA_BITS))
 
 
 @scalar
@@ -101,10 +101,10 @@ def _exp_tail(r, correction):
 @scalar
 def _two_factors(k, x):
     """Two normal numbers whose product is 2**k: one alone could not make subnormal results."""
-    half = like(k, k >> 1)
-    one = bits_of(like(x, 1.0))
-    first = like(k, _to_exponent(half, x) + one)
-    second = like(k, _to_exponent(like(k, k - half), x) + one)
+    half = cast_like(k, k >> 1)
+    one = bits_of(cast_like(x, 1.0))
+    first = cast_like(k, _to_exponent(half, x) + one)
+    second = cast_like(k, _to_exponent(cast_like(k, k - half), x) + one)
     return from_bits(first), from_bits(second)
 
 
@@ -116,7 +116,7 @@ def exp(x):
     """
     x = _clamp(x, constant(x, EXP_UNDERFLOW), constant(x, EXP_OVERFLOW))
     k, head, low = _reduce(x)
-    y = like(x, 1.0) + (head + _exp_tail(head - low, -low))
+    y = cast_like(x, 1.0) + (head + _exp_tail(head - low, -low))
     first, second = _two_factors(k, x)
     return (y * first) * second
 
@@ -129,7 +129,7 @@ def exp_pair(x, x_low):
     """
     k, head, low = _reduce(x)
     low = low - x_low
-    high, rest = _fast_two_sum(like(x, 1.0), head)
+    high, rest = _fast_two_sum(cast_like(x, 1.0), head)
     high, low = _fast_two_sum(high, rest + _exp_tail(head - low, -low))
     first, second = _two_factors(k, x)
     return first, second, high, low
@@ -138,7 +138,7 @@ def exp_pair(x, x_low):
 @scalar
 def _exp_pair(x):
     """The same for exp(x) and any x <= 1/2, or NaN."""
-    return exp_pair(constant(x, EXP_FLOOR) if x < constant(x, EXP_FLOOR) else x, like(x, 0.0))
+    return exp_pair(constant(x, EXP_FLOOR) if x < constant(x, EXP_FLOOR) else x, cast_like(x, 0.0))
 
 
 @scalar
@@ -176,8 +176,8 @@ def _half_expm1(k, head, tail):
 
     power = 2**(k-1), base = power - 1/2. Half, because 2**k itself overflows where expm1 does not.
     """
-    half = like(head, 0.5)
-    power = from_bits(like(k, _to_exponent(k, head) + bits_of(half)))
+    half = cast_like(head, 0.5)
+    power = from_bits(cast_like(k, _to_exponent(k, head) + bits_of(half)))
     base = power - half
     high, rest = _fast_two_sum(base, power * head)
     return power, base, high, fma(power, tail, rest)
@@ -195,8 +195,8 @@ def expm1(x):
     r = head - low
     tail = _exp_tail(r, fma((head - r) - low, r, -low))
     power, base, high, low = _half_expm1(k, head, tail)
-    low = low + ((power - base) - like(x, 0.5))
-    return x if abs(x) < constant(x, TINY) else like(x, 2.0) * (high + low)
+    low = low + ((power - base) - cast_like(x, 0.5))
+    return x if abs(x) < constant(x, TINY) else cast_like(x, 2.0) * (high + low)
 
 
 @scalar
@@ -209,16 +209,16 @@ def tanh(x):
 
     Accuracy: 1.94 ULP in float32, 1.84 in float64.
     """
-    half, size = like(x, 0.5), abs(x)
+    half, size = cast_like(x, 0.5), abs(x)
     y = constant(x, (10.0, 20.0)) if size > constant(x, (10.0, 20.0)) else size  # tanh = 1
-    k, head, low = _reduce(like(x, -2.0) * y)
+    k, head, low = _reduce(cast_like(x, -2.0) * y)
     c = head + _exp_tail(head - low, -low)
-    p = from_bits(like(k, _to_exponent(k, x) + bits_of(half)))
+    p = from_bits(cast_like(k, _to_exponent(k, x) + bits_of(half)))
     above = fma(p, c, p - half)
     lost = fma(p, c, (p - half) - above)
-    q = abs(above / fma(p, fma(lost, like(x, 12.0), c), p + half))
-    sign = like(bits_of(x), bits_of(x) ^ bits_of(size))
-    return from_bits(like(sign, bits_of(q) | sign))
+    q = abs(above / fma(p, fma(lost, cast_like(x, 12.0), c), p + half))
+    sign = cast_like(bits_of(x), bits_of(x) ^ bits_of(size))
+    return from_bits(cast_like(sign, bits_of(q) | sign))
 
 
 @scalar
@@ -232,9 +232,9 @@ def logistic_parts(x, x_low):
     k, head, low = _reduce(-x)
     low = low + x_low
     tail = head + _exp_tail(head - low, -low)
-    half, one = like(k, k >> 1), bits_of(like(x, 1.0))
-    first = from_bits(like(k, _to_exponent(half, x) + one))
-    b = from_bits(like(k, one - _to_exponent(like(k, k - half), x)))
+    half, one = cast_like(k, k >> 1), bits_of(cast_like(x, 1.0))
+    first = from_bits(cast_like(k, _to_exponent(half, x) + one))
+    b = from_bits(cast_like(k, one - _to_exponent(cast_like(k, k - half), x)))
     total = first + b
     return b, total + fma(first, tail, b - (total - first))
 
@@ -246,7 +246,7 @@ def sigmoid(x):
     Accuracy: 1.75 ULP in float32, 1.67 in float64.
     """
     x = _clamp(x, constant(x, EXP_UNDERFLOW), constant(x, SIGMOID_IS_ONE))
-    b, divisor = logistic_parts(x, like(x, 0.0))
+    b, divisor = logistic_parts(x, cast_like(x, 0.0))
     return b / divisor
 
 
@@ -266,8 +266,8 @@ def times_sigmoid(a, size, low, negative):
     """
     first, second, high, rest = exp_pair(-size, -low)
     power = first * second
-    b = high if negative else like(size, 1.0)
-    b_low = rest if negative else like(size, 0.0)
+    b = high if negative else cast_like(size, 1.0)
+    b_low = rest if negative else cast_like(size, 0.0)
     q = _ratio(b, b_low, power * high, power * rest)
     return ((a * first) * q) * second if negative else a * q
 
@@ -279,7 +279,7 @@ def times_sigmoid_slope(a, size, low):
     Shares all costly parts with `times_sigmoid`. Accuracy: 2.9 ULP.
     """
     first, second, high, _ = exp_pair(-size, -low)
-    one, e = like(size, 1.0), (first * second) * high
+    one, e = cast_like(size, 1.0), (first * second) * high
     inverse = one / (one + e)
     q = fma(fma(-inverse, e, one - inverse), inverse, inverse)  # a Newton step: rounded once
     return ((a * first) * ((high * q) * q)) * second
@@ -288,14 +288,14 @@ def times_sigmoid_slope(a, size, low):
 @scalar
 def sigmoid_slope(x):
     """sigmoid(x) sigmoid(-x)."""
-    return times_sigmoid_slope(like(x, 1.0), exponent_size(x), like(x, 0.0))
+    return times_sigmoid_slope(cast_like(x, 1.0), exponent_size(x), cast_like(x, 0.0))
 
 
 @scalar
 def sech_squared(a, x):
     """a / cosh(x)² = 4 a sigmoid(2 x) sigmoid(-2 x)."""
-    size = exponent_size(like(x, 2.0) * x)
-    return times_sigmoid_slope(like(x, 4.0) * a, size, like(x, 0.0))
+    size = exponent_size(cast_like(x, 2.0) * x)
+    return times_sigmoid_slope(cast_like(x, 4.0) * a, size, cast_like(x, 0.0))
 
 
 @scalar
@@ -305,7 +305,7 @@ def sigmoid_of_minus(x, s):
     s exp(-x) for x >= 0, 1 - s for x < 0, where s is at most 1/2. Accuracy: 2.5 ULP.
     """
     first, second, high, low = _exp_pair(-abs(x))
-    return ((s * (high + low)) * first) * second if x >= like(x, 0) else like(x, 1.0) - s
+    return ((s * (high + low)) * first) * second if x >= cast_like(x, 0) else cast_like(x, 1.0) - s
 
 
 @scalar
@@ -316,7 +316,7 @@ def _log1p_tail32(f):
 @scalar
 def _log1p_tail64(f):
     # With s = f / (2 + f), 2 s = f - s f. A division is cheaper here than 12 more coefficients.
-    s = f / (like(f, 2.0) + f)
+    s = f / (cast_like(f, 2.0) + f)
     square = s * s
     return s * fma(square, polynomial(square, ATANH), -f)
 
@@ -336,9 +336,9 @@ def _log_pair(k, f, low):
 def _split(x):
     """k, m with x = 2**k m and m in [sqrt(1/2), sqrt(2)), for a normal x > 0."""
     bits = bits_of(x)
-    offset = like(bits, bits - bits_of(like(x, SQRT_HALF)))
-    k = like(bits, offset >> choose(x, MANTISSA_BITS))
-    return k, from_bits(like(bits, bits - _to_exponent(k, x)))
+    offset = cast_like(bits, bits - bits_of(cast_like(x, SQRT_HALF)))
+    k = cast_like(bits, offset >> choose(x, MANTISSA_BITS))
+    return k, from_bits(cast_like(bits, bits - _to_exponent(k, x)))
 
 
 @scalar
@@ -347,13 +347,13 @@ def log(x):
 
     Accuracy: 0.92 ULP in float32, 0.88 in float64.
     """
-    zero, infinity = like(x, 0.0), like(x, float("inf"))
+    zero, infinity = cast_like(x, 0.0), cast_like(x, float("inf"))
     subnormal = x < constant(x, (2.0**-126, 2.0**-1022))
     k, m = _split(x * constant(x, (2.0**25, 2.0**54)) if subnormal else x)
-    k = like(x, k) - (constant(x, (25.0, 54.0)) if subnormal else zero)
-    high, low = _log_pair(k, m - like(x, 1.0), zero)
+    k = cast_like(x, k) - (constant(x, (25.0, 54.0)) if subnormal else zero)
+    high, low = _log_pair(k, m - cast_like(x, 1.0), zero)
     y = high + low if x < infinity else x
-    return y if x > zero else (-infinity if x == zero else like(x, float("nan")))
+    return y if x > zero else (-infinity if x == zero else cast_like(x, float("nan")))
 
 
 @scalar
@@ -362,19 +362,19 @@ def log1p(x):
 
     Accuracy: 0.93 ULP in float32, 0.87 in float64.
     """
-    one, infinity = like(x, 1.0), like(x, float("inf"))
+    one, infinity = cast_like(x, 1.0), cast_like(x, float("inf"))
     y = one + x
     part = y - one
     lost = (one - (y - part)) + (x - part)
     k, m = _split(y)
     # lost times 2**-k; where the largest k is cut off, what was lost no longer counts
-    cut = like(k, choose(x, (100, 1000)))
+    cut = cast_like(k, choose(x, (100, 1000)))
     exponent = k if k < cut else cut
-    lost = lost * from_bits(like(k, bits_of(one) - _to_exponent(exponent, x)))
+    lost = lost * from_bits(cast_like(k, bits_of(one) - _to_exponent(exponent, x)))
     f, low = _fast_two_sum(m - one, lost)
-    high, low = _log_pair(like(x, k), f, low)
+    high, low = _log_pair(cast_like(x, k), f, low)
     y = high + low if x < infinity else x
-    y = y if x > -one else (-infinity if x == -one else like(x, float("nan")))
+    y = y if x > -one else (-infinity if x == -one else cast_like(x, float("nan")))
     return x if abs(x) < constant(x, TINY) else y
 
 
@@ -385,18 +385,18 @@ def softplus(x):
     Accuracy: 0.97 ULP in float32, 0.94 in float64.
     """
     # Up to x = 1/2, not 0: there e <= 1.65, and x is never added to an equally large logarithm.
-    large = x > like(x, 0.5)
-    return (x if large else like(x, 0.0)) + softplus_tail(-x if large else x)
+    large = x > cast_like(x, 0.5)
+    return (x if large else cast_like(x, 0.0)) + softplus_tail(-x if large else x)
 
 
 @scalar
 def softplus_tail(x):
     """log(1 + exp(x)) for x <= 1/2, as accurate."""
-    zero, half, one = like(x, 0.0), like(x, 0.5), like(x, 1.0)
+    zero, half, one = cast_like(x, 0.0), cast_like(x, 0.5), cast_like(x, 1.0)
     first, second, high, low = _exp_pair(x)
     e, e_low = (high * first) * second, (low * first) * second
     # 1 + e is 1 + f up to sqrt(2), then 2 (1 + f)
-    double = e > like(x, 0.41421356)
+    double = e > cast_like(x, 0.41421356)
     f, rest = _fast_two_sum(-one if double else zero, e)
     scale = half if double else one
     high, low = _log_pair(one if double else zero, scale * f, scale * (rest + e_low))

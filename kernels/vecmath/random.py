@@ -5,7 +5,7 @@ They are the same whichever thread asks, and in whatever order.
 
 import numpy as np
 
-from ..codegen.declare import like, polynomial, scalar, sqrt
+from ..codegen.declare import cast_like, polynomial, scalar, sqrt
 from .elementary import log
 
 # erf⁻¹(x) / x for w = -log(1 - x²) below 5, in w - 5/2, and above, in √w - 3: M. Giles,
@@ -50,9 +50,9 @@ def normal(x, key, n):
     bits = scattered(np.uint32(key >> np.uint64(32)), scattered(np.uint32(key), n))
     # 24 bits between ±1, which are exact in float32 and neither 0 nor ±1
     whole = np.int32(np.uint32(bits & np.uint32(0xFFFFFF00)) | np.uint32(0x80))
-    u = like(x, whole) * like(x, 2.0**-31)
-    one = like(x, 1.0)
+    u = cast_like(x, whole) * cast_like(x, 2.0**-31)
+    one = cast_like(x, 1.0)
     w = -log((one - u) * (one + u))
-    inner = polynomial(w - like(x, 2.5), _INNER)
-    outer = polynomial(sqrt(w) - like(x, 3.0), _OUTER)
-    return u * like(x, _ROOT2) * (inner if w < like(x, 5.0) else outer)
+    inner = polynomial(w - cast_like(x, 2.5), _INNER)
+    outer = polynomial(sqrt(w) - cast_like(x, 3.0), _OUTER)
+    return u * cast_like(x, _ROOT2) * (inner if w < cast_like(x, 5.0) else outer)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..codegen.declare import like, scalar, wide
+from ..codegen.declare import cast_like, scalar, wide
 
 
 @scalar
@@ -16,7 +16,11 @@ def add(a, b, count):
 @scalar
 def penalise(w, g, l1, l2, moved, count):
     """Add the gradient of l1 Σ|w| + l2/2 Σ w², times `moved`, to g; returns that penalty."""
-    absolute, square, zero = like(w[0], moved * l1), like(w[0], moved * l2), like(w[0], 0)
+    absolute, square, zero = (
+        cast_like(w[0], moved * l1),
+        cast_like(w[0], moved * l2),
+        cast_like(w[0], 0),
+    )
     total = 0.0
     for i in range(count):
         x = w[i]
@@ -30,7 +34,7 @@ def penalise(w, g, l1, l2, moved, count):
 def sum_of_squares(g, count):
     """Σ g²: in the dtype where that is finite, else in float64; NaN stays."""
     total = _squares(g, count)
-    if total - total == like(g[0], 0):
+    if total - total == cast_like(g[0], 0):
         return np.float64(total)
     exact = 0.0
     for i in range(count):
@@ -51,7 +55,7 @@ def sum_of_scaled_squares(g, count, factor):
 @scalar(reassoc=True)
 def _squares(g, count):
     wide()
-    total = like(g[0], 0)
+    total = cast_like(g[0], 0)
     for i in range(count):
         total += g[i] * g[i]
     return total

@@ -5,7 +5,16 @@ last, as two factors, and a subnormal result is rounded once. `exp_parts` takes 
 pair, since exp makes an absolute error of its argument a relative one of its result.
 """
 
-from ..codegen.declare import bits_of, choose, constant, fma, from_bits, like, polynomial, scalar
+from ..codegen.declare import (
+    bits_of,
+    cast_like,
+    choose,
+    constant,
+    fma,
+    from_bits,
+    polynomial,
+    scalar,
+)
 from .elementary import _exp_tail, _fast_two_sum, _half_expm1, _ratio, _reduce, _two_factors
 
 __all__ = [
@@ -47,8 +56,8 @@ def most(x, limit):
 @scalar
 def with_sign(y, x):
     """y >= 0 with the sign of x; a zero's too."""
-    sign = like(bits_of(x), bits_of(x) ^ bits_of(abs(x)))
-    return from_bits(like(sign, bits_of(y) | sign))
+    sign = cast_like(bits_of(x), bits_of(x) ^ bits_of(abs(x)))
+    return from_bits(cast_like(sign, bits_of(y) | sign))
 
 
 @scalar
@@ -58,8 +67,8 @@ def inverse_of_sum(a, b):
     A Newton step makes up for what the sum has lost. That counts where b is small: there the sum
     loses most, and three times so if it is cubed.
     """
-    inverse = like(a, 1.0) / (a + b)
-    return fma(fma(-inverse, b, fma(-inverse, a, like(a, 1.0))), inverse, inverse)
+    inverse = cast_like(a, 1.0) / (a + b)
+    return fma(fma(-inverse, b, fma(-inverse, a, cast_like(a, 1.0))), inverse, inverse)
 
 
 @scalar
@@ -77,7 +86,7 @@ def exp_parts(x, low):
 @scalar
 def scale(first, second, h):
     """exp(x) from its parts."""
-    return ((like(h, 1.0) + h) * first) * second
+    return ((cast_like(h, 1.0) + h) * first) * second
 
 
 @scalar
@@ -95,7 +104,7 @@ def times_pair(high, low, first, second, h):
 @scalar
 def square_parts(x):
     """The parts of exp(-x²/2), for x up to 15 and 39."""
-    half = like(x, -0.5) * x
+    half = cast_like(x, -0.5) * x
     square = half * x
     return exp_parts(square, fma(half, x, -square))
 
@@ -106,11 +115,11 @@ def sech2_parts(x, low):
 
     sech²(x) = 4 e / (1 + e)², e = exp(-2|x|).
     """
-    one = like(x, 1.0)
+    one = cast_like(x, 1.0)
     size = least(abs(x), (58.0, 382.0))
-    first, second, h = exp_parts(like(x, -2.0) * size, like(x, -2.0) * low)
+    first, second, h = exp_parts(cast_like(x, -2.0) * size, cast_like(x, -2.0) * low)
     divisor = one + scale(first, second, h)
-    y = like(x, 4.0) / (divisor * divisor)
+    y = cast_like(x, 4.0) / (divisor * divisor)
     return first, second, fma(y, h, y)
 
 
@@ -118,7 +127,7 @@ def sech2_parts(x, low):
 def exp_pair(x):
     """first, second, high, low with exp(x) = first second (high + low)."""
     k, head, rest = _reduce(x)
-    high, low = _fast_two_sum(like(x, 1.0), head)
+    high, low = _fast_two_sum(cast_like(x, 1.0), head)
     high, low = _fast_two_sum(high, low + _exp_tail(head - rest, -rest))
     first, second = _two_factors(k, x)
     return first, second, high, low
@@ -131,13 +140,13 @@ def tanh_and_sech2(x):
     With half = expm1(-2x) / 2 as a pair: tanh(x) = -half / (1 + half), and sech²(x) is
     exp(-2x) / (1 + half)².
     """
-    one = like(x, 1.0)
-    k, head, rest = _reduce(like(x, -2.0) * x)
+    one = cast_like(x, 1.0)
+    k, head, rest = _reduce(cast_like(x, -2.0) * x)
     tail = _exp_tail(head - rest, -rest)
     power, base, high, low = _half_expm1(k, head, tail)
-    high, low = _fast_two_sum(high, low + (power - (base + like(x, 0.5))))
+    high, low = _fast_two_sum(high, low + (power - (base + cast_like(x, 0.5))))
     inverse = one / (one + high)
     e = (power + power) * (one + (head + tail))
     t = abs(_ratio(high, low, high, low))
     # 1 - tanh² is the better one as long as it hardly cancels
-    return t, fma(-t, t, one) if x < like(x, 0.75) else (e * inverse) * inverse
+    return t, fma(-t, t, one) if x < cast_like(x, 0.75) else (e * inverse) * inverse

@@ -33,7 +33,7 @@ import fastnn  # noqa: E402
 from accuracy.kernels import NEIGHBOURHOOD, apply  # noqa: E402
 from accuracy.table import FUNCTIONS, suffixed  # noqa: E402
 from fastnn import info, kernels  # noqa: E402
-from fastnn.kernels.codegen.declare import bits_of, kernel, like  # noqa: E402
+from fastnn.kernels.codegen.declare import bits_of, cast_like, kernel  # noqa: E402
 from fastnn.reference import activations as reference  # noqa: E402
 
 RESULTS, TABLE = HERE / "float32.json", HERE / "float32.md"
@@ -63,7 +63,7 @@ def judge(x, result, exact, intervals, units, worst, counts):
                 kind = int(intervals[k, 2]) if kind != 0 else 0
         if kind == 0:
             continue
-        rounded = like(y, true)
+        rounded = cast_like(y, true)
         counts[0] += 1
         if y == rounded or (y != y and rounded != rounded):
             counts[1] += 1

@@ -34,8 +34,9 @@ from support.tolerance import assert_close, assert_difference_close
 
 import fastnn
 from fastnn import kernels
-from fastnn.kernels.codegen import declare as jit
-from fastnn.kernels.engine.model import TILE, Model
+from fastnn.kernels.codegen import declare
+from fastnn.kernels.engine.layout import TILE
+from fastnn.kernels.engine.model import Model
 from fastnn.reference import ReferenceNetwork
 
 SQUARES, SIGMOID, SOFTMAX = COSTS
@@ -482,12 +483,12 @@ def test_another_depth_or_width_compiles_nothing(dtype):
 
     use((2, 4, 1), ["tanh", "identity"], SOFTMAX)
     use((2, 4, 1), ["ReLU", "identity"], SQUARES)
-    known = set(jit._addresses)
+    known = set(declare._addresses)
     with event.install_recorder("numba:run_pass") as recorder:
         use((40, 30, 20, 10, 5), ["ReLU", "tanh", "tanh", "ReLU"], SOFTMAX)
         use((1, 1), ["tanh"], SQUARES)
     assert not recorder.buffer
-    assert set(jit._addresses) == known
+    assert set(declare._addresses) == known
     assert len(everything.signatures) == 1
 
 
@@ -630,11 +631,11 @@ def test_cached_code_of_other_kernels_is_not_used(child, own_copy, tmp_path):
     (tmp_path / "own.py").write_text(SCRIPT)
     environment, folder = own_copy
     before = child("run_users_function", tmp_path, **environment)
-    program = folder / "engine" / "model.py"
-    places = "PREDICT, STEP, JACOBIAN, VJP = 10, 11, 12, 13"
-    source = program.read_text()
+    layout = folder / "engine" / "layout.py"
+    places, others = "    PREDICT,\n    STEP,\n", "    STEP,\n    PREDICT,\n"
+    source = layout.read_text()
     assert places in source
-    program.write_text(source.replace(places, places.replace("10, 11, 12, 13", "11, 10, 13, 12")))
+    layout.write_text(source.replace(places, others))
     after = child("run_users_function", tmp_path, **environment)
     assert (after["hits"], after["misses"]) == (0, 1)
     assert after["result"] == before["result"]

@@ -12,7 +12,7 @@ from support.tolerance import assert_close
 
 import fastnn
 from fastnn.activations import ACTIVATIONS
-from fastnn.kernels.engine import model as program
+from fastnn.kernels.engine import layout
 from fastnn.kernels.engine import train as engine
 from fastnn.reference import ReferenceNetwork
 
@@ -21,10 +21,10 @@ SHAPES = [
     ((2, 4, 1), 1000),
     ((1, 6, 1), 100),
     ((1, 1), 1),
-    ((3, 5, 7, 2), program.TILE + 1),
+    ((3, 5, 7, 2), layout.TILE + 1),
     ((16, 12, 10), 50),
     ((30, 40, 50), 50),
-    ((64, 64, 10), 3 * program.TILE),
+    ((64, 64, 10), 3 * layout.TILE),
     ((9, 20, 3, 30, 9), 33),
     ((30, 2), 7),
     ((2, 30), 7),

@@ -17,7 +17,7 @@ from fastnn import (
     get_opt,
     kernels,
 )
-from fastnn.kernels.engine import model as program
+from fastnn.kernels.engine import layout
 
 RNG = np.random.default_rng(0)
 X, TA, TC = RNG.normal(size=(30, 4)), RNG.normal(size=(30, 2)), RNG.normal(size=(30, 1))
@@ -52,7 +52,7 @@ def workspace(model):
 
 def refused(model):
     with pytest.raises(ValueError, match=r"call compiled\(\) again"):
-        predict(model, X[0], np.empty(model.core[program.OUTPUTS]))
+        predict(model, X[0], np.empty(model.descriptor[layout.OUTPUTS]))
     return True
 
 

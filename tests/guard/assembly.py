@@ -83,7 +83,7 @@ def complaints(kernel, found):
 
 
 def _main(dtype, names):
-    from fastnn.kernels.codegen import declare as jit
+    from fastnn.kernels.codegen import declare
     from guard.operations import operations
     from guard.table import KERNELS
 
@@ -91,8 +91,8 @@ def _main(dtype, names):
     found = {}
     for name in names or KERNELS:
         kernel = KERNELS[name]
-        jit.address(kernel.function, dtype, kernel.arguments)
-        compiled = jit._addresses[kernel.function, dtype.char, kernel.arguments]
+        declare.address(kernel.function, dtype, kernel.arguments)
+        compiled = declare._addresses[kernel.function, dtype.char, kernel.arguments]
         if compiled.cache_hits:
             sys.exit("what comes from the cache has no assembly: NUMBA_CACHE_DIR must be empty")
         library = compiled._library

@@ -16,7 +16,7 @@ from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import activations as formulas
 from fastnn.kernels import vecmath
 from fastnn.kernels.activations import tile_kernels as elementwise
-from fastnn.kernels.codegen import declare as jit
+from fastnn.kernels.codegen import declare
 from fastnn.kernels.codegen import vector_loops as loops
 from fastnn.kernels.losses import tile_kernels as costs
 from fastnn.kernels.optimizers import rules as optimizers
@@ -65,14 +65,14 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Row:
-    """A row kernel of a layer or a cost."""
+    """A tile kernel of a layer or a cost."""
 
     name: str
     function: Callable[..., Any]
     numbers: tuple[float, ...]
     features: int
     k: int = 0
-    arguments: ClassVar[str] = jit.ROW
+    arguments: ClassVar[str] = declare.TILE_KERNEL
     has_remainder: ClassVar[bool] = True
     calls: ClassVar[frozenset[str]] = frozenset({"memset", "memcpy"})
 
@@ -85,11 +85,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Rule:
-    """The row kernel of an update rule."""
+    """The tile kernel of an update rule."""
 
     name: str
     function: Callable[..., Any]
-    arguments: ClassVar[str] = jit.ROW
+    arguments: ClassVar[str] = declare.TILE_KERNEL
     has_remainder: ClassVar[bool] = True
     calls: ClassVar[frozenset[str]] = frozenset({"pow", "memset"})  # pow: once a step
 
@@ -99,7 +99,7 @@ class Rule:
         memory.numbers[: numbers.size] = numbers
         memory.numbers[optimizers.RATE] = 1e-3
         places = [array.ctypes.data for array in (*memory.arrays, memory.numbers)]
-        return *places, size, 1, memory.arrays[2].size // 8, optimizers.TAKE
+        return *places, size, 1, memory.arrays[2].size // 8, optimizers.APPLY
 
 
 def _blocks(name, formula, outputs=1):

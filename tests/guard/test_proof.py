@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 EDITS = {
     # the C library's exp instead of ours
     "kernels/activations/exponential.py": (
-        ("return vecmath.sigmoid(x)", "return like(x, 1) / (like(x, 1) + math.exp(-x))"),
+        ("return vecmath.sigmoid(x)", "return cast_like(x, 1) / (cast_like(x, 1) + math.exp(-x))"),
         ("return vecmath.tanh(x)", "return vecmath.tanh(vecmath.tanh(x))"),  # the work of two
         ("from .. import vecmath", "import math\n\nfrom .. import vecmath"),
     ),

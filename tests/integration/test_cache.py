@@ -17,8 +17,7 @@ from support.children import network_and_data
 from support.installations import NOWHERE
 
 from fastnn import kernels
-from fastnn.kernels.codegen import cache
-from fastnn.kernels.codegen import declare as jit
+from fastnn.kernels.codegen import cache, declare
 from fastnn.kernels.engine import train as engine
 
 KERNELS = Path(kernels.__file__).parent
@@ -34,7 +33,7 @@ def tiny():
     def twice(x):
         return x + x
 
-    made = jit.kernel(twice)
+    made = declare.kernel(twice)
 
     def used():
         assert made(21.0) == 42.0
@@ -125,8 +124,8 @@ def test_changed_vecmath_is_picked_up(child, own_copy):
     assert before["result"] == pytest.approx(0.7616, abs=1e-4)
     with (folder / "vecmath" / "elementary.py").open("a") as source:
         source.write(
-            "\n\nfrom ..codegen.declare import like, scalar\n\n\n"
-            "@scalar\ndef tanh(x):\n    return like(x, 0.25)\n"
+            "\n\nfrom ..codegen.declare import cast_like, scalar\n\n\n"
+            "@scalar\ndef tanh(x):\n    return cast_like(x, 0.25)\n"
         )
     home = folder / "__pycache__" / "fastnn"
     old = set(home.iterdir())
@@ -260,7 +259,7 @@ def test_another_depth_or_width_compiles_nothing(first, second, dtype):
         nn.fit(X, t, 1e-6, epochs=2)
         nn.fit(X, t, 1e-6, epochs=2, batch_size=100)
         nn.cost(X, t)
-        return set(engine.train.signatures), set(jit._addresses)
+        return set(engine.train.signatures), set(declare._addresses)
 
     present = used(first)
     with event.install_recorder("numba:run_pass") as recorder:
@@ -384,7 +383,7 @@ def test_settings_of_numba_make_other_kernels(kept, monkeypatch, name, value):
 
 
 def _signature_and_codegen(made):
-    return (jit.types.float64,), made.targetctx.codegen()
+    return (declare.types.float64,), made.targetctx.codegen()
 
 
 def test_kernels_are_compiled_where_numba_is_switched_off(child, filled):

@@ -30,7 +30,7 @@ def test_a_workspace_serves_all_batches_up_to_its_rows(kind, dtype):
         ]
         model = NeuralNetwork(layers, fastnn.SumSquaresError()).compiled()
         sized = [kernels.workspace_size(model, rows) for rows in range(1, 601)]
-        asked = [engine.layout(model, rows, 0)[3] for rows in range(1, 601)]
+        asked = [engine.tile_sizes(model, rows, 0)[3] for rows in range(1, 601)]
         assert sized == sorted(sized), sizes
         assert all(np.array(asked) <= sized), sizes
         assert kernels.workspace_size(model, 0) == sized[0]

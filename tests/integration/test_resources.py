@@ -10,7 +10,7 @@ from support.tolerance import assert_close
 
 from fastnn import DenseLayer, get_opt
 from fastnn.activations import ACTIVATIONS
-from fastnn.kernels.codegen import declare as jit
+from fastnn.kernels.codegen import declare
 from fastnn.kernels.engine import train as engine
 from fastnn.reference import ReferenceNetwork
 
@@ -55,13 +55,13 @@ def test_other_shapes_compile_nothing(dtype):
             )  # fmt: skip
 
     train((3, 4, 4, 4, 4, 4, 2), 20, None, 1, {})  # a layer of every activation
-    before = len(engine.train.signatures), len(engine.evaluate.signatures), set(jit._addresses)
+    before = len(engine.train.signatures), len(engine.evaluate.signatures), set(declare._addresses)
     train((2, 5, 1), 30, 4, 2, {"clip_norm": 1.0})
     train((40, 70, 3, 30, 4), 600, 50, 3, {"weight_decay": 0.1, "clip_value": 1.0})
     train((1, 1), 1, 1, 1, {"learning_rate": lambda step: 0.1 / (1 + step)})
     assert len(engine.train.signatures) == before[0]
     assert len(engine.evaluate.signatures) == before[1]
-    assert set(jit._addresses) == before[2]
+    assert set(declare._addresses) == before[2]
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 64])

@@ -10,18 +10,18 @@ from support.tolerance import assert_close
 
 from fastnn import get_opt
 from fastnn._core.threads import Team, _serve
-from fastnn.kernels.engine import model as program
+from fastnn.kernels.engine import layout
 
 # Name: sizes, rows, batch, whether each of two threads has a gradient of its own, epochs. The name
 # says who updates the parameters, and what else is special.
 TEAMS = {
     "first thread": ((3, 5, 2), 50, None, True, 20),
     "first thread, mini-batches": ((3, 5, 2), 50, 16, True, 5),
-    "first thread, several tiles": ((3, 5, 2), 5 * program.TILE, None, True, 3),
+    "first thread, several tiles": ((3, 5, 2), 5 * layout.TILE, None, True, 3),
     "first thread, fewer samples than threads": ((3, 5, 2), 7, 2, False, 3),
     "all, small tiles": ((30, 60, 20), 100, None, True, 10),
     "all, last batch without work for some": ((30, 60, 20), 101, 50, True, 3),
-    "all, several tiles": ((30, 60, 20), 3 * program.TILE, None, True, 2),
+    "all, several tiles": ((30, 60, 20), 3 * layout.TILE, None, True, 2),
     "all, one gradient": ((200, 150, 10), 20, 8, False, 4),
     "all, one gradient, several tiles": ((300, 300, 10), 400, None, False, 2),
     "all, one gradient, fewer inputs than threads": ((1, 150, 150, 2), 60, 8, False, 1),

@@ -25,9 +25,9 @@ from support.ulp import ulp_error
 import fastnn
 from fastnn import DenseLayer, NeuralNetwork, get_opt, kernels
 from fastnn.activations import ACTIVATIONS
-from fastnn.kernels.activations import vector as kinds
-from fastnn.kernels.codegen import declare as jit
-from fastnn.kernels.codegen import run as rows
+from fastnn.kernels.activations import vector
+from fastnn.kernels.codegen import declare
+from fastnn.kernels.codegen.run import run as run_kernel
 from fastnn.reference import ReferenceNetwork
 
 INF, NAN = float("inf"), float("nan")
@@ -70,10 +70,10 @@ def work_of(sizes, names):
 
 def run(name, which, x, numbers=(0.0, 0.0), bias=None, given=None):
     """Output and memory of a kernel for samples in columns; of a pull, with that memory as x."""
-    kind, target = kinds.KINDS[name], None
-    target = jit.address(getattr(kind, which), x.dtype)
+    kind, target = vector.VECTOR_ACTIVATIONS[name], None
+    target = declare.address(getattr(kind, which), x.dtype)
     columns = x.shape[1]
-    if which == "pull":
+    if which == "vjp":
         y, memory = given.copy(), x.copy()
         arrays = y, memory
     else:
@@ -83,7 +83,7 @@ def run(name, which, x, numbers=(0.0, 0.0), bias=None, given=None):
         arrays = memory, y
     bias = np.zeros(2 * len(x), x.dtype) if bias is None else bias
     a, c = (array.reshape(-1) for array in arrays)
-    rows.run(target, a, bias, c, np.array(numbers), len(y), columns, 0)
+    run_kernel(target, a, bias, c, np.array(numbers), len(y), columns, 0)
     return y, memory
 
 
@@ -162,13 +162,13 @@ def test_prelu_at_its_kink(dtype):
     y, memory = run("prelu", "train", x, bias=bias)
     assert np.array_equal(y, [[-1.0, 0.0, 0.0, 2.0, NAN]], equal_nan=True)
     g = np.full_like(x, 3.0)
-    by_alpha, by_z = run("prelu", "pull", memory, bias=bias, given=g)
+    by_alpha, by_z = run("prelu", "vjp", memory, bias=bias, given=g)
     assert np.array_equal(by_z, [[1.5, 3.0, 3.0, 3.0, NAN]], equal_nan=True)
     assert np.array_equal(by_alpha, [[-6.0, 0.0, 0.0, 0.0, NAN]], equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", kinds.KINDS)
+@pytest.mark.parametrize("name", vector.VECTOR_ACTIVATIONS)
 def test_nan_stays(name, dtype):
     x = np.full((2, 3), NAN, dtype)
     for which in ("forward", "train"):

@@ -85,20 +85,20 @@ def compile_where_numba_is_switched_off():
     import numba
     import numpy as np
 
-    from fastnn.kernels.codegen import declare as jit
+    from fastnn.kernels.codegen import declare
 
-    @jit.scalar
+    @declare.scalar
     def more(x):
-        return x + jit.like(x, 1.0)
+        return x + declare.cast_like(x, 1.0)
 
     def row(a, b, c, parameters, m, n, k, flag):
         return more(a[0])
 
-    @jit.kernel
+    @declare.kernel
     def called(target, x):
-        place = jit.pointer(x, 0)
-        numbers = jit.pointer(x, 0)
-        return jit.call(target, place, place, place, numbers, 0, 0, 0, 0)
+        place = declare.pointer(x, 0)
+        numbers = declare.pointer(x, 0)
+        return declare.call(target, place, place, place, numbers, 0, 0, 0, 0)
 
     @numba.njit
     def own(x):
@@ -106,7 +106,7 @@ def compile_where_numba_is_switched_off():
 
     own_is_plain = not hasattr(own, "py_func")
     x = np.array([2.0])
-    outcome = called(jit.address(row, np.float64), x), jit.kernel(lambda x: more(x))(2.0)
+    outcome = called(declare.address(row, np.float64), x), declare.kernel(lambda x: more(x))(2.0)
     return [own_is_plain, *outcome, numba.config.DISABLE_JIT]
 
 
@@ -566,10 +566,10 @@ def _slowly(seconds):
 
 def _compile(seconds=0.0):
     """Call a small kernel that no process has; its compiler takes so long."""
-    from fastnn.kernels.codegen import declare as jit
+    from fastnn.kernels.codegen import declare
 
     slow = _slowly(seconds)
-    kernel = jit.kernel(lambda x: slow(x) + x)
+    kernel = declare.kernel(lambda x: slow(x) + x)
     kernel._cache.disable()
     assert kernel(21.0) == 42.0
 
@@ -578,14 +578,14 @@ def _ask(seconds=0.0):
     """Ask for the address of such a kernel."""
     import numpy as np
 
-    from fastnn.kernels.codegen import declare as jit
+    from fastnn.kernels.codegen import declare
 
     slow = _slowly(seconds)
 
     def row(a, b, c, parameters, m, n, k, flag):
         return slow(1.0)
 
-    assert jit.address(row, np.float64)
+    assert declare.address(row, np.float64)
 
 
 def fork_while_another_thread_compiles(name):
@@ -639,7 +639,7 @@ def fork_within_the_compiler():
     from numba import types
     from numba.extending import intrinsic
 
-    from fastnn.kernels.codegen import declare as jit
+    from fastnn.kernels.codegen import declare
 
     codes = []
 
@@ -652,7 +652,7 @@ def fork_within_the_compiler():
 
         return types.float64(x), codegen
 
-    found = jit.kernel(lambda x: forking(x) + x)(21.0)
+    found = declare.kernel(lambda x: forking(x) + x)(21.0)
     if not codes[0]:
         _compile()
         os._exit(0 if found == 42.0 else 1)
@@ -855,12 +855,12 @@ def refuse_wrong_sizes():
     inside = nn.compiled()
     enough = np.empty(api.workspace_size(inside, 64))
     for rows, size in ((65, enough.size), (63, enough.size), (64, enough.size - 1)):
-        refused(api.predict_rows, inside.core, *flat, rows, enough[:size].copy())
-        refused(api.vjp_rows, inside.core, *flat, flat[0].copy(), rows, enough[:size].copy())
-    refused(api.vjp_rows, inside.core, *flat, flat[0][1:].copy(), 64, enough)
-    refused(api.jacobian_one, inside.core, room[:3], room[:2], enough)
-    refused(api.jacobian_one, inside.core, room[:2], room[:3], enough)
-    refused(api.jacobian_one, inside.core, room[:2], room[:2], enough[:9])
+        refused(api.predict_rows, inside.descriptor, *flat, rows, enough[:size].copy())
+        refused(api.vjp_rows, inside.descriptor, *flat, flat[0].copy(), rows, enough[:size].copy())
+    refused(api.vjp_rows, inside.descriptor, *flat, flat[0][1:].copy(), 64, enough)
+    refused(api.jacobian_one, inside.descriptor, room[:3], room[:2], enough)
+    refused(api.jacobian_one, inside.descriptor, room[:2], room[:3], enough)
+    refused(api.jacobian_one, inside.descriptor, room[:2], room[:2], enough[:9])
     return said
 
 
