@@ -28,6 +28,7 @@ _REQUEST = bytes.fromhex(
     "c3"  # ret
 )
 _SHORT, _LONG = 2304, 4 * 2304  # elements: in whole rows of 4, 8 and 9 features, in whole blocks
+_TIMES = 3  # that a call is counted
 
 
 class Counter:
@@ -48,32 +49,31 @@ class Counter:
         gc.disable()
         self._request(self._start)
 
-    def count(self, name, call, *given):
-        """Write down under that name what a call takes."""
-        text = ctypes.create_string_buffer(name.encode())
-        dump = self._arguments(_DUMP, ctypes.addressof(text))
-        self._request(self._zero)
-        call(*given)
-        self._request(dump)
+    def count(self, name, call, short, long, each):
+        """Write down what both calls take, the longer of which does `each` things more.
 
-    def count_each(self, name, call, short, long, each):
-        """The same for one of `each` times as many things as the longer call does more."""
-        self.count(f"{name}/short/0", call, *short)
-        self.count(f"{name}/long/{each}", call, *long)
+        Each is counted several times, and `read` takes the least: what a call does once, because
+        another network was at work or a symbol is looked up, is in none but the first.
+        """
+        for which, given, things in (("short", short, 0), ("long", long, each)):
+            text = ctypes.create_string_buffer(f"{name}/{which}/{things}".encode())
+            dump = self._arguments(_DUMP, ctypes.addressof(text))
+            for _ in range(_TIMES):
+                self._request(self._zero)
+                call(*given)
+                self._request(dump)
 
 
 def read(path):
-    """What was counted, by name."""
-    text, found = path.read_text(), {}
+    """What was counted for one thing, by name."""
+    text, least, things = path.read_text(), {}, {}
     pattern = (
         r"(?m)^desc: Trigger: Client Request: (.*)/(short|long)/(\d+)$[^\x00]*?^totals: (\d+)$"
     )
     for name, which, each, total in re.findall(pattern, text):
-        if which == "short":
-            found[name] = -int(total)
-        else:
-            found[name] = (found[name] + int(total)) / int(each)
-    return found
+        least[name, which] = min(int(total), least.get((name, which), int(total)))
+        things[name] = int(each)
+    return {name: (least[name, "long"] - least[name, "short"]) / n for name, n in things.items()}
 
 
 def _main(dtype, names):
@@ -98,13 +98,9 @@ def _main(dtype, names):
     counter.start()
     for kernel, call in calls:
         short, long = (kernel.given(memory, size) for size in (_SHORT, _LONG))
-        counter.count_each(kernel.name, call, short, long, _LONG - _SHORT)
-    for name, call, short, long, each in ready:
-        # Once uncounted: what a call prepares, because another network was at work, is not counted.
-        call(*short)
-        counter.count(f"{name}/short/0", call, *short)
-        call(*long)
-        counter.count(f"{name}/long/{each}", call, *long)
+        counter.count(kernel.name, call, short, long, _LONG - _SHORT)
+    for operation in ready:
+        counter.count(*operation)
 
 
 if __name__ == "__main__":
