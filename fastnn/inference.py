@@ -87,9 +87,9 @@ def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Arr
     return made, scratch
 
 
-def samples(made: Model, place: int, name: str, value: npt.ArrayLike) -> Array:
+def samples(made: Model, index: int, name: str, value: npt.ArrayLike) -> Array:
     """One sample (features,) or a batch (rows, features) of the inputs or the outputs."""
-    found, width = convert(name, value, made.theta.dtype), int(made.descriptor[place])
+    found, width = convert(name, value, made.theta.dtype), int(made.descriptor[index])
     if found.ndim not in (1, 2) or found.shape[-1] != width:
         raise ValueError(f"{name} has shape {found.shape}, expected ({width},) or (rows, {width})")
     return found
@@ -137,7 +137,7 @@ def compiled(network: Stack, optimizer: Optimizer | str | None = None, rng: RNG 
     if opt is not None:
         opt.serve(network.layers)
     grad = None if opt is None else np.zeros_like(now.theta)
-    made = model(now.layers, now.cost_function, now.theta, Use(embedded=True), opt, grad)
+    made = model(now.layers, now.cost_function, now.theta, Use(in_njit=True), opt, grad)
     if opt is not None:
         opt.bind(made.descriptor.base)
         network.optimizer = opt
@@ -162,7 +162,7 @@ def _check_apart(network: Stack) -> None:
 def _derivatives(network: Stack) -> Model:
     """A model for one call."""
     now, _ = _look(network)
-    made = model(now.layers, now.cost_function, now.theta, Use(embedded=True))
+    made = model(now.layers, now.cost_function, now.theta, Use(in_njit=True))
     return _with_scratch(made)[0]
 
 

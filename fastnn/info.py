@@ -52,7 +52,7 @@ def _version(name: str) -> str:
 
 
 def cpu_name() -> str:
-    """The name for people; only Linux keeps it in a file."""
+    """The name that is sold; only Linux keeps it in a file."""
     try:
         for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
             if line.startswith("model name"):

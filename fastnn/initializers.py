@@ -140,7 +140,7 @@ class Row:
     name : str
         The name under which layers know it.
     formula : str
-        Distribution of the weights, for people.
+        Distribution of the weights, as text.
     function : callable
         Draws the weights, from the shape, the rng and the parameters.
     parameters : mapping

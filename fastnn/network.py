@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import typeof_impl
 
-from . import inference as _embedding
+from . import inference
 from ._core.arrays import Array, as_samples
 from ._core.random import RNG
 from .callbacks import Callbacks
@@ -20,7 +20,7 @@ from .layers.dense import passing
 from .losses.base import CostFunction, delta_of
 from .model.stack import Stack
 from .optimizers import Optimizer
-from .training import fit as _training
+from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
 
 __all__ = ["NeuralNetwork"]
@@ -35,7 +35,7 @@ class NeuralNetwork(Stack):
     Parameters
     ----------
     layers : sequence of layers
-        In the order of the data's way, all of one dtype. The cost brings the activation of the
+        From input to output, all of one dtype. The cost brings the activation of the
         output with it, so the last layer is usually a `LinearLayer`; one with the same activation
         gets a UserWarning.
     cost_function : cost
@@ -111,7 +111,7 @@ class NeuralNetwork(Stack):
                 and api.predict_held(ready.descriptor, X, target, ready.scratch, ready.headers)
             ):
                 return target
-        return _embedding.predict(self, X, out)
+        return inference.predict(self, X, out)
 
     def compiled(self, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:
         """The network as a value that your own ``njit`` functions take as an argument.
@@ -149,11 +149,11 @@ class NeuralNetwork(Stack):
         86.0
 
         """
-        return _embedding.compiled(self, optimizer, rng)
+        return inference.compiled(self, optimizer, rng)
 
     def jacobian(self, x: npt.ArrayLike) -> Array:
         """Derivatives of the outputs by the inputs at one sample, (dim_output, dim_input)."""
-        return _embedding.jacobian(self, x)
+        return inference.jacobian(self, x)
 
     def vjp(self, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
         """For each sample, the derivative of Σ g · output by the input.
@@ -168,7 +168,7 @@ class NeuralNetwork(Stack):
         array of the shape of X
 
         """
-        return _embedding.vjp(self, X, g)
+        return inference.vjp(self, X, g)
 
     def low_level_callable(self) -> Any:
         """The network as a ``scipy.LowLevelCallable``: ``double f(int n, double *x, void *)``.
@@ -186,7 +186,7 @@ class NeuralNetwork(Stack):
         9.0
 
         """
-        return _embedding.low_level_callable(self)
+        return inference.low_level_callable(self)
 
     def fit(
         self,
@@ -267,7 +267,7 @@ class NeuralNetwork(Stack):
 
         """
         with self._lock:
-            return _training.fit(
+            return fit(
                 self, X, t, learning_rate, optimizer, epochs, batch_size, shuffle,
                 validation_data, sample_weight, class_weight, callbacks, verbose, rng, n_threads,
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """What ``fastnn warmup`` does: compile into the cache now what later processes then only load.
 
-Tiny networks of every row of the tables go every way that compiles something, and every ufunc and
-error is made; a new row is covered by being in its table.
+Tiny networks of every row of the tables run through everything that compiles something, and every
+ufunc and error is made; a new row is covered by being in its table.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Report:
     compiled: int
     loaded: int
     seconds: float
-    place: Path
+    folder: Path
 
     def __str__(self) -> str:
-        total = sum(path.stat().st_size for path in self.place.glob("*.nbc")) / 1e6
+        total = sum(path.stat().st_size for path in self.folder.glob("*.nbc")) / 1e6
         return (
             f"{self.compiled} kernels compiled, {self.loaded} found in the cache, "
-            f"{self.seconds:.1f} s\nkernel cache: {self.place} ({total:.1f} MB)"
+            f"{self.seconds:.1f} s\nkernel cache: {self.folder} ({total:.1f} MB)"
         )
 
 
@@ -78,13 +78,13 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
             "a folder for it"
         )
     silence()  # what is compiled is shown here
-    compiled, loaded = _counts()
+    compiled, loaded = counts()
     start = time.perf_counter()
-    steps = _steps(dtypes)
-    for _, step in steps if quiet else _shown(steps):
+    todo = steps(dtypes)
+    for _, step in todo if quiet else shown(todo):
         step()
     seconds = time.perf_counter() - start
-    compiled_now, loaded_now = _counts()
+    compiled_now, loaded_now = counts()
     found = Report(compiled_now - compiled, loaded_now - loaded, seconds, place)
     kept = len({path.name for place in folders() for path in place.glob("*.nbc")})
     used = found.compiled + found.loaded
@@ -96,7 +96,7 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
 _Step = tuple[str, Callable[[], None]]
 
 
-def _shown(steps: list[_Step]) -> Iterator[_Step]:
+def shown(steps: list[_Step]) -> Iterator[_Step]:
     """The steps, with a bar on a terminal that has tqdm, else a line for each."""
     if sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None:
         with imported("tqdm").tqdm(steps, leave=False) as bar:
@@ -110,7 +110,7 @@ def _shown(steps: list[_Step]) -> Iterator[_Step]:
         print(f"{step[0]:40}{time.perf_counter() - start:6.1f} s", flush=True)
 
 
-def _counts() -> tuple[int, int]:
+def counts() -> tuple[int, int]:
     """Kernels that this process has compiled, and those that it has loaded."""
     functions = declare._addresses.values()
     loaded = sum(function.cache_hits for function in functions)
@@ -127,11 +127,11 @@ def _dispatchers() -> set[Dispatcher]:
     return {value for value in values if isinstance(value, Dispatcher)}
 
 
-def _steps(dtypes: Iterable[str]) -> list[_Step]:
+def steps(dtypes: Iterable[str]) -> list[_Step]:
     """Names and calls: networks of each dtype, then functions of arrays, which take both."""
-    steps = [step for dtype in dtypes for step in _of_networks(dtype)]
-    steps += [(f"ufunc {name}", partial(_name, name)) for name in known()]
-    return steps + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
+    found = [step for dtype in dtypes for step in _of_networks(dtype)]
+    found += [(f"ufunc {name}", partial(_name, name)) for name in known()]
+    return found + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
 
 
 def _of_networks(dtype: str) -> list[_Step]:

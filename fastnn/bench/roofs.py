@@ -40,9 +40,9 @@ def measured() -> dict[str, Any]:
     sizes = caches()
     found: dict[str, Any] = {"caches": sizes, "bandwidth": {}, "peak": {}}
     # In memory the arrays are so large that the caches hold a small part of them.
-    places = {name: size // 2 for name, size in sizes.items()}
-    places["memory"] = min(_LARGEST, 4 * max(sizes.values()))
-    for name, size in places.items():
+    memories = {name: size // 2 for name, size in sizes.items()}
+    memories["memory"] = min(_LARGEST, 4 * max(sizes.values()))
+    for name, size in memories.items():
         found["bandwidth"][name] = {"bytes": size, **_bandwidth(size)}
     for dtype in (np.float32, np.float64):
         found["peak"][np.dtype(dtype).name] = _peak(dtype)
@@ -52,10 +52,10 @@ def measured() -> dict[str, Any]:
 def caches() -> dict[str, int]:
     """Bytes of the data caches that a core of this machine has, by their levels."""
     found = {}
-    for place in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         try:
             kind, level, size = (
-                (place / name).read_text().strip() for name in ("type", "level", "size")
+                (index / name).read_text().strip() for name in ("type", "level", "size")
             )
         except OSError:
             continue
@@ -69,13 +69,13 @@ def _bandwidth(size: int) -> dict[str, Any]:
     count = size // (3 * 4)
     a, b, c = (np.ones(count, np.float32) for _ in range(3))
     d = np.ones(3 * count, np.float32)
-    ways = {
+    loops = {
         "copy": (lambda n: _copy(a, b, n), 2),
         "triad": (lambda n: _triad(a, b, c, n), 3),
         "scale": (lambda n: _scale(d, n), 6),
     }
     rates = {}
-    for name, (call, arrays) in ways.items():
+    for name, (call, arrays) in loops.items():
         rates[name] = [1e-9 * arrays * 4 * count * rate for rate in _rates(call)]
     best = max(rates, key=lambda name: max(rates[name]))
     return {"GB/s": max(rates[best]), "by": best, "rounds": rates}

@@ -713,7 +713,7 @@ def _structure(network: Stack) -> list[dict[str, Any]]:
 
 
 def _shown(layers: list[dict[str, Any]]) -> str:
-    """Such a list for people: 9-4-1 (tanh, identity)."""
+    """Such a list as text: 9-4-1 (tanh, identity)."""
     widths = [layers[0]["inputs"], *(layer["outputs"] for layer in layers)]
     names = [
         f"{layer['activation']}{layer['numbers'] if layer['numbers'] else ''}" for layer in layers

@@ -27,7 +27,7 @@ _ROUNDS = 9
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A network on its way."""
+    """A network in the middle of its training."""
 
     epoch: int
     step: int
@@ -37,7 +37,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Training:
-    """A finished training: seconds inside `fit` only, and the way it took."""
+    """A finished training: seconds inside `fit` only, and the snapshots taken."""
 
     steps: int
     seconds: float

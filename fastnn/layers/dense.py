@@ -411,13 +411,13 @@ class DenseLayer(Layer):
 
     _row: ClassVar[str] = "identity"
 
-    # What a layer that goes its own way defines; such a network trains in NumPy.
+    # A layer that defines one of these itself is not compiled: its network trains in NumPy.
     OWN_WAY: ClassVar[frozenset[str]] = frozenset({
         "__call__", "forward_propagation", "activation_derivative", "back_propagation", "gradients",
     })  # fmt: skip
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assign; a method or a class of one's own makes compiled forms out of date."""
+        """Assign; another method or class makes compiled forms out of date."""
         if name == "__class__" or name in DenseLayer.OWN_WAY:
             self._changed()
         super().__setattr__(name, value)
@@ -445,7 +445,7 @@ class DenseLayer(Layer):
         super().__init__(
             dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng, trainable=trainable
         )
-        self._take(row, found)
+        self._set_activation(row, found)
 
     _alpha: Array | None = None
     _dropout: float = 0.0
@@ -459,7 +459,7 @@ class DenseLayer(Layer):
 
     @activation.setter
     def activation(self, name: str | Activation | Activator) -> None:
-        self._take(*activations.choose(name, {}))
+        self._set_activation(*activations.choose(name, {}))
 
     @property
     def activation_parameters(self) -> dict[str, float]:
@@ -468,9 +468,9 @@ class DenseLayer(Layer):
 
     @activation_parameters.setter
     def activation_parameters(self, given: Mapping[str, float]) -> None:
-        self._take(self._activation, self._activation.checked(given))
+        self._set_activation(self._activation, self._activation.checked(given))
 
-    def _take(self, row: Activation, parameters: dict[str, float]) -> None:
+    def _set_activation(self, row: Activation, parameters: dict[str, float]) -> None:
         """Use this activation; numbers that it trains begin at the parameter of their name."""
         with structure():
             columns, present = row.columns(parameters), self.w.shape[1]

@@ -26,7 +26,7 @@ from ..optimizers import Optimizer, Rule
 
 
 def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
-    """Whether the engine can run this network: no layer and no cost goes a way of its own."""
+    """Whether the engine can run this network: no layer and no cost has code of its own."""
     return (
         all(map(_is_plain, layers))
         and isinstance(cost, CostFunction)
@@ -59,13 +59,13 @@ class Use:
     predicting: bool = False
     evaluating: bool = False
     training: bool = False
-    embedded: bool = False  # in users' own kernels
+    in_njit: bool = False  # in users' own kernels
 
 
-def keep(made: Model, place: int, array: npt.NDArray[Any]) -> None:
+def keep(made: Model, index: int, array: npt.NDArray[Any]) -> None:
     """Give a model the address of an array, which then lives as long as the model."""
-    made.descriptor.base.kept[place] = array
-    made.descriptor[place] = array.ctypes.data
+    made.descriptor.base.kept[index] = array
+    made.descriptor[index] = array.ctypes.data
 
 
 def model(
@@ -88,18 +88,18 @@ def model(
     layer_table = layer_table.copy()
     numbers = np.concatenate([of_cost, np.zeros(layout.HYPER_PER_LAYER * len(layers))])
     for k, layer in enumerate(layers):
-        place = layer_table[k, layout.HYPER_OFFSET]
+        offset = layer_table[k, layout.HYPER_OFFSET]
         p, q = layer.activation.numbers(layer.activation_parameters)
-        numbers[place : place + layout.HYPER_PER_LAYER] = p, q, layer.l1, layer.l2, layer.dropout
+        numbers[offset : offset + layout.HYPER_PER_LAYER] = p, q, layer.l1, layer.l2, layer.dropout
         layer_table[k, layout.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
         layer_table[k, layout.TRAINABLE] = layer.trainable
     made = Model(np.asarray(Owner(descriptor.copy(), theta)), theta)
-    for place, array in (
+    for index, array in (
         (layout.LAYERS, layer_table),
         (layout.LAYER_HYPER, numbers),
         (layout.THETA, theta),
     ):
-        keep(made, place, array)
+        keep(made, index, array)
     if optimizer:
         optimizer.check_compiled()
         keep(made, layout.RULE_HYPER, optimizer.numbers())
@@ -131,17 +131,17 @@ def _tables(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     table = np.zeros((len(shapes), layout.COLUMNS), np.int64)
     per_line = gemm.LINE_BYTES // dtype.itemsize
-    place = rows = 0
+    offset = rows = 0
     for k, ((n_in, width, n_out), (row, drops)) in enumerate(zip(shapes, kinds, strict=True)):
         line, kind = table[k], row.kind
         line[layout.N_IN], line[layout.N_OUT], line[layout.WIDTH] = n_in, n_out, width
-        line[layout.WEIGHTS], line[layout.BIAS] = place, place + n_in * width
+        line[layout.WEIGHTS], line[layout.BIAS] = offset, offset + n_in * width
         line[layout.TRAINED] = n_out if row.trained else 0
-        place += (n_in + 1) * width + line[layout.TRAINED]
-        if use.training or use.embedded:
+        offset += (n_in + 1) * width + line[layout.TRAINED]
+        if use.training or use.in_njit:
             line[layout.TRAIN] = row.training_address(dtype, always=drops)
             line[layout.LAYER_VJP] = row.pull_address(dtype)
-        if use.predicting or use.evaluating or use.embedded:
+        if use.predicting or use.evaluating or use.in_njit:
             line[layout.FORWARD] = row.address(dtype)
         line[layout.MEMORY] = width + kind.spare if kind else 0
         line[layout.SCALED] = drops or not (kind or row.is_identity)
@@ -159,13 +159,13 @@ def _tables(
     descriptor = np.zeros(layout.PLACES, np.int64)
     for address_of, function, arguments in _functions(use, rule is not None):
         descriptor[address_of] = address(function, dtype, arguments)
-    if use.training or (use.embedded and rule):
+    if use.training or (use.in_njit and rule):
         descriptor[layout.COST] = address(cost.step, dtype)
     if use.evaluating:
         descriptor[layout.VALUE] = address(cost.value, dtype)
-    if use.predicting or use.embedded:
+    if use.predicting or use.in_njit:
         descriptor[layout.OUTPUT_ACTIVATION] = address(cost.activate, dtype) if cost.activate else 0
-    if use.embedded:
+    if use.in_njit:
         descriptor[layout.OUTPUT_VJP] = address(cost.pull, dtype) if cost.pull else 0
     descriptor[layout.RULE] = rule.address(dtype) if rule else 0
     descriptor[layout.FEATURES] = rows
@@ -179,18 +179,18 @@ def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], st
         (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE_ARGUMENTS),
         (layout.PASS, tiles.tile_pass, tiles.PASS_ARGUMENTS),
     ]
-    if use.training or (use.embedded and learns):
+    if use.training or (use.in_njit and learns):
         found += [
             (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT_ARGUMENTS),
             (layout.GRADIENT, tiles.tile_gradient, tiles.GRADIENT_ARGUMENTS),
         ]
-    if use.predicting or use.embedded:
+    if use.predicting or use.in_njit:
         found += [(layout.PREDICT, inference.predict, inference.PREDICT_ARGUMENTS)]
-    if use.embedded:
+    if use.in_njit:
         found += [
             (layout.JACOBIAN, inference.jacobian, inference.JACOBIAN_ARGUMENTS),
             (layout.VJP, inference.vjp, inference.VJP_ARGUMENTS),
         ]
-    if use.embedded and learns:
+    if use.in_njit and learns:
         found += [(layout.STEP, inference.train_step, inference.STEP_ARGUMENTS)]
     return found

@@ -30,8 +30,8 @@ __all__ = [
 def check_parameters(theta: Array) -> None:
     """Refuse parameters that are not finite."""
     if not run.all_finite(theta):
-        place = int(np.argmin(np.isfinite(theta)))
-        raise ValueError(f"parameters[{place}] is {theta[place]}, expected a finite number")
+        index = int(np.argmin(np.isfinite(theta)))
+        raise ValueError(f"parameters[{index}] is {theta[index]}, expected a finite number")
 
 
 def make_team(
@@ -54,10 +54,9 @@ def alone(
     made: Model, grad: Array, x: Array, t: Array, weights: Array
 ) -> tuple[engine.Batches, engine.Team, Array]:
     """What the engine needs to run once, on one thread."""
-    tile, lanes, kept, elements = engine.tile_sizes(made, x.shape[0], 0)
-    batches = engine.Batches(
-        x, t, weights, np.empty(0, np.int64), np.zeros(1, np.uint64), x.shape[0], tile, lanes, kept
-    )
+    tile, lanes, cached_tiles, elements = engine.tile_sizes(made, x.shape[0], 0)
+    order, rng = np.empty(0, np.int64), np.zeros(1, np.uint64)
+    batches = engine.Batches(x, t, weights, order, rng, x.shape[0], tile, lanes, cached_tiles)
     return batches, make_team(grad.reshape(1, -1)), np.empty(elements, x.dtype)
 
 
@@ -78,7 +77,7 @@ def gradient(now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
 
 
 def gradient_layer_by_layer(now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
-    """The difference that a step of rate one makes: all that a layer's own way tells."""
+    """The difference that a step of rate one makes: all that a layer's own backward pass tells."""
     known = now.known
     if known is None:
         raise TypeError("a layer is no Layer of fastnn, expected one: it has no parameters here")

@@ -150,12 +150,12 @@ def _is_home(layers: list[Any], arrays: list[list[Array]], last: Known) -> bool:
 def _cut(theta: Array, like: list[list[Array]]) -> list[list[Array]]:
     """New views of a vector in the shapes of other arrays."""
     found: list[list[Array]] = []
-    place = 0
+    offset = 0
     for parts in like:
         found.append([])
         for array in parts:
-            found[-1].append(theta[place : place + array.size].reshape(array.shape))
-            place += array.size
+            found[-1].append(theta[offset : offset + array.size].reshape(array.shape))
+            offset += array.size
     return found
 
 

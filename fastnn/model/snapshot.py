@@ -109,8 +109,8 @@ class Pinned:
 def _differing(before: list[Any], now: list[Any]) -> str:
     if len(before) != len(now):
         return f"layers are {len(now)}, before {len(before)}"
-    place = next(k for k, layer in enumerate(before) if layer is not now[k])
-    return f"layers[{place}] is another layer"
+    index = next(k for k, layer in enumerate(before) if layer is not now[k])
+    return f"layers[{index}] is another layer"
 
 
 _SETTINGS = (
@@ -126,11 +126,11 @@ def _compare(name: str, layer: Layer, twin: Layer) -> None:
         value, before = getattr(layer, setting, None), getattr(twin, setting, None)
         if value != before:
             raise _changed(f"{name}.{setting} is {_shown(value)}, before {_shown(before)}")
-    for place in twin.trained:
-        array, before = getattr(layer, place), getattr(twin, place)
+    for trained in twin.trained:
+        array, before = getattr(layer, trained), getattr(twin, trained)
         if array.shape != before.shape or array.dtype != before.dtype:
             was = f"before {before.dtype} {before.shape}"
-            raise _changed(f"{name}.{place} is {array.dtype} {array.shape}, {was}")
+            raise _changed(f"{name}.{trained} is {array.dtype} {array.shape}, {was}")
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,7 @@ class Autotuner:
     """How many of a team's threads really work, and for how many epochs until the next look.
 
     Threads that share a step wait for one another, so a team on a machine busy with other work can
-    be slower than one thread. Where the number was not asked for, this tries both ways in short
+    be slower than one thread. Where the number was not asked for, this tries both in short
     pieces of the training, goes on with the faster, and looks again now and then. The work is cut
     in the same parts either way, so the result is the same to the last bit.
     """

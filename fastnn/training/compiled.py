@@ -38,9 +38,9 @@ _SHARED_LARGE = 4e5
 
 _SHORT = 3e8  # below so many in the whole training: starting threads costs more than it saves
 
-_CACHED_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
+_IDLE_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
 
-_KEPT_BYTES = 1 << 22  # of gathered samples that are kept from step to step
+_CACHED_TILE_BYTES = 1 << 22  # of gathered samples that stay cached from step to step
 
 
 class CompiledTrainer:
@@ -71,8 +71,10 @@ class CompiledTrainer:
         self.model = model(now.layers, now.cost_function, theta, use, optimizer)
         full = samples.batch == samples.rows
         width = samples.X.shape[1] + samples.t.shape[1]
-        keeps = full and samples.rows * width * theta.itemsize <= _KEPT_BYTES
-        tile, lanes, kept, elements = engine.tile_sizes(self.model, share, -1 if keeps else 0)
+        caches = full and samples.rows * width * theta.itemsize <= _CACHED_TILE_BYTES
+        tile, lanes, cached_tiles, elements = engine.tile_sizes(
+            self.model, share, -1 if caches else 0
+        )
         features = sum(sum(layer.w.shape) for layer in now.layers)
         own = self.threads == 1 or bool(theta.size <= features * tile)
         self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
@@ -82,7 +84,7 @@ class CompiledTrainer:
         nothing = np.empty((0, 1), theta.dtype)
         self.batches = self._batches = engine.Batches(
             nothing, nothing, nothing[:, 0], order, np.zeros(1, np.uint64),
-            samples.batch, tile, lanes, kept,
+            samples.batch, tile, lanes, cached_tiles,
         )  # fmt: skip
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
@@ -101,10 +103,10 @@ class CompiledTrainer:
 
     def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
         """Take these samples, which are as many as those that it was made for."""
-        self._pace = ONE_THREAD
+        self._autotuner = ONE_THREAD
         if self.threads > 1:
             guess = samples.rows * self._work / SPEED
-            self._pace = Autotuner(self.threads, fixed or epochs * guess < SHORTEST, guess)
+            self._autotuner = Autotuner(self.threads, fixed or epochs * guess < SHORTEST, guess)
         check_parameters(self.model.theta)
         self.busy = True
         if samples.shuffled:  # 0, 1, 2 …, without another array as long
@@ -125,11 +127,11 @@ class CompiledTrainer:
         self.team.hyper[:, : numbers.size] = numbers
         done = 0
         while done < epochs and not control[engine.STATUS]:
-            piece = min(self._pace.epochs(), epochs - done)
+            piece = min(self._autotuner.epochs(), epochs - done)
             found = slice(done, done + piece)
             first = done * self.steps_per_epoch if rates.size > 1 else 0
             self._piece(rates[first:], costs[found], seconds[found])
-            self._pace.learn(piece, float(seconds[found].sum()))
+            self._autotuner.learn(piece, float(seconds[found].sum()))
             done += piece
         self.optimizer.remember(self.team.hyper[0])
         done = int(control[engine.EPOCH]) - self._before
@@ -146,7 +148,7 @@ class CompiledTrainer:
         control[: engine.STEPS] = control[engine.SKIPPED] = 0
         self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
         before, start = int(control[engine.EPOCH]), engine.clock(self.team.clock)
-        self._start(rates, costs, times, costs.size, self._pace.threads)
+        self._start(rates, costs, times, costs.size, self._autotuner.threads)
         done = int(control[engine.EPOCH]) - before
         seconds[:done] = times[:done] * 1e-9
         if done > 1:
@@ -195,7 +197,7 @@ class CompiledTrainer:
             self._pool = None
         self.batches = self._batches  # let go of the caller's data
         self.busy = False
-        if self.grads.nbytes + self.work.nbytes > _CACHED_BYTES:
+        if self.grads.nbytes + self.work.nbytes > _IDLE_BYTES:
             self.network._trainer = None
 
 

@@ -22,7 +22,7 @@ from ..model.stack import Stack
 from ..optimizers import Optimizer, get_opt
 from ..optimizers.table import resolve
 from ..schedules import Constant, Schedule, as_schedule
-from . import lbfgs as _lbfgs
+from . import lbfgs
 from .compiled import compiled_trainer
 from .layerwise import LayerTrainer
 from .trainer import Trainer
@@ -66,11 +66,11 @@ def fit(
     weights = sample_weights(sample_weight, class_weight, targets)
     validation = validation_pair(now.layers, cost, validation_data)
     hooks += [Progress(every)] if every else []
-    if _lbfgs.is_meant(optimizer):
+    if lbfgs.is_meant(optimizer):
         if learning_rate is not None:
-            raise TypeError(f"{_lbfgs.NAME} finds the length of its steps: give no learning_rate")
+            raise TypeError(f"{lbfgs.NAME} finds the length of its steps: give no learning_rate")
         if batch < rows:
-            raise ValueError(f"batch_size is {batch}, but {_lbfgs.NAME} takes all {rows} samples")
+            raise ValueError(f"batch_size is {batch}, but {lbfgs.NAME} takes all {rows} samples")
         pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
         return _minimize(pinned, network, (x, targets, weights), epochs, hooks, validation)
     opt, given = optimizer_for(network, learning_rate, optimizer)
@@ -208,13 +208,13 @@ def _minimize(
     validation: tuple[Array, Array, Array] | None,
 ) -> History:
     """What `_run` is for a method that does not go by single steps: an epoch is an iteration."""
-    objective = _lbfgs.Objective(network, *data, pinned)
+    objective = lbfgs.Objective(network, *data, pinned)
     run = Run(
         network,
         History(),
         epochs=epochs,
         steps_per_epoch=1,
-        optimizer=_lbfgs.NAME,
+        optimizer=lbfgs.NAME,
         learning_rate=1.0,  # of the gradient times the estimated curvature
         training_cost=lambda: evaluate(pinned.now, *data),
     )
@@ -231,7 +231,7 @@ def _minimize(
                 hook.on_epoch(run)
                 pinned.check()
         if run._learning_rate_set:
-            raise ValueError(f"{_lbfgs.NAME} has no learning rate that a callback could set")
+            raise ValueError(f"{lbfgs.NAME} has no learning rate that a callback could set")
         started = clock()
         return run.stopping
 
@@ -241,10 +241,10 @@ def _minimize(
         for hook in hooks:
             hook.on_begin(run)
             pinned.check()
-        minimum = _lbfgs.descend(objective, 0 if run.stopping else epochs, after)
+        minimum = lbfgs.descend(objective, 0 if run.stopping else epochs, after)
         if minimum.converged and not run.stopping:
-            run.stop(f"{_lbfgs.NAME} has converged: {minimum.reason}")
-    except _lbfgs.NotFiniteError as error:
+            run.stop(f"{lbfgs.NAME} has converged: {minimum.reason}")
+    except lbfgs.NotFiniteError as error:
         answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
         if not any(answers):
             raise

@@ -53,8 +53,8 @@ class LayerTrainer:
                 engine.shuffle(self.order, self.rng)
             for start in range(0, samples.rows, samples.batch):
                 control[engine.START] = start
-                place: Any = slice(start, start + samples.batch)
-                chosen = place if self.order is None else self.order[place]
+                batch: Any = slice(start, start + samples.batch)
+                chosen = batch if self.order is None else self.order[batch]
                 rate = float(rates[min(done, rates.size - 1)])
                 with passing():
                     cost = self._step(chosen, rate)
@@ -90,7 +90,7 @@ class LayerTrainer:
             complete = self._update(delta, rate, cost)
         finally:
             for layer, name, values in before:
-                if not complete or not is_trainable(layer):  # whatever its own way has done
+                if not complete or not is_trainable(layer):  # whatever its own method has done
                     setattr(layer, name, values)
         return cost if complete else None
 
@@ -137,7 +137,7 @@ def _copies(layers: list[Any]) -> list[tuple[Any, str, Array]]:
 
 
 def _weighted_cost(cost: Any, logits: Array, t: Array, weights: Array | None) -> float:
-    """A cost of one's own knows no weights: it is asked sample by sample."""
+    """A cost of the user knows no weights: it is called sample by sample."""
     if weights is None:
         return cost_of(cost, logits, t)
     total = sum(

@@ -264,7 +264,7 @@ def test_parameters_that_a_callback_writes_are_trained_on():
     assert np.array_equal(nn.parameters, twin.parameters)
 
 
-# --- Layers and costs of one's own -----------------------------------------------------------
+# --- Layers and costs of the user ------------------------------------------------------------
 
 
 class OwnSquares:

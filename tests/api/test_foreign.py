@@ -1,4 +1,4 @@
-"""Arrays of other libraries, masks, text and costs of one's own: the right result or an error."""
+"""Arrays of other libraries, masks, text and costs of the user: the right result or an error."""
 
 import re
 from decimal import Decimal
@@ -167,7 +167,7 @@ def test_a_long_value_is_shown_in_part():
     assert len(str(told.value)) < 150
 
 
-# --- Costs of one's own ----------------------------------------------------------------------
+# --- Costs of the user ------------------------------------------------------------------------
 
 
 class Own:

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_info
 
 import fastnn
 from fastnn.callbacks import Callback, EarlyStopping, LearningRate
-from fastnn.training import lbfgs as _lbfgs
+from fastnn.training import lbfgs
 
 X = np.linspace(0, 1, 40)[:, np.newaxis]
 T = np.sin(2 * np.pi * X)
@@ -62,7 +62,7 @@ def test_costs_are_those_before_each_step():
 def test_minimize_tells_all_costs(penalty):
     network = regression(**penalty)
     first = network.cost(X, T)
-    found = _lbfgs.minimize(network, X, T, iterations=20)
+    found = lbfgs.minimize(network, X, T, iterations=20)
     assert found.costs.size == 21
     assert not found.converged
     assert found.reason == "20 iterations are over"
@@ -204,7 +204,7 @@ def test_verbose(capsys):
 def test_infinite_costs_are_walked_around(dtype):
     network = regression(dtype)
     weights = np.empty(0, dtype)
-    objective = _lbfgs.Objective(network, X.astype(dtype), T.astype(dtype), weights)
+    objective = lbfgs.Objective(network, X.astype(dtype), T.astype(dtype), weights)
     start = objective.start()
     for point in (np.full(objective.theta.size, 1e300), np.full(objective.theta.size, np.nan)):
         cost, slope = objective(point)
@@ -213,7 +213,7 @@ def test_infinite_costs_are_walked_around(dtype):
     assert objective.lowest == start
 
 
-class Walled(_lbfgs.Objective):
+class Walled(lbfgs.Objective):
     """Σ (p − 3)² within |p| < 1, beyond that NaN."""
 
     def _compute(self):
@@ -225,7 +225,7 @@ def test_a_wall_does_not_stop_the_search():
     network = regression()
     network.parameters[...] = 0.0
     objective = Walled(network, X, T, np.empty(0))
-    found = _lbfgs.descend(objective, 50)
+    found = lbfgs.descend(objective, 50)
     assert found.costs[-1] < 0.6 * found.costs[0]
     assert np.all(np.isfinite(found.costs))
     assert np.all(np.abs(network.parameters) < 1)
@@ -288,7 +288,7 @@ def test_refused_numbers(more):
     network = regression()
     before = network.parameters.copy()
     with pytest.raises(ValueError, match=next(iter(more))):
-        _lbfgs.minimize(network, X, T, **{"iterations": 3, **more})
+        lbfgs.minimize(network, X, T, **{"iterations": 3, **more})
     np.testing.assert_array_equal(network.parameters, before)
 
 

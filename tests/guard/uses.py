@@ -15,7 +15,7 @@ import numpy as np
 from numba.core.runtime import rtsys
 
 import fastnn
-from fastnn import warmup as _warmup
+from fastnn import warmup
 from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
@@ -68,7 +68,7 @@ def kernels():
     before = 0
     for name, use in uses.items():
         use()
-        now = sum(_warmup._counts())
+        now = sum(warmup.counts())
         found[name], before = now - before, now
     return found
 

@@ -8,7 +8,7 @@ from support.children import _compile, network_and_data
 
 import fastnn
 from fastnn.kernels.codegen import compiler
-from fastnn.training import compiled as _trainers
+from fastnn.training import compiled
 
 
 class Stream(io.StringIO):
@@ -101,7 +101,7 @@ def test_seconds_of_epochs_contain_no_compilation(monkeypatch, method):
 
 def test_the_engine_is_compiled_before_its_clock_is_read(monkeypatch):
     calls = []
-    real = _trainers.engine.train, _trainers.engine.clock
+    real = compiled.engine.train, compiled.engine.clock
 
     def train(*args):
         calls.append("train")
@@ -111,8 +111,8 @@ def test_the_engine_is_compiled_before_its_clock_is_read(monkeypatch):
         calls.append("clock")
         return real[1](*args)
 
-    monkeypatch.setattr(_trainers.engine, "train", train)
-    monkeypatch.setattr(_trainers.engine, "clock", clock)
+    monkeypatch.setattr(compiled.engine, "train", train)
+    monkeypatch.setattr(compiled.engine, "clock", clock)
     nn, X, t = network_and_data((2, 4, 1))
     signatures = len(real[0].signatures)
     history = nn.fit(X, t, 1e-6, epochs=2, n_threads=1)

@@ -194,10 +194,10 @@ def warm_up_some_and_use_it():
         for name in [*table]:
             if name not in kept:
                 del table[name]
-    from fastnn import warmup as _warmup
+    from fastnn import warmup
 
-    _warmup.known = lambda: [name for name in ufuncs.known() if name.startswith("gelu")]
-    _warmup.warm_up(["float64"], quiet=True)
+    warmup.known = lambda: [name for name in ufuncs.known() if name.startswith("gelu")]
+    warmup.warm_up(["float64"], quiet=True)
     asked, load = [], cache.KernelCache.load_overload
 
     def watch(self, *args):

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fastnn import cli
-from fastnn import warmup as _warmup
+from fastnn import cli, warmup
 from fastnn.activations import ACTIVATIONS
 from fastnn.errors import ERRORS
 from fastnn.kernels.ufuncs import elementwise as ufuncs
@@ -24,14 +23,14 @@ SUMMARY = r"(?m)^(\d+) kernels compiled, (\d+) found in the cache, [\d.]+ s$"
 
 FEW = """
 import sys
-from fastnn import cli, warmup as _warmup
+from fastnn import cli, warmup
 
-_warmup.known = lambda: ["gelu", "softmax"]  # of many ufuncs
+warmup.known = lambda: ["gelu", "softmax"]  # of many ufuncs
 sys.exit(cli.main(["warmup", "--dtype", "float32", *sys.argv[1:]]))
 """
 
 
-def warmup(folder, *arguments):
+def run_warmup(folder, *arguments):
     """The finished command, in a process of its own with this cache."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", FEW, *arguments],
@@ -48,7 +47,7 @@ def files(folder):
 def warmed(tmp_path_factory):
     """A warmed cache and what the command printed."""
     folder = tmp_path_factory.mktemp("warmed")
-    done = warmup(folder)
+    done = run_warmup(folder)
     assert (done.returncode, done.stderr) == (0, "")
     return folder, done.stdout
 
@@ -69,9 +68,9 @@ def test_it_says_what_it_did(warmed):
 def test_a_second_one_compiles_nothing(warmed):
     folder, text = warmed
     present = files(folder)
-    again = warmup(folder).stdout
+    again = run_warmup(folder).stdout
     assert re.search(SUMMARY, again).groups() == ("0", re.search(SUMMARY, text)[1])
-    quiet = warmup(folder, "--quiet")
+    quiet = run_warmup(folder, "--quiet")
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert files(folder) == present
 
@@ -90,7 +89,7 @@ def test_nothing_public_is_left_to_compile_or_load(child):
 
 
 def test_every_ufunc_and_error_is_made():
-    names = [name for name, _ in _warmup._steps(["float64"])]
+    names = [name for name, _ in warmup.steps(["float64"])]
     assert {f"ufunc {name}" for name in ufuncs.known()} <= set(names)
     assert {f"error {name}" for name in ERRORS} <= set(names)
     assert len(names) == len(set(names))
@@ -102,7 +101,7 @@ def test_what_was_not_asked_for_is_compiled_later(child, warmed, tmp_path):
 
 
 def test_nowhere_to_keep_anything():
-    done = warmup("/dev/null/numba")
+    done = run_warmup("/dev/null/numba")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(
         "fastnn: error: the kernel cache is not writable, so nothing would be kept; .*\n",
@@ -112,8 +111,8 @@ def test_nowhere_to_keep_anything():
 
 def test_kernels_that_could_not_be_kept(monkeypatch, capsys):
     counts = iter([(0, 0), (10**6, 0)])
-    monkeypatch.setattr(_warmup, "_counts", lambda: next(counts))
-    monkeypatch.setattr(_warmup, "_steps", lambda dtypes: [])
+    monkeypatch.setattr(warmup, "counts", lambda: next(counts))
+    monkeypatch.setattr(warmup, "steps", lambda dtypes: [])
     with pytest.raises(SystemExit) as leaving:
         cli.main(["warmup"])
     assert leaving.value.code == 1
@@ -124,7 +123,7 @@ def test_kernels_that_could_not_be_kept(monkeypatch, capsys):
 def test_a_new_row_needs_no_edit(row, monkeypatch):
     table = ACTIVATIONS if row in ACTIVATIONS.values() else RULES
     monkeypatch.setitem(table, "another", dataclasses.replace(row, name="another"))
-    assert "another" in " ".join(name for name, _ in _warmup._steps(["float64"]))
+    assert "another" in " ".join(name for name, _ in warmup.steps(["float64"]))
 
 
 class Terminal(io.StringIO):
@@ -140,7 +139,7 @@ def test_bar_on_a_terminal_lines_elsewhere(installed, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "tqdm", None)
     done = []
     steps = [(f"step {k}", lambda k=k: done.append(k)) for k in range(3)]
-    for _, step in _warmup._shown(steps):
+    for _, step in warmup.shown(steps):
         step()
     assert done == [0, 1, 2]
     lines = [line.split("   ")[0] for line in capsys.readouterr().out.splitlines()]

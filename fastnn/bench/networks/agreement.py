@@ -11,10 +11,10 @@ from .tasks import Task, Training
 __all__ = ["oracle", "wrong"]
 
 _COST = 1e-3  # largest relative difference of the cost after a run
-# Largest difference of the way that the parameters went, relative to its length. A single step of
-# Adam is nearly lr·sign(gradient): where a gradient is close to zero, rounding decides its sign,
-# and the place of epsilon the size. A forgotten weight decay moves the float64 task by 0.003.
-_WAY = {"float32": 0.02, "float64": 0.001}
+# Largest difference of where the parameters end, relative to the distance that they went. A single
+# step of Adam is nearly lr·sign(gradient): where a gradient is close to zero, rounding decides its
+# sign, and epsilon the size. A forgotten weight decay moves the float64 task by 0.003.
+_DISTANCE = {"float32": 0.02, "float64": 0.001}
 _OUTPUT = 1e-4  # of predictions, which are of the order of one
 
 
@@ -39,10 +39,10 @@ def wrong(task: Task, competitor: Competitor, expected: np.ndarray) -> str:
         numpy_peer.cost(task, data.from_flat(theta, task.sizes), x, t)
         for theta in (found, expected)
     ]
-    way = expected - data.flat(data.weights(task)).astype(float)
-    away = float(np.linalg.norm(found - expected) / np.linalg.norm(way))
+    moved = expected - data.flat(data.weights(task)).astype(float)
+    away = float(np.linalg.norm(found - expected) / np.linalg.norm(moved))
     return _judged("cost differs by", abs(costs[0] / costs[1] - 1), _COST) or _judged(
-        "parameters went astray by", away, _WAY[task.dtype]
+        "parameters went astray by", away, _DISTANCE[task.dtype]
     )
 
 

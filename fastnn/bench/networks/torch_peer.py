@@ -108,7 +108,7 @@ _COSTS = {
 
 
 def _predictions(task: Inference) -> list[Competitor]:
-    """From tensor to tensor: the way from and to NumPy is not counted."""
+    """From tensor to tensor: the conversion from and to NumPy is not counted."""
     model = _model(task).eval()
     x = torch.from_numpy(data.samples(task))
     pairs = [(layer.weight.detach().T, layer.bias.detach()) for layer in _linear(model)]
@@ -124,14 +124,14 @@ def _predictions(task: Inference) -> list[Competitor]:
         # Deprecated, but the fastest way without a C++ compiler.
         warnings.simplefilter("ignore", DeprecationWarning)
         frozen = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
-    ways = {
+    calls = {
         "PyTorch": lambda: model(x),
         "PyTorch addmm": functions,
         "PyTorch frozen": lambda: frozen(x),
     }
     return [
         Calls(f"{name}, {_said(threads)}", call, inside=partial(_inference, threads))
-        for name, call in ways.items()
+        for name, call in calls.items()
         for threads in _THREADS
     ]
 
