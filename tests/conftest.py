@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,30 @@ import pytest
 collect_ignore = ["outside"]  # a script, which needs other libraries
 
 TESTS = Path(__file__).parent
+
+
+def pytest_configure(config):
+    """Tests of one `xdist_group` go to one process, where what they share is prepared once."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items):
+    """Marks as sweep what `one_in` leaves to it.
+
+    Of each n cases one stays, and in the next n its neighbour: so n may be as many as the inner
+    arguments have values, and these take turns.
+    """
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("one_in"):
+            cases[item.location[0], item.originalname].append(item)
+    for several in cases.values():
+        (n,) = several[0].get_closest_marker("one_in").args
+        for k, item in enumerate(several):
+            if (k + k // n) % n:
+                item.add_marker(pytest.mark.sweep)
 
 
 def start(program, *arguments, **environment):

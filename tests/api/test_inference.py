@@ -105,6 +105,7 @@ def test_predict_reads_what_is_read_only():
 # train_step
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW"])
@@ -229,6 +230,7 @@ def test_an_optimizer_that_forgets_is_forgotten_by_its_models():
 # jacobian and vjp
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "cost"), WITH_COSTS)
 def test_jacobian_equals_vjp_and_reference(name, cost, dtype):
@@ -627,6 +629,7 @@ def test_a_user_s_cached_function_is_found_again(child, tmp_path):
     assert second["result"] == first["result"]
 
 
+@pytest.mark.sweep
 def test_cached_code_of_other_kernels_is_not_used(child, own_copy, tmp_path):
     (tmp_path / "own.py").write_text(SCRIPT)
     environment, folder = own_copy

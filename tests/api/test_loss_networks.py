@@ -46,6 +46,7 @@ def chain(rows, steps=1):
     return steps * (sum(SIZES) + 60 + rows)  # 60: activations, and a mixture of 15 outputs
 
 
+@pytest.mark.one_in(4)
 @dtypes
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @cases
@@ -87,6 +88,7 @@ def test_threads_and_tiles_change_roundings_only(case, dtype):
     assert_close(twin.parameters, nn.parameters.astype(np.float64), operations=chain(1500, 3))
 
 
+@pytest.mark.one_in(2)
 @dtypes
 @cases
 def test_layer_by_layer_comes_to_the_same(case, dtype):

@@ -411,7 +411,7 @@ def test_gaussian_of_any_width(s, dtype):
 def test_mixture_of_any_width(s, dtype):
     cost, info = fastnn.MixtureDensityError("none", components=2, targets=1), np.finfo(dtype)
     sizes = (0.0, info.tiny, float(info.tiny) ** 0.5, -1e-3, 1.0, -1e4)
-    with mpmath.workprec(60000):  # exp(-2e4)
+    with mpmath.workprec(1000 + int(6 * abs(s))):  # exp(2 s) beside 1
         for apart in sizes:
             a = np.array([[0.5, 0.0, apart, 1.0, s, 1.0]], dtype)
             t = np.zeros((1, 1), dtype)

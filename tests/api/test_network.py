@@ -36,6 +36,7 @@ def chain(sizes, rows, steps=1):
     return steps * (sum(sizes) + 8 * len(sizes) + rows)  # 8: activation and its derivative
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "cost"), WITH_COSTS)
 def test_gradient_equals_reference(name, cost, dtype):

@@ -63,6 +63,7 @@ def twin_of(opt, p):
     return twin
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("rule", "hyper"), VARIANTS, ids=IDS)
 def test_a_thousand_steps_equal_the_reference(rule, hyper, dtype):

@@ -20,6 +20,7 @@ attributes #0 = { "prefer-vector-width"="512" }
 TANH = KERNELS["tanh forward"]
 
 
+@pytest.mark.sweep  # minutes of the compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", KERNELS)
 def test_full_vectors_and_no_calls(looked, name, dtype):

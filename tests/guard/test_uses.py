@@ -6,6 +6,7 @@ from fastnn.activations import ACTIVATIONS
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
+pytestmark = pytest.mark.sweep  # minutes of the compiler, for what `looked` finds
 SMALL = 4096  # bytes: what Python takes to make a call; the arrays have 40 000
 
 KERNELS = {

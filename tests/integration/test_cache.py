@@ -20,6 +20,8 @@ from fastnn import kernels
 from fastnn.kernels.codegen import cache, declare
 from fastnn.kernels.engine import train as engine
 
+pytestmark = pytest.mark.xdist_group("cache")
+
 KERNELS = Path(kernels.__file__).parent
 
 

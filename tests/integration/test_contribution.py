@@ -12,6 +12,7 @@ import pytest
 import fastnn
 from fastnn import kernels
 
+pytestmark = pytest.mark.xdist_group("contribution")
 HERE = Path(__file__).parents[1]
 TESTS = "conftest.py", "api/test_losses.py", "api/test_optimizers.py", "kernels/test_accuracy.py"
 
@@ -149,6 +150,7 @@ def test_a_new_activation_is_known_everywhere(contributed):
     run(contributed, "-c", PROGRAM)
 
 
+@pytest.mark.sweep
 def test_its_accuracy_is_tested(contributed):
     """In float32 against its reference; in float64 too, as far as that goes."""
     tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/kernels/test_accuracy.py"]
@@ -160,6 +162,7 @@ def test_a_new_cost_is_known_everywhere(contributed):
     run(contributed, "-c", COST_PROGRAM)
 
 
+@pytest.mark.sweep
 def test_a_new_cost_is_tested(contributed):
     tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/api/test_losses.py"]
     out = run(contributed, *tests, "-k", "Cauchy and not tails")
@@ -172,6 +175,7 @@ def test_a_new_rule_is_known_everywhere(contributed):
     run(contributed, "-c", RULE_PROGRAM)
 
 
+@pytest.mark.sweep
 def test_a_new_rule_is_tested(contributed):
     tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/api/test_optimizers.py"]
     out = run(contributed, *tests, "-k", "Leaning and not threads")

@@ -15,6 +15,7 @@ def test_two_threads_train_as_one_after_the_other(child):
     assert answer["together"] == answer["alone"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("kind", ["Process", "Pool", "ProcessPoolExecutor"])
 @pytest.mark.parametrize("start_method", ["fork", "forkserver", "spawn"])
 def test_child_trains_as_its_parent_did(child, start_method, kind):

@@ -39,6 +39,8 @@ from fastnn.kernels.activations import find
 from fastnn.kernels.codegen.declare import fma
 from fastnn.optimizers import RULES
 
+pytestmark = pytest.mark.xdist_group("bench")
+
 QUIET = [100.0, 101.0]
 
 

@@ -18,6 +18,7 @@ from fastnn.kernels.ufuncs import elementwise as ufuncs
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
+pytestmark = pytest.mark.xdist_group("warmup")
 SUMMARY = r"(?m)^(\d+) kernels compiled, (\d+) found in the cache, [\d.]+ s$"
 
 
@@ -52,6 +53,7 @@ def warmed(tmp_path_factory):
     return folder, done.stdout
 
 
+@pytest.mark.sweep
 def test_it_says_what_it_did(warmed):
     folder, text = warmed
     compiled, loaded = map(int, re.search(SUMMARY, text).groups())
@@ -65,6 +67,7 @@ def test_it_says_what_it_did(warmed):
         assert re.search(rf"(?m)^{name} +[\d.]+ s$", text)
 
 
+@pytest.mark.sweep
 def test_a_second_one_compiles_nothing(warmed):
     folder, text = warmed
     present = files(folder)
@@ -75,6 +78,7 @@ def test_a_second_one_compiles_nothing(warmed):
     assert files(folder) == present
 
 
+@pytest.mark.sweep
 def test_later_processes_compile_nothing(child, warmed):
     present = files(warmed[0])
     answer = child("use_every_row", "float32", NUMBA_CACHE_DIR=warmed[0])
@@ -95,6 +99,7 @@ def test_every_ufunc_and_error_is_made():
     assert len(names) == len(set(names))
 
 
+@pytest.mark.sweep
 def test_what_was_not_asked_for_is_compiled_later(child, warmed, tmp_path):
     shutil.copytree(warmed[0], tmp_path, dirs_exist_ok=True)
     assert child("evaluate", NUMBA_CACHE_DIR=tmp_path)["compiled"] > 0  # float64
