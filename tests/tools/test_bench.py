@@ -2,6 +2,7 @@
 
 import base64
 import html.parser
+import importlib.util
 import io
 import json
 import random
@@ -446,9 +447,9 @@ def test_bad_arguments_are_one_line(arguments, message, capsys, tmp_path, monkey
 
 
 def test_what_is_missing_is_named(capsys, monkeypatch):
-    found = cli.importlib.util.find_spec
+    found = importlib.util.find_spec
     monkeypatch.setattr(
-        cli.importlib.util, "find_spec", lambda name: None if name == "jinja2" else found(name)
+        importlib.util, "find_spec", lambda name: None if name == "jinja2" else found(name)
     )
     assert "the bench needs jinja2: pip install 'fastnn-numba[bench]'" in error_of(
         ["bench"], capsys
@@ -456,7 +457,7 @@ def test_what_is_missing_is_named(capsys, monkeypatch):
 
 
 def test_wrong_arguments_come_before_missing_packages(capsys, monkeypatch):
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for arguments, message in ((["activations", "nothing"], "nothing"), (["all", "tanh"], "names")):
         assert message in error_of(["bench", *arguments], capsys)
 

@@ -14,6 +14,8 @@ from support.tolerance import assert_close
 
 import fastnn
 from fastnn import cli, info
+from fastnn.cli import commands
+from fastnn.cli.parser import parser as command_line
 from fastnn.demos import mixture, ode, plots, training
 from fastnn.demos.tasks import TASKS, distance_of, pendulum
 
@@ -231,7 +233,7 @@ def test_all_demos_run(tmp_path, capsys):
     expected = [name for names in FILES.values() for name in names]
     expected += ["ode.png", "mdn.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(expected)
-    assert set(cli._DEMOS) == set(TASKS)
+    assert set(commands.DEMOS) == set(TASKS)
 
 
 def test_one_step_suffices(tmp_path, capsys):
@@ -279,14 +281,14 @@ def test_bad_arguments_cost_one_line(arguments, reason, capsys):
 @pytest.mark.parametrize("name", ["f4", "single", "float32", "f8", "double"])
 def test_dtypes_have_the_names_that_numpy_gives_them(name):
     expected = np.dtype(name).name
-    parser = cli._parser()
+    parser = command_line()
     assert parser.parse_args(["demo", "--dtype", name]).dtype == expected
     assert parser.parse_args(["warmup", "--dtype", name]).dtype == expected
     assert parser.parse_args(["bench", "--dtypes", f"{name},f4"]).dtypes[0] == expected
 
 
 def test_names_may_follow_options():
-    parser = cli._parser()
+    parser = command_line()
     for arguments in (
         ["activations", "tanh", "relu", "--peers", "--rounds", "3"],
         ["activations", "--peers", "tanh", "--rounds", "3", "relu"],

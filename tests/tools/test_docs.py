@@ -12,7 +12,9 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = [path for folder in ("kernels", "fastnn") for path in (ROOT / folder).rglob("*.py")]
 FOLDERS = "kernels", "fastnn", "tests", "docs", "benchmarks"
 
-SUBCOMMANDS = set(re.findall(r"add_parser\(\s*\"(\w+)\"", (ROOT / "fastnn/cli.py").read_text()))
+SUBCOMMANDS = set(
+    re.findall(r"add_parser\(\s*\"(\w+)\"", (ROOT / "fastnn/cli/parser.py").read_text())
+)
 
 by_document = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS]
@@ -91,7 +93,9 @@ def test_commands_are_found():
 
 def test_missing_targets_are_found():
     text = "# One\n[a](nowhere.md) ![b](docs/none.svg) [c](#two) [d](#one) `kernels/none.py`"
-    text += " [e](README.md#no-such) [f](../outside.md) [g](https://example.org) `fastnn/cli.py`"
+    text += (
+        " [e](README.md#no-such) [f](../outside.md) [g](https://example.org) `fastnn/cli/parser.py`"
+    )
     wrong = "nowhere.md", "docs/none.svg", "#two", "README.md#no-such", "../outside.md"
     assert broken(text, ROOT) == [*wrong, "kernels/none.py"]
 
