@@ -78,30 +78,37 @@ def functions() -> list[str]:
         "| `get_act` | class | ufunc | formula | parameters | bounds f, f', f'' (ULP) |",
         "|---|---|---|---|---|---|",
     ]
-    for row in ACTIVATIONS.values():
-        names = ", ".join(f"`{name}`" for name in (row.name, *row.aliases))
-        ufunc = f"`{row.kernel}`" if row.kernel != "maxout" else ""
-        cells = [names, f"`{row.class_name}`", ufunc, row.formula, _parameters(row), _bounds(row)]
+    for spec in ACTIVATIONS.values():
+        names = ", ".join(f"`{name}`" for name in (spec.name, *spec.aliases))
+        ufunc = f"`{spec.kernel}`" if spec.kernel != "maxout" else ""
+        cells = [
+            names,
+            f"`{spec.class_name}`",
+            ufunc,
+            spec.formula,
+            _parameters(spec),
+            _bounds(spec),
+        ]
         lines.append(_line(*cells))
     return lines
 
 
-def _parameters(row: Activation) -> str:
-    if row.kernel == "maxout":
+def _parameters(spec: Activation) -> str:
+    if spec.kernel == "maxout":
         return "`n_prev`, `n`, `k`; of a layer `k=2`"
-    found = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
-    found += [f"`{name}={next(iter(rows))!r}`" for name, rows in row.variants.items()]
-    if row.kind and not found:
+    found = [f"`{name}={value!r}`" for name, value in spec.parameters.items()]
+    found += [f"`{name}={next(iter(specs))!r}`" for name, specs in spec.variants.items()]
+    if spec.kind and not found:
         found = ["`axis=-1`"]
     return ", ".join(found)
 
 
-def _bounds(row: Activation) -> str:
-    if row.kind:
+def _bounds(spec: Activation) -> str:
+    if spec.kind:
         return {"softmax": "4 + log2 n", "softmin": "4 + log2 n", "log_softmax": "4 + log2 n"}.get(
-            row.kernel, ""
+            spec.kernel, ""
         )
-    return ", ".join(f"{bound:g}" for bound in row.bounds)
+    return ", ".join(f"{bound:g}" for bound in spec.bounds)
 
 
 def peers() -> list[str]:
@@ -131,40 +138,40 @@ def losses() -> list[str]:
         "| class | cost of a sample | targets | output y of the network | parameters |",
         "|---|---|---|---|---|",
     ]
-    for row in LOSSES.values():
-        output = {"identity": "a", "exponential": "exp"}.get(row.activation, row.activation)
-        cells = [f"`{row.name}`", row.formula, TARGETS[row.targets], output, _numbers(row)]
+    for spec in LOSSES.values():
+        output = {"identity": "a", "exponential": "exp"}.get(spec.activation, spec.activation)
+        cells = [f"`{spec.name}`", spec.formula, TARGETS[spec.targets], output, _numbers(spec)]
         lines.append(_line(*cells))
     return lines
 
 
-def _numbers(row: Loss) -> str:
-    found = [f"`{name}={value!r}`" for name, value in row.parameters.items()]
-    if row.reduction != "sum":
-        found.append(f'`reduction="{row.reduction}"`')
+def _numbers(spec: Loss) -> str:
+    found = [f"`{name}={value!r}`" for name, value in spec.parameters.items()]
+    if spec.reduction != "sum":
+        found.append(f'`reduction="{spec.reduction}"`')
     return ", ".join(found)
 
 
 def differences() -> list[str]:
     """What peers do otherwise."""
     lines = ["| class | beside other libraries |", "|---|---|"]
-    told = [row for row in LOSSES.values() if row.peers]
-    return lines + [f"| `{row.name}` | {row.peers.replace('``', '`')} |" for row in told]
+    told = [spec for spec in LOSSES.values() if spec.peers]
+    return lines + [f"| `{spec.name}` | {spec.peers.replace('``', '`')} |" for spec in told]
 
 
 def rules() -> list[str]:
     """A section for each update rule."""
     found = []
-    for row in RULES.values():
-        numbers = {name: row.defaults[name] for name in row.places}
-        if row.weight_decay:
-            numbers["weight_decay"] = row.weight_decay
+    for spec in RULES.values():
+        numbers = {name: spec.defaults[name] for name in spec.places}
+        if spec.weight_decay:
+            numbers["weight_decay"] = spec.weight_decay
         shown = ", ".join(f"`{name}={value!r}`" for name, value in numbers.items())
-        found += [f"### {row.name}", "", *_displayed(row.latex), ""]
-        found += [row.where, ""] if row.where else []
+        found += [f"### {spec.name}", "", *_displayed(spec.latex), ""]
+        found += [spec.where, ""] if spec.where else []
         found += [f"- Parameters: {shown}"]
-        found += [f"- From: {row.reference}"] if row.reference else []
-        found += [f"- Other libraries: {row.peers}", ""]
+        found += [f"- From: {spec.reference}"] if spec.reference else []
+        found += [f"- Other libraries: {spec.peers}", ""]
     return found
 
 

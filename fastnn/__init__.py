@@ -86,6 +86,6 @@ __all__ = [
     "set_num_threads",
 ]
 
-# Named above for type checkers; a new row of the table is here too.
+# Named above for type checkers; a new entry of the table is here too.
 globals().update(_COSTS)
 __all__ += [name for name in _COSTS if name not in __all__]

@@ -42,10 +42,10 @@ _OPTIMIZERS = (
     "AdaMax", "Nadam", "Eve", "SantaE", "SantaSSS", "AMSGrad", "AdaBound", "AMSBound",
 )  # fmt: skip
 
-for _row in ACTIVATIONS.values():
-    if _row.seed:
-        globals()[_row.seed] = _CLASSES[_row.name]
-        __all__ += [_row.seed]
+for _spec in ACTIVATIONS.values():
+    if _spec.seed:
+        globals()[_spec.seed] = _CLASSES[_spec.name]
+        __all__ += [_spec.seed]
 
 
 for _name in _OPTIMIZERS:

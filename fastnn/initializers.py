@@ -1,11 +1,11 @@
-"""The table of initial weights: one row says all there is to know about an initializer.
+"""The table of initial weights: one entry says all there is to know about an initializer.
 
 A matrix of weights has the shape (fan_in, fan_out): a row for each input of the layer, a column
 for each of its outputs. U(a, b) is the uniform distribution, N(m, s) the normal one of mean m and
 standard deviation s, and N₂ the normal one cut off at two standard deviations.
 
->>> for row in INITIALIZERS.values():
-...     print(f"{row.name:17}{row.formula}")
+>>> for spec in INITIALIZERS.values():
+...     print(f"{spec.name:17}{spec.formula}")
 zeros            0
 constant         value
 uniform          U(low, high)
@@ -19,7 +19,7 @@ lecun_uniform    U(-a, a), a = gain sqrt(3 / fan_in)
 lecun_normal     N₂ of standard deviation gain sqrt(1 / fan_in)
 orthogonal       gain Q, Q of orthonormal rows or columns, whichever are fewer
 
-To add an initializer: a function of ``(shape, rng, **parameters)`` and a row here.
+To add an initializer: a function of ``(shape, rng, **parameters)`` and an entry here.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _lecun(fan_in: int, fan_out: int) -> float:
 def _scaled(
     distribution: Callable[[Shape, RNG, float], Array], variance: Callable[[int, int], float]
 ) -> Callable[..., Array]:
-    """The function of a row that fits the variance of the weights to the size of the layer."""
+    """The function of an entry that fits the variance of the weights to the size of the layer."""
 
     def draw(shape: Shape, rng: RNG, gain: float) -> Array:
         return distribution(shape, rng, gain * math.sqrt(variance(*shape)))
@@ -128,12 +128,12 @@ def _ordered(low: float, high: float) -> None:
         raise ValueError(f"low must not be above high nor endlessly below: U({low}, {high})")
 
 
-_LEAST = {"std": 0.0, "gain": 0.0}  # of parameters, whatever their row; others may be any number
+_LEAST = {"std": 0.0, "gain": 0.0}  # of parameters, whatever their entry; others may be any number
 
 
-@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+@dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
 class Row:
-    """One row of the table.
+    """One entry of the table.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class Row:
         return self.function(shape, rng, **parameters)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are the row itself."""
+        """Copies and pickles are the entry itself."""
         return find, (self.name,)
 
     def numbers(self, given: Mapping[str, Any]) -> dict[str, float]:
@@ -185,7 +185,7 @@ class Row:
 
 _GAIN = {"gain": 1.0}
 
-_ROWS = (
+_SPECS = (
     Row("zeros", "0", _zeros),
     Row("constant", "value", _constant, {"value": 0.0}),
     Row("uniform", "U(low, high)", _uniform, {"low": -0.05, "high": 0.05}, check=_ordered),
@@ -240,13 +240,13 @@ _ROWS = (
     ),
 )
 
-INITIALIZERS: dict[str, Row] = {row.name: row for row in _ROWS}
-"""All rows, by name."""
-_KNOWN = INITIALIZERS | {alias: row for row in _ROWS for alias in row.aliases}
+INITIALIZERS: dict[str, Row] = {spec.name: spec for spec in _SPECS}
+"""All entries, by name."""
+_KNOWN = INITIALIZERS | {alias: spec for spec in _SPECS for alias in spec.aliases}
 
 
 def find(name: str) -> Row:
-    """The row of that name or alias; case, hyphens and underscores do not matter.
+    """The entry of that name or alias; case, hyphens and underscores do not matter.
 
     Raises
     ------
@@ -269,7 +269,7 @@ class Initializer:
     Attributes
     ----------
     name : str
-        Of the row in the table; for other sources ``"matrix"`` or the name of the callable.
+        Of the entry in the table; for other sources ``"matrix"`` or the name of the callable.
     parameters : mapping
         All of them, with their values.
     draw : callable
@@ -338,11 +338,11 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
     Parameters
     ----------
     init : str, Initializer, array (fan_in, fan_out) or callable
-        Name of a row of ``fastnn.initializers.INITIALIZERS``; or the weights themselves, which are
-        copied; or a function of ``(shape, rng)`` that returns them, where rng is what the caller
-        of the initializer gave: None, an int or a Generator.
+        Name of an entry of ``fastnn.initializers.INITIALIZERS``; or the weights themselves, which
+        are copied; or a function of ``(shape, rng)`` that returns them, where rng is what the
+        caller of the initializer gave: None, an int or a Generator.
     **parameters : float
-        Of the named row; those not given take their defaults.
+        Of the named entry; those not given take their defaults.
 
     Returns
     -------
@@ -358,18 +358,18 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
 
     Notes
     -----
-    Weights of the glorot rows keep the variance of signals and gradients through layers that are
-    linear near 0, like tanh [1]_; those of the he rows through ReLU layers [2]_; those of the
-    lecun rows that of the signals alone [3]_. `gain` multiplies the standard deviation, 5/3 being
-    usual for tanh. Orthogonal weights keep lengths, so that the time it takes to train a deep
+    Weights of the glorot entries keep the variance of signals and gradients through layers that
+    are linear near 0, like tanh [1]_; those of the he entries through ReLU layers [2]_; those of
+    the lecun entries that of the signals alone [3]_. `gain` multiplies the standard deviation, 5/3
+    being usual for tanh. Orthogonal weights keep lengths, so that the time it takes to train a deep
     linear network does not grow with its depth [4]_.
 
     The bare names ``glorot`` or ``xavier``, ``he`` or ``kaiming``, and ``lecun`` all mean the
-    uniform row. That is the distribution of [1]_, while [2]_ draws from a normal one.
+    uniform entry. That is the distribution of [1]_, while [2]_ draws from a normal one.
 
-    In the rows ``*_normal`` the distribution is widened before it is cut off, so that the standard
-    deviation after the cut is the one of the formula, as in Keras; no weight exceeds 2.27 times
-    that. In the row ``truncated_normal`` it is not: `std` is that of the whole normal
+    In the entries ``*_normal`` the distribution is widened before it is cut off, so that the
+    standard deviation after the cut is the one of the formula, as in Keras; no weight exceeds 2.27
+    times that. In the entry ``truncated_normal`` it is not: `std` is that of the whole normal
     distribution, and after the cut 0.88 of it is left.
 
     References
@@ -398,8 +398,8 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
 
     """
     if isinstance(init, str):
-        row = find(init)
-        return Initializer(row.name, row.numbers(parameters), row)
+        spec = find(init)
+        return Initializer(spec.name, spec.numbers(parameters), spec)
     if parameters:
         raise TypeError(
             f"parameters go with a name only, but init is no str: {', '.join(parameters)}"

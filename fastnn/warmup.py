@@ -1,7 +1,7 @@
 """What ``fastnn warmup`` does: compile into the cache now what later processes then only load.
 
-Tiny networks of every row of the tables run through everything that compiles something, and every
-ufunc and error is made; a new row is covered by being in its table.
+Tiny networks of every entry of the tables run through everything that compiles something, and every
+ufunc and error is made; a new entry is covered by being in its table.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _of_networks(dtype: str) -> list[_Step]:
 
 @dataclass(frozen=True)
 class _Case:
-    """One row of each table; the first ones where nothing else is asked for."""
+    """One entry of each table; the first ones where nothing else is asked for."""
 
     dtype: str
     activation: str = next(iter(ACTIVATIONS))
@@ -192,11 +192,11 @@ def _train_layer_by_layer(case: _Case) -> None:
         network.cost(x, x)
         network.cost_function.delta(network(x), x)
         type(network.cost_function)("none")(network(x), x)
-    optimizer, row = get_opt(case.rule), RULES[case.rule]
+    optimizer, spec = get_opt(case.rule), RULES[case.rule]
     optimizer.step(x, case.zeros())
-    if row.ahead:
-        row.address(x.dtype, ahead=True)
-    if row.noisy:
+    if spec.ahead:
+        spec.address(x.dtype, ahead=True)
+    if spec.noisy:
         optimizer.noise(1, x.dtype)
 
 

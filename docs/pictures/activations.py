@@ -21,19 +21,19 @@ def main() -> None:
     """A panel for each activation of numbers: the function and its derivative."""
     from matplotlib import pyplot as plt
 
-    rows = [row for row in ACTIVATIONS.values() if not row.kind or row.name == "PReLU"]
-    lines = -(-len(rows) // COLUMNS)
+    specs = [spec for spec in ACTIVATIONS.values() if not spec.kind or spec.name == "PReLU"]
+    lines = -(-len(specs) // COLUMNS)
     figure, axes = plt.subplots(lines, COLUMNS, figsize=(10, 1.45 * lines), sharex=True)
     x = np.linspace(-4, 4, 401)
-    for panel, row in zip(axes.flat, rows, strict=False):
-        act = fastnn.get_act(row.name, **PARAMETERS.get(row.name, {}))
+    for panel, spec in zip(axes.flat, specs, strict=False):
+        act = fastnn.get_act(spec.name, **PARAMETERS.get(spec.name, {}))
         panel.plot(x, act.forward(x), color="#1f5fa8", linewidth=1.4)
         panel.plot(x, act.backward(x), color="#d9822b", linewidth=0.9)
-        panel.set_title(row.name, fontsize=8, pad=2)
+        panel.set_title(spec.name, fontsize=8, pad=2)
         panel.set_ylim(-2, 4)
         panel.grid(color="#dddddd", linewidth=0.4)
         panel.tick_params(length=0)
-    for panel in axes.flat[len(rows) :]:
+    for panel in axes.flat[len(specs) :]:
         panel.axis("off")
     axes.flat[0].plot([], [], color="#1f5fa8", label="function")
     axes.flat[0].plot([], [], color="#d9822b", label="derivative")

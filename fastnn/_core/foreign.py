@@ -88,7 +88,7 @@ def _reads_as_number(value: Any) -> bool:
 
 
 def item(name: str, place: tuple[int, ...]) -> str:
-    """One number of an array, for people.
+    """One number of an array, for messages.
 
     >>> item("X", (3, 1))
     'X[3, 1]'

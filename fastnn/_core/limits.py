@@ -1,4 +1,4 @@
-"""What numbers of rows must be, in words: the same for activations, costs and update rules."""
+"""What numbers of entries must be, in words: the same for activations, costs and update rules."""
 
 from __future__ import annotations
 
@@ -32,15 +32,17 @@ def check(name: str, limit: str, values: Mapping[str, Any]) -> None:
         raise ValueError(f"{name} must be {limit}, but is {values[name]!r}")
 
 
-def check_known(row: str, limits: Mapping[str, str]) -> None:
-    """Refuse a row whose limits are none of the list.
+def check_known(name: str, limits: Mapping[str, str]) -> None:
+    """Refuse an entry whose limits are none of the list.
 
     >>> check_known("Swish", {"beta": "huge"})  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     ValueError: limits of 'Swish': beta is 'huge', expected one of 'any number', ...
     """
-    for name, limit in limits.items():
+    for parameter, limit in limits.items():
         if limit not in _LIMITS:
             known = ", ".join(map(repr, _LIMITS))
-            raise ValueError(f"limits of {row!r}: {name} is {limit!r}, expected one of {known}")
+            raise ValueError(
+                f"limits of {name!r}: {parameter} is {limit!r}, expected one of {known}"
+            )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# What other libraries call numbers that rows have too.
+# What other libraries call numbers that entries have too.
 _ELSEWHERE = {
     "lr": ("learning_rate",),
     "step_size": ("learning_rate",),

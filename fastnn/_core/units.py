@@ -1,4 +1,4 @@
-"""Numbers with units, for people."""
+"""Numbers with units, for messages."""
 
 from __future__ import annotations
 

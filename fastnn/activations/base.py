@@ -47,7 +47,10 @@ class Activator:
         raise NotImplementedError(f"{type(self).__name__} must define backward")
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
-        """The product of g with the Jacobian at x: the gradient by x, where g is that by y."""
+        """The product of g with the Jacobian at x.
+
+        The gradient with respect to x, where g is that with respect to y.
+        """
         found = np.multiply(g, self.backward(x, y))
         if out is None:
             return found
@@ -85,27 +88,27 @@ class Activator:
 
 
 class Elementwise(Activator):
-    """An activation of each number alone, made from its row of the table.
+    """An activation of each number alone, made from its entry of the table.
 
     Parameters
     ----------
     *args, **parameters
-        The row's parameters, in its order or by name.
+        The entry's parameters, in its order or by name.
 
     """
 
-    row: ClassVar[Any]
+    spec: ClassVar[Any]
 
     def __init__(self, *args: Any, **parameters: Any) -> None:
         chosen = {
-            name: parameters.get(name, next(iter(v))) for name, v in self.row.variants.items()
+            name: parameters.get(name, next(iter(v))) for name, v in self.spec.variants.items()
         }
-        row, rest = self.row.variant(parameters)
-        if row is not self.row:
-            self.row = row  # type: ignore[misc]  # of this one only
-        self._parameters: dict[str, Any] = row.checked(rest, args)
+        spec, rest = self.spec.variant(parameters)
+        if spec is not self.spec:
+            self.spec = spec  # type: ignore[misc]  # of this one only
+        self._parameters: dict[str, Any] = spec.checked(rest, args)
         self._chosen = chosen
-        self._numbers = {
+        self._scalars = {
             letter: tuple(np.array(value, letter) for value in self._parameters.values())
             for letter in "efd"
         }
@@ -128,14 +131,14 @@ class Elementwise(Activator):
         return self._of_one("_derivative", x, out)
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
-        """The gradient by x, where g is that by the activation: g times the derivative."""
+        """g times the derivative: the gradient with respect to x, where g is that to y."""
         if (
             type(x) is type(g) is np.ndarray
             and g.shape == x.shape
             and g.dtype is x.dtype
             and self._is_usual("_vjp", x, out)
         ):
-            return self._kernels["_vjp"](g, x, *self._numbers[x.dtype.char], out)
+            return self._kernels["_vjp"](g, x, *self._scalars[x.dtype.char], out)
         return self._apply("_vjp", (g, x), ("g", "x"), out)
 
     def forward_and_vjp(
@@ -153,14 +156,14 @@ class Elementwise(Activator):
 
     def _of_one(self, suffix: str, x: Any, out: Any) -> Any:
         if type(x) is np.ndarray and self._is_usual(suffix, x, out):
-            return self._kernels[suffix](x, *self._numbers[x.dtype.char], out)
+            return self._kernels[suffix](x, *self._scalars[x.dtype.char], out)
         return self._apply(suffix, (x,), ("x",), out)
 
     def _is_usual(self, suffix: str, x: npt.NDArray[Any], out: Any) -> bool:
         """Whether the short way does: a small array of floats, an `out` like it or none."""
         return (
             x.size < PARALLEL
-            and x.dtype.char in self._numbers
+            and x.dtype.char in self._scalars
             and suffix in self._kernels
             and (
                 out is None
@@ -175,7 +178,7 @@ class Elementwise(Activator):
 
     def _kernel(self, suffix: str) -> Any:
         if suffix not in self._kernels:
-            self._kernels[suffix] = real(getattr(kernels, self.row.kernel + suffix))
+            self._kernels[suffix] = real(getattr(kernels, self.spec.kernel + suffix))
         return self._kernels[suffix]
 
     def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], *out: Any) -> Any:
@@ -191,7 +194,7 @@ class Elementwise(Activator):
             if target is not None:  # whose mask is NumPy's affair, as that of x
                 whole = np.asarray(target) if isinstance(target, np.ndarray) else target
                 check_out(whole, shape, dtype)
-        return run(kernel, arrays, self._numbers[dtype.char], out, shape, dtype)
+        return run(kernel, arrays, self._scalars[dtype.char], out, shape, dtype)
 
 
 def rebuilt(kind: type[Activator], parameters: Mapping[str, Any]) -> Activator:

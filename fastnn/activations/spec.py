@@ -1,4 +1,4 @@
-"""What the library knows of an activation: a row of the table in `activations`."""
+"""What the library knows of an activation: an entry of the table in `activations`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from .._core.arrays import count, number
 from .._core.limits import check, check_known
 from .._core.names import nearest
 from ..kernels import activations as formulas
-from ..kernels.activations import tile_kernels as elementwise
-from ..kernels.activations import vector
+from ..kernels.activations import tile_kernels, vector
 from ..kernels.codegen.declare import address
 
 __all__ = ["EXACT", "Activation"]
@@ -29,9 +28,9 @@ def _parameters(kernel: str) -> tuple[tuple[str, Any], ...]:
     return tuple((parameter.name, parameter.default) for parameter in named)
 
 
-@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+@dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
 class Activation:
-    """One row of the table.
+    """One entry of the table.
 
     Attributes
     ----------
@@ -41,7 +40,7 @@ class Activation:
         The name of its formulas in ``kernels/activations``, or of its entry in
         ``kernels/activations/vector.py``.
     formula : str
-        What it computes, for people.
+        What it computes, in words.
     class_name : str
         Of its class in `fastnn.activations`; default: the name without hyphens, in capitals.
     seed : str
@@ -54,7 +53,7 @@ class Activation:
         The largest errors of activation, derivative and second derivative, in ULP; of the
         derivatives near zeros away from x = 0 in eps.
     variants : mapping
-        Parameters that choose another row, and their values with those rows; None is this one.
+        Parameters that choose another entry, and their values with those entries; None is this one.
     reference : str
         Where it comes from.
 
@@ -122,15 +121,15 @@ class Activation:
         return found
 
     def variant(self, given: Mapping[str, Any]) -> tuple[Activation, dict[str, Any]]:
-        """The row that parameters choose, and those that are its own."""
-        row, rest = self, dict(given)
-        for name, rows in self.variants.items():
-            value = rest.pop(name, next(iter(rows)))
-            if value not in rows:
-                known = " or ".join(map(repr, rows))
+        """The entry that parameters choose, and those that are its own."""
+        spec, rest = self, dict(given)
+        for name, specs in self.variants.items():
+            value = rest.pop(name, next(iter(specs)))
+            if value not in specs:
+                known = " or ".join(map(repr, specs))
                 raise ValueError(f"{name} must be {known}, not {value!r}")
-            row = rows[value] or self
-        return row, rest
+            spec = specs[value] or self
+        return spec, rest
 
     @property
     def is_identity(self) -> bool:
@@ -151,7 +150,7 @@ class Activation:
         """Address of the tile kernel that computes the output."""
         if self.kind:
             return int(address(self.kind.forward, dtype))
-        return int(address(elementwise.forward(formulas.find(self.kernel)), dtype))
+        return int(address(tile_kernels.forward(formulas.find(self.kernel)), dtype))
 
     def training_address(self, dtype: np.dtype[Any], always: bool = False) -> int:
         """Address of the tile kernel that computes the derivative too.
@@ -165,10 +164,10 @@ class Activation:
         forward = formulas.find(self.kernel)
         slope = formulas.find(f"{self.kernel}_from_output")
         derivative = slope or formulas.find(f"{self.kernel}_derivative")
-        kernel = elementwise.forward_with_derivative(forward, derivative, slope is not None)
+        kernel = tile_kernels.forward_with_derivative(forward, derivative, slope is not None)
         return int(address(kernel, dtype))
 
-    def pull_address(self, dtype: np.dtype[Any]) -> int:
+    def vjp_address(self, dtype: np.dtype[Any]) -> int:
         """Address of the tile kernel for the way back; 0 where derivatives are multiplied in."""
         return int(address(self.kind.vjp, dtype)) if self.kind else 0
 

@@ -1,10 +1,10 @@
-"""The table of activations, `get_act`, and a class for each row.
+"""The table of activations, `get_act`, and a class for each entry.
 
 To add an activation: its formulas in ``kernels/activations/``, its twin in
-``fastnn/reference/activations/``, and a row here. Classes, ufuncs, layers, engine, documentation,
-tests and benchmarks take it from the row. Of one that acts on all features together: kernels in
-``kernels/activations/vector.py``, the twin in ``fastnn/reference/kinds.py``, a row here and a
-class.
+``fastnn/reference/activations/``, and an entry here. Classes, ufuncs, layers, engine,
+documentation, tests and benchmarks take it from the entry. Of one that acts on all features
+together: kernels in ``kernels/activations/vector.py``, the twin in
+``fastnn/reference/vector_activations.py``, an entry here and a class.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GELU_TANH = Activation(
     bounds=_COMPOSITE, reference="Hendrycks and Gimpel, 2016, arXiv:1606.08415",
 )  # fmt: skip
 
-_ROWS = (
+_SPECS = (
     Activation("step", "step", "1 for x > 0, else 0", "Step", "step", bounds=EXACT),
     Activation(
         "identity", "identity", "x", "Identity", "identity", aliases=("linear",), bounds=EXACT
@@ -148,9 +148,9 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-ACTIVATIONS: dict[str, Activation] = {row.name: row for row in _ROWS}
-"""All rows, by name."""
-_NAMES = {**{alias: row for row in _ROWS for alias in row.aliases}, **ACTIVATIONS}
+ACTIVATIONS: dict[str, Activation] = {spec.name: spec for spec in _SPECS}
+"""All entries, by name."""
+_NAMES = {**{alias: spec for spec in _SPECS for alias in spec.aliases}, **ACTIVATIONS}
 
 _SEVERAL: dict[str, type[Activator]] = {
     "softmax": AlongAxis,
@@ -163,7 +163,7 @@ _SEVERAL: dict[str, type[Activator]] = {
 
 
 def find(name: str | Activation) -> Activation:
-    """The row of that name; upper and lower case, hyphens and underscores do not matter.
+    """The entry of that name; upper and lower case, hyphens and underscores do not matter.
 
     Raises
     ------
@@ -180,23 +180,23 @@ def find(name: str | Activation) -> Activation:
 
 
 # Copies and pickles are the entry itself.
-copyreg.pickle(Activation, lambda row: (find, (row.name,)))
+copyreg.pickle(Activation, lambda spec: (find, (spec.name,)))
 
 
 def choose(
     given: str | Activation | Activator, parameters: Mapping[str, Any]
 ) -> tuple[Activation, dict[str, Any]]:
-    """The row that a name and parameters mean, or that an activation has; and all parameters."""
+    """The entry that a name and parameters mean, or that an activation has; and all parameters."""
     if isinstance(given, Activator):
-        row = getattr(given, "row", None)
-        if row is None:
+        spec = getattr(given, "spec", None)
+        if spec is None:
             raise TypeError(
                 f"activation {given!r} has no kernels: derive a layer from fastnn.Layer instead"
             )
-        own = {name: given.parameters[name] for name in row.parameters if name in given.parameters}
-        return row, row.checked({**own, **parameters})
-    row, rest = find(given).variant(parameters)
-    return row, row.checked(rest)
+        own = {name: given.parameters[name] for name in spec.parameters if name in given.parameters}
+        return spec, spec.checked({**own, **parameters})
+    spec, rest = find(given).variant(parameters)
+    return spec, spec.checked(rest)
 
 
 def get_act(name: str, *args: Any, **parameters: Any) -> Activator:
@@ -205,8 +205,8 @@ def get_act(name: str, *args: Any, **parameters: Any) -> Activator:
     Parameters
     ----------
     name : str
-        Of a row of ``fastnn.activations.ACTIVATIONS``, or an alias: ``"ReLU"``, ``"leaky-ReLU"``,
-        ``"silu"`` … Upper and lower case, hyphens and underscores do not matter.
+        Of an entry of ``fastnn.activations.ACTIVATIONS``, or an alias: ``"ReLU"``,
+        ``"leaky-ReLU"``, ``"silu"`` … Upper and lower case, hyphens and underscores do not matter.
     *args, **parameters
         The activation's parameters, in the articles' order or by name.
 
@@ -233,47 +233,47 @@ def get_act(name: str, *args: Any, **parameters: Any) -> Activator:
     return _CLASSES[find(name).name](*args, **parameters)
 
 
-def _class(row: Activation) -> type[Activator]:
-    """The class of a row."""
-    if row.kernel == "maxout":
-        Maxout.row = row
+def _class(spec: Activation) -> type[Activator]:
+    """The class of an entry."""
+    if spec.kernel == "maxout":
+        Maxout.spec = spec
         return Maxout
-    base = _SEVERAL.get(row.kernel, Elementwise)
-    return type(row.class_name, (base,), {
-        "row": row,
-        "name": row.name,
+    base = _SEVERAL.get(spec.kernel, Elementwise)
+    return type(spec.class_name, (base,), {
+        "spec": spec,
+        "name": spec.name,
         "__module__": __package__,
-        "__doc__": _documentation(row, base),
+        "__doc__": _documentation(spec, base),
     })  # fmt: skip
 
 
-def _documentation(row: Activation, base: type[Activator]) -> str:
+def _documentation(spec: Activation, base: type[Activator]) -> str:
     """A class's docstring."""
-    lines = [f"{row.formula}.", ""]
+    lines = [f"{spec.formula}.", ""]
     if base is Elementwise:
-        forward, derivative, second = row.bounds
+        forward, derivative, second = spec.bounds
         lines += [
             f"Errors are at most {forward:g} ULP, of the derivative {derivative:g}, of the second "
             f"{second:g}.",
             "",
         ]
-        if row.parameters:
+        if spec.parameters:
             lines += ["Parameters", "----------"]
-            for name, default in row.parameters.items():
-                limit = f", {row.limits[name]}" if name in row.limits else ""
+            for name, default in spec.parameters.items():
+                limit = f", {spec.limits[name]}" if name in spec.limits else ""
                 lines += [f"{name} : float, default {default!r}{limit}"]
             lines += [""]
     elif base.__doc__:
         lines += [inspect.cleandoc(base.__doc__), ""]
-    if row.reference:
-        lines += ["References", "----------", row.reference, ""]
+    if spec.reference:
+        lines += ["References", "----------", spec.reference, ""]
     return "\n".join(lines)
 
 
-_CLASSES = {row.name: _class(row) for row in _ROWS}
-for _row in _ROWS:
-    globals()[_row.class_name] = _CLASSES[_row.name]
-__all__ += [row.class_name for row in _ROWS if row.class_name != "Maxout"]
+_CLASSES = {spec.name: _class(spec) for spec in _SPECS}
+for _spec in _SPECS:
+    globals()[_spec.class_name] = _CLASSES[_spec.name]
+__all__ += [spec.class_name for spec in _SPECS if spec.class_name != "Maxout"]
 
 
 def __getattr__(name: str) -> type[Activator]:  # types of what the loop above defines

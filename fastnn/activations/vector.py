@@ -19,9 +19,9 @@ __all__ = ["AlongAxis", "GatedUnit", "Maxout", "ParametricReLU"]
 
 
 class _WithRow(Activator):
-    """What the classes here share: a row, and parameters to be rebuilt from."""
+    """What the classes here share: an entry of the table, and parameters to be rebuilt from."""
 
-    row: ClassVar[Any]
+    spec: ClassVar[Any]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return rebuilt, (type(self), self.parameters)
@@ -81,7 +81,7 @@ class AlongAxis(_WithRow):
         return self._apply("_second_derivative", (x,), ("x",), out)
 
     def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], out: Any) -> Any:
-        kernel = getattr(kernels, self.row.kernel + suffix)
+        kernel = getattr(kernels, self.spec.kernel + suffix)
         given = tuple(map(complete, names, given))
         if any(map(is_lazy, given)):
             return kernel(*given, axis=self.axis)
@@ -151,7 +151,7 @@ class GatedUnit(_WithRow):
         return self._by_halves(x, out, kernels.glu_by_value, kernels.glu_by_gate)
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
-        """The gradient by x, where g is that by the result."""
+        """The gradient with respect to x, where g is that to the result."""
         given = _whole("x", x)
         half = self._halves(given)[0]
         slope = _whole("g", g)
@@ -247,7 +247,7 @@ class ParametricReLU(_WithRow):
         return self._apply(kernels.prelu_derivative, x, out)
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
-        """The gradient by x; the one by alpha is left in `dalpha`."""
+        """The gradient with respect to x; the one to alpha is left in `dalpha`."""
         slope, given = _whole("g", g), _whole("x", x)
         same_shapes(("g", "x"), [slope, given])
         with np.errstate(all="ignore"):
@@ -353,7 +353,7 @@ class Maxout(_WithRow):
         return self.vjp(g, self.x, out=out), self.dw, self.db
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
-        """The gradient by x; those by w and b are left in `dw` and `db`."""
+        """The gradient with respect to x; those to w and b are left in `dw` and `db`."""
         given = self._samples(x)
         groups, chosen = self._groups(given)
         slope = convert("g", g, np.dtype(np.float64))

@@ -699,13 +699,13 @@ def _structure(network: Stack) -> list[dict[str, Any]]:
     """What the parameters of a network are those of, layer by layer, for JSON."""
     found = []
     for layer in network.layers:
-        row = getattr(layer, "activation", None)
+        spec = getattr(layer, "activation", None)
         inputs, outputs = np.shape(layer.w)
         found.append(
             {
                 "inputs": inputs,
                 "outputs": getattr(layer, "dim_output", outputs),
-                "activation": getattr(row, "name", None) or type(layer).__name__,
+                "activation": getattr(spec, "name", None) or type(layer).__name__,
                 "numbers": dict(getattr(layer, "activation_parameters", {})),
             }
         )

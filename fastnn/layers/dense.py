@@ -376,7 +376,7 @@ class DenseLayer(Layer):
     dim_input, dim_output, std, bias, init, dtype, rng, trainable
         See `Layer`.
     activation : str or Activator
-        Name of a row of ``fastnn.activations.ACTIVATIONS``, or what `get_act` returns.
+        Name of an entry of ``fastnn.activations.ACTIVATIONS``, or what `get_act` returns.
     dropout : float
         While training, each output is zero with this probability and otherwise divided by one
         minus it; below one. Srivastava et al., JMLR 15 (2014).
@@ -386,7 +386,7 @@ class DenseLayer(Layer):
         of the samples, or of their weights, where costs are summed; a mean stands for that of all
         samples, and has them whole.
     **parameters : float
-        Of the activation, by name; those left out have the defaults of its row.
+        Of the activation, by name; those left out have the defaults of its entry.
 
     Attributes
     ----------
@@ -409,7 +409,7 @@ class DenseLayer(Layer):
 
     """
 
-    _row: ClassVar[str] = "identity"
+    _activation_name: ClassVar[str] = "identity"
 
     # A layer that defines one of these itself is not compiled: its network trains in NumPy.
     OWN_WAY: ClassVar[frozenset[str]] = frozenset({
@@ -439,13 +439,15 @@ class DenseLayer(Layer):
         trainable: bool = True,
         **parameters: float,
     ) -> None:
-        row, found = activations.choose(self._row if activation is None else activation, parameters)
+        spec, found = activations.choose(
+            self._activation_name if activation is None else activation, parameters
+        )
         self.dropout, self.l1, self.l2 = dropout, l1, l2
-        self._columns = row.columns(found)
+        self._columns = spec.columns(found)
         super().__init__(
             dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng, trainable=trainable
         )
-        self._set_activation(row, found)
+        self._set_activation(spec, found)
 
     _alpha: Array | None = None
     _dropout: float = 0.0
@@ -454,7 +456,7 @@ class DenseLayer(Layer):
 
     @property
     def activation(self) -> Activation:
-        """Its row of the table; may be assigned a name at any time, for its default parameters."""
+        """Its entry of the table; may be assigned a name at any time, for default parameters."""
         return self._activation
 
     @activation.setter
@@ -470,20 +472,20 @@ class DenseLayer(Layer):
     def activation_parameters(self, given: Mapping[str, float]) -> None:
         self._set_activation(self._activation, self._activation.checked(given))
 
-    def _set_activation(self, row: Activation, parameters: dict[str, float]) -> None:
+    def _set_activation(self, spec: Activation, parameters: dict[str, float]) -> None:
         """Use this activation; numbers that it trains begin at the parameter of their name."""
         with structure():
-            columns, present = row.columns(parameters), self.w.shape[1]
+            columns, present = spec.columns(parameters), self.w.shape[1]
             if present % columns:
                 raise ValueError(
-                    f"activation={row.name!r} takes a multiple of {columns} columns of w, not "
+                    f"activation={spec.name!r} takes a multiple of {columns} columns of w, not "
                     f"{present}"
                 )
-            self._activation, self._parameters, self._columns = row, parameters, columns
+            self._activation, self._parameters, self._columns = spec, parameters, columns
             self.trained, self._alpha = Layer.trained, None
-            if row.trained:
-                self.trained = *Layer.trained, row.trained
-                setattr(self, row.trained, np.full(present // columns, parameters[row.trained]))
+            if spec.trained:
+                self.trained = *Layer.trained, spec.trained
+                setattr(self, spec.trained, np.full(present // columns, parameters[spec.trained]))
             self._changed()
             self.output = self._slope = None
 
@@ -545,7 +547,9 @@ class DenseLayer(Layer):
         return np.asarray(self.l1 * np.sign(w) + self.l2 * w)
 
     def __repr__(self) -> str:
-        given = [] if type(self)._row == self.activation.name else [self.activation.name]
+        given = (
+            [] if type(self)._activation_name == self.activation.name else [self.activation.name]
+        )
         more = [f"activation={name!r}" for name in given]
         defaults, values = self.activation.parameters, self._parameters
         more += [f"{name}={values[name]!r}" for name in values if values[name] != defaults[name]]
@@ -555,10 +559,10 @@ class DenseLayer(Layer):
 
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""
-        row = self.activation
-        if row.kind:
+        spec = self.activation
+        if spec.kind:
             twin: DenseLayer = self.detached()
-            if twin.activation is not row:  # another thread's doing
+            if twin.activation is not spec:  # another thread's doing
                 raise ValueError("activation was changed while the layer was computed")
             self.output, self._slope = found = twin._forward_kind(X)
             return found[0]
@@ -566,18 +570,18 @@ class DenseLayer(Layer):
             w, b, parameters, now = self._w, self._b, self._parameters, self._activation
         if w is None or b is None:
             raise AttributeError(f"{type(self).__name__} has no weights and biases yet")
-        if now is not row or w.shape != (X.shape[-1], *b.shape):
+        if now is not spec or w.shape != (X.shape[-1], *b.shape):
             raise ValueError(
                 f"X of {X.shape[-1]} features, w of shape {w.shape} and b of shape {b.shape} do "
                 "not fit one another, or the activation was changed meanwhile"
             )
         z: Array = np.matmul(X, w)
         z += b
-        slope = None if row.is_identity else np.empty_like(z)
+        slope = None if spec.is_identity else np.empty_like(z)
         if z.size and slope is not None:
             a, c = z.reshape(-1), slope.reshape(-1)
-            kernel = row.training_address(z.dtype)
-            numbers = np.array(row.numbers(parameters))
+            kernel = spec.training_address(z.dtype)
+            numbers = np.array(spec.numbers(parameters))
             run.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size, 0)
         self.output, self._slope = z, slope
         return z
@@ -590,15 +594,15 @@ class DenseLayer(Layer):
         Called on a detached layer, as `_run` is: what the kernels trust must not change.
         """
         self.check_shapes()
-        row = self.activation
-        assert row.kind
+        spec = self.activation
+        assert spec.kind
         z: Array = np.matmul(X, self.w)
         samples, width = z.size // z.shape[-1], z.shape[-1]
-        memory = np.empty((width + row.kind.spare, samples), z.dtype)
+        memory = np.empty((width + spec.kind.spare, samples), z.dtype)
         memory[:width] = z.reshape(samples, width).T
         y = np.empty((width // self._columns, samples), z.dtype)
         if samples:
-            self._run(row.training_address(self._dtype), memory, y, y.shape[0])
+            self._run(spec.training_address(self._dtype), memory, y, y.shape[0])
         return np.ascontiguousarray(y.T).reshape(*z.shape[:-1], y.shape[0]), memory
 
     def _run(self, target: int, a: Array, c: Array, outputs: int) -> None:
@@ -610,25 +614,25 @@ class DenseLayer(Layer):
 
     def gradients(self, delta: Array) -> tuple[Array, ...]:
         """See `Layer.gradients`."""
-        row = self.activation
-        if not row.kind:
+        spec = self.activation
+        if not spec.kind:
             return super().gradients(delta)
         X, slope, twin = self.input, self._slope, self.detached()
         if slope is None or X is None:
             raise ValueError("gradients needs a forward pass first: call layer(X)")
         twin.check_shapes()
         w, memory, outputs = twin.w, slope.copy(), twin.dim_output
-        if twin.activation is not row or memory.shape[0] != w.shape[1] + row.kind.spare:
+        if twin.activation is not spec or memory.shape[0] != w.shape[1] + spec.kind.spare:
             raise ValueError(_CHANGED)
         given = np.array(delta.T, self._dtype, order="C")
         if given.shape != (outputs, memory.shape[1]):
             expected = memory.shape[1], outputs
             raise ValueError(f"delta has shape {np.shape(delta)}, expected {expected}")
         if given.size:
-            twin._run(row.pull_address(self._dtype), given, memory, outputs)
+            twin._run(spec.vjp_address(self._dtype), given, memory, outputs)
         error = np.ascontiguousarray(memory[: w.shape[1]].T)
         found = error @ w.T, X.T @ error, error.sum(axis=0)
-        return (*found, given.sum(axis=1)) if row.trained else found
+        return (*found, given.sum(axis=1)) if spec.trained else found
 
     def activation_derivative(self) -> Any:
         """f'(X w + b) for the last samples; 1 for the identity."""
@@ -657,7 +661,7 @@ class LinearLayer(DenseLayer):
 
     """
 
-    _row = "identity"
+    _activation_name = "identity"
 
 
 class SigmoidLayer(DenseLayer):
@@ -671,7 +675,7 @@ class SigmoidLayer(DenseLayer):
 
     """
 
-    _row = "sigmoid"
+    _activation_name = "sigmoid"
 
 
 class TanhLayer(DenseLayer):
@@ -685,7 +689,7 @@ class TanhLayer(DenseLayer):
 
     """
 
-    _row = "tanh"
+    _activation_name = "tanh"
 
 
 class ReLULayer(DenseLayer):
@@ -700,4 +704,4 @@ class ReLULayer(DenseLayer):
 
     """
 
-    _row = "ReLU"
+    _activation_name = "ReLU"

@@ -8,7 +8,7 @@ from .table import *  # noqa: F403
 __all__ = list(_table.__all__)
 
 LOSSES = _table.LOSSES
-"""All rows of the table, by name."""
+"""All entries of the table, by name."""
 COSTS = _table.COSTS
 """Their classes, by name."""
 

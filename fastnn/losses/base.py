@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .._core.arrays import Array, as_samples, convert, read, weights
 from ..kernels.codegen import run
 from ..kernels.codegen.declare import address
-from ..kernels.losses import tile_kernels as costs
+from ..kernels.losses import tile_kernels
 from .spec import Loss, one_hot
 
 __all__ = [
@@ -38,9 +38,9 @@ class CostKernels(NamedTuple):
     """The tile kernels of a cost, see ``kernels/losses/tile_kernels.py``."""
 
     value: Callable[..., Any]
-    step: Callable[..., Any]
+    value_and_grad: Callable[..., Any]
     activate: Callable[..., Any] | None
-    pull: Callable[..., Any] | None
+    vjp: Callable[..., Any] | None
 
 
 def check_total(cost: Any) -> None:
@@ -53,7 +53,7 @@ def check_total(cost: Any) -> None:
 
 
 def cost_of(cost: Any, logits: Any, t: npt.ArrayLike, name: str = "t") -> float:
-    """The cost of all samples, where one of one's own is handed arrays that fit, as by `fit`."""
+    """The cost of all samples, where a caller's own is given arrays that fit, as by `fit`."""
     found = cost(logits, _fitting(cost, logits, t, name))
     if np.ndim(found):
         raise TypeError(
@@ -100,7 +100,7 @@ def _fitting(cost: Any, logits: Any, t: npt.ArrayLike, name: str) -> npt.ArrayLi
 
 
 class CostFunction:
-    """A cost, made from its row of the table.
+    """A cost, made from its entry of the table.
 
     In all methods the last axis runs over the outputs, the others over samples. float32 stays
     float32, everything else is worked on in float64; inputs are never changed. Targets out of
@@ -113,22 +113,22 @@ class CostFunction:
         With the mean, the learning rate does not depend on the size of the batch. A network needs
         one number: "sum" or "mean".
     **parameters
-        The row's parameters. They are attributes then, if no method has that name.
+        The entry's parameters. They are attributes then, if no method has that name.
 
     """
 
-    row: ClassVar[Loss]
+    spec: ClassVar[Loss]
     reduction: Reduction = "sum"
 
     def __init__(self, reduction: Reduction | None = None, **parameters: Any) -> None:
         if reduction is None:
-            reduction = self.row.reduction  # type: ignore[assignment]
+            reduction = self.spec.reduction  # type: ignore[assignment]
         if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-            known, names = "'sum', 'mean' or 'none'", [f"{name}=" for name in self.row.parameters]
+            known, names = "'sum', 'mean' or 'none'", [f"{name}=" for name in self.spec.parameters]
             hint = f"; parameters are given by name: {', '.join(names)}"
             hint = "" if isinstance(reduction, str) or not names else hint
             raise ValueError(f"reduction must be {known}, not {reduction!r}{hint}")
-        self._parameters: dict[str, Any] = self.row.checked(parameters)
+        self._parameters: dict[str, Any] = self.spec.checked(parameters)
         self.reduction = reduction
 
     @property
@@ -138,7 +138,7 @@ class CostFunction:
 
     def kernels(self) -> CostKernels:
         """What compiled networks run."""
-        cost, output = self.row.cost, costs.ACTIVATIONS[self.row.activation]
+        cost, output = self.spec.cost, tile_kernels.ACTIVATIONS[self.spec.activation]
         return CostKernels(cost.value, cost.step, output.activate, output.vjp)
 
     def numbers(self, outputs: int) -> Array:
@@ -155,7 +155,7 @@ class CostFunction:
 
     def targets_for(self, outputs: int) -> int:
         """Columns of the targets of a network with so many outputs."""
-        each = self.row.per_target
+        each = self.spec.per_target
         if outputs % each:
             raise ValueError(
                 f"{type(self).__name__} needs {each} outputs for each target, not {outputs} in all"
@@ -164,24 +164,24 @@ class CostFunction:
 
     def outputs_for(self, targets: int) -> int:
         """Outputs that a network needs for targets of so many columns."""
-        return targets * self.row.per_target
+        return targets * self.spec.per_target
 
     def samples_of_targets(
         self, name: str, value: npt.ArrayLike, outputs: int, dtype: np.dtype[Any]
     ) -> Array:
         """Targets of a network's samples as its kernels read them, (rows, columns), checked."""
-        given, labels = read(name, value), self.row.form.labels
+        given, labels = read(name, value), self.spec.form.labels
         if labels and given.ndim == 1:
             return one_hot(name, given, outputs, dtype)
         found = as_samples(name, given, self.targets_for(outputs), dtype, labels)
-        self.row.form.check(name, found)
+        self.spec.form.check(name, found)
         return found
 
     def activate(self, logits: npt.ArrayLike) -> Array:
         """Output of a network whose last layer has the activity `logits`."""
         x = convert("logits", logits)
         self.targets_for(_features(x))
-        kernel = costs.ACTIVATIONS[self.row.activation].activate
+        kernel = tile_kernels.ACTIVATIONS[self.spec.activation].activate
         if kernel is None or not x.size:
             return x.copy() if x is logits or not x.size else x
         out = np.empty_like(x)
@@ -210,7 +210,7 @@ class CostFunction:
             return self._each(x, t, w)
         if not x.size:
             return 0.0
-        found = self._run(self.row.cost.value, x, t, self._shares(w, x))
+        found = self._run(self.spec.cost.value, x, t, self._shares(w, x))
         return found / _samples(x) if self.reduction == "mean" else found
 
     def delta(
@@ -226,18 +226,18 @@ class CostFunction:
         if self.reduction == "mean":
             w = w / np.array(_samples(x), x.dtype)
         out = np.empty_like(x)
-        self._run(self.row.cost.step, x, t, self._shares(w, x), out)
+        self._run(self.spec.cost.step, x, t, self._shares(w, x), out)
         return out
 
     def _shares(self, w: Array, x: Array) -> Array:
         """Weights of samples as weights of their outputs, which are averaged or summed."""
-        return w / np.array(_features(x), w.dtype) if self.row.averaged else w
+        return w / np.array(_features(x), w.dtype) if self.spec.averaged else w
 
     def _arguments(
         self, logits: npt.ArrayLike, targets: npt.ArrayLike, sample_weight: npt.ArrayLike | None
     ) -> tuple[Array, Array, Array]:
         x = convert("logits", logits)
-        outputs, form = _features(x), self.row.form
+        outputs, form = _features(x), self.spec.form
         columns = self.targets_for(outputs)
         expected = (*x.shape[:-1], columns) if x.ndim else ()
         given = read("targets", targets)
@@ -267,7 +267,7 @@ class CostFunction:
         out = np.zeros(_samples(x))
         features, columns = _features(x), _features(t)
         if x.size:
-            target, numbers = address(self.row.cost.value, x.dtype), self.numbers(features)
+            target, numbers = address(self.spec.cost.value, x.dtype), self.numbers(features)
             given = (values.reshape(-1) for values in (x, t, w))
             run.run_each(target, *given, numbers, out, features, columns)
         return out.astype(x.dtype).reshape(x.shape[:-1])
@@ -278,7 +278,7 @@ class CostFunction:
         """The kernel's sum over all samples; `out` gets what it makes of x."""
         target, features = address(kernel, x.dtype), _features(x)
         columns, repeated, numbers = _features(t), 1, self.numbers(features)
-        if self.row.is_elementwise:  # as one output of more samples: nothing to be turned around
+        if self.spec.is_elementwise:  # as one output of more samples: nothing to be turned around
             features, columns, repeated = 1, min(columns, 1), features
         x, t, w = x.reshape(-1), t.reshape(-1), w.reshape(-1)
         written, writes = (x, False) if out is None else (out.reshape(-1), True)
@@ -290,9 +290,9 @@ class CostFunction:
         )  # fmt: skip
 
     def __repr__(self) -> str:
-        known = self.row.parameters
+        known = self.spec.parameters
         given = [f"{k}={v!r}" for k, v in self._parameters.items() if v != known[k]]
-        if self.reduction != self.row.reduction:
+        if self.reduction != self.spec.reduction:
             given.append(f"reduction={self.reduction!r}")
         return f"{type(self).__name__}({', '.join(given)})"
 

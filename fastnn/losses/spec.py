@@ -1,4 +1,4 @@
-"""What the library knows of a cost: a row of `table`."""
+"""What the library knows of a cost: an entry of `table`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .._core.arrays import Array, convert, count, number, weights
 from .._core.foreign import item
 from .._core.limits import check, check_known
 from .._core.names import nearest
-from ..kernels.losses import tile_kernels as costs
+from ..kernels.losses import tile_kernels
 
 __all__ = ["FORMS", "Form", "Loss", "one_hot"]
 
@@ -74,9 +74,9 @@ def one_hot(name: str, value: npt.ArrayLike, classes: int, dtype: np.dtype[Any])
     return found
 
 
-@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+@dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
 class Loss:
-    """One row of the table.
+    """One entry of the table.
 
     Attributes
     ----------
@@ -86,13 +86,13 @@ class Loss:
         The name of its formulas in ``kernels/losses/elementwise.py``, or of its kernels in
         ``kernels/losses/tile_kernels.py``.
     formula : str
-        The cost of a sample, for people: of activities a (outputs y) and targets t.
+        The cost of a sample, in words: of activities a (outputs y) and targets t.
     targets : str
         What targets are: a key of `FORMS`.
     activation : str
         What makes outputs of activities: a key of ``ACTIVATIONS`` of
         ``kernels/losses/tile_kernels.py``; an activation that layers have too has the name of their
-        row's kernel.
+        entry's kernel.
     limits : mapping
         What parameters must be, beyond finite numbers.
     reduction : str
@@ -130,14 +130,16 @@ class Loss:
         check_known(self.name, self.limits)
 
     @functools.cached_property
-    def cost(self) -> costs.Cost:
+    def cost(self) -> tile_kernels.Cost:
         """Its tile kernels."""
-        return costs.COSTS.get(self.kernel) or costs.elementwise(self.kernel, self.averaged)
+        return tile_kernels.COSTS.get(self.kernel) or tile_kernels.elementwise(
+            self.kernel, self.averaged
+        )
 
     @property
     def is_elementwise(self) -> bool:
         """Whether it is a sum over the outputs, of a formula of each."""
-        return self.kernel not in costs.COSTS
+        return self.kernel not in tile_kernels.COSTS
 
     @property
     def form(self) -> Form:
@@ -147,7 +149,7 @@ class Loss:
     @property
     def parameters(self) -> dict[str, Any]:
         """Names and defaults of the parameters; None stands for a vector left out."""
-        return dict(costs.parameters(self.kernel))
+        return dict(tile_kernels.parameters(self.kernel))
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: those given, and the defaults of the others.

@@ -1,12 +1,12 @@
-"""The table of costs, and a class for each row.
+"""The table of costs, and a class for each entry.
 
 A cost works on the activity of the last layer (of a cross entropy: on logits) and brings the
 activation of the output with it, so the last layer of a network is linear. Costs are summed over
 all samples, as in the articles, averaged, or given one by one.
 
 To add a cost of each output alone: its formula and derivative in
-``kernels/losses/elementwise.py``, its twin in ``fastnn/reference/losses.py``, and a row here.
-Class, engine, documentation, tests and benchmarks take it from the row. Of one of several outputs
+``kernels/losses/elementwise.py``, its twin in ``fastnn/reference/losses.py``, and an entry here.
+Class, engine, documentation, tests and benchmarks take it from the entry. Of one of several outputs
 together: kernels in ``kernels/losses/tile_kernels.py`` instead.
 """
 
@@ -24,7 +24,7 @@ _BISHOP = "Bishop, *Pattern Recognition and Machine Learning* (2006)"
 _SMOOTHED = {"label_smoothing": "from 0 to 1"}
 _OVER_SAMPLES = "PyTorch and Keras average over all elements by default."
 
-_ROWS = (
+_SPECS = (
     Loss(
         "SumSquaresError", "squares", "Σ (a - t)² / 2",
         peers="The sum of optax's ``l2_loss``, (a - t)² / 2 of each output. PyTorch's "
@@ -198,8 +198,8 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-LOSSES: dict[str, Loss] = {row.name: row for row in _ROWS}
-"""All rows, by name."""
+LOSSES: dict[str, Loss] = {spec.name: spec for spec in _SPECS}
+"""All entries, by name."""
 
 _TARGETS = {
     "numbers": "Numbers.",
@@ -210,23 +210,23 @@ _TARGETS = {
 }
 
 
-def _class(row: Loss) -> type[CostFunction]:
-    """The class of a row."""
-    if row.kernel == "mixture":
-        MixtureDensityError.row = row
+def _class(spec: Loss) -> type[CostFunction]:
+    """The class of an entry."""
+    if spec.kernel == "mixture":
+        MixtureDensityError.spec = spec
         return MixtureDensityError
-    found = type(row.name, (CostFunction,), {
-        "row": row,
-        "reduction": row.reduction,
+    found = type(spec.name, (CostFunction,), {
+        "spec": spec,
+        "reduction": spec.reduction,
         "__module__": __package__,
-        "__doc__": _documentation(row),
-        **{name: _attribute(name) for name in row.parameters if not hasattr(CostFunction, name)},
+        "__doc__": _documentation(spec),
+        **{name: _attribute(name) for name in spec.parameters if not hasattr(CostFunction, name)},
     })  # fmt: skip
     keyword = inspect.Parameter.KEYWORD_ONLY
     reduction = inspect.Parameter(
-        "reduction", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=row.reduction
+        "reduction", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=spec.reduction
     )
-    more = [inspect.Parameter(k, keyword, default=v) for k, v in row.parameters.items()]
+    more = [inspect.Parameter(k, keyword, default=v) for k, v in spec.parameters.items()]
     found.__signature__ = inspect.Signature([reduction, *more])  # type: ignore[attr-defined]
     return found
 
@@ -235,29 +235,31 @@ def _attribute(name: str) -> property:
     return property(lambda cost: cost._parameters[name], doc=f"The parameter {name}.")
 
 
-def _documentation(row: Loss) -> str:
+def _documentation(spec: Loss) -> str:
     """A class's docstring."""
-    lines = [f"{row.formula}, of each sample.", ""]
-    lines += [row.notes, ""] if row.notes else []
+    lines = [f"{spec.formula}, of each sample.", ""]
+    lines += [spec.notes, ""] if spec.notes else []
     lines += ["Parameters", "----------"]
     known = " or ".join([", ".join(map(repr, REDUCTIONS[:-1])), repr(REDUCTIONS[-1])])
-    lines += [f"reduction : {known}, default {row.reduction!r}"]
-    for name, default in row.parameters.items():
+    lines += [f"reduction : {known}, default {spec.reduction!r}"]
+    for name, default in spec.parameters.items():
         if default is None:
             lines += [f"{name} : sequence of numbers, optional", "    One for each class."]
         else:
-            limit = f", {row.limits[name]}" if name in row.limits else ""
+            limit = f", {spec.limits[name]}" if name in spec.limits else ""
             lines += [f"{name} : {type(default).__name__}, default {default!r}{limit}"]
-    shape = "logits" if row.per_target == 1 else f"logits, with 1/{row.per_target} of the last axis"
-    lines += ["", "Targets", "-------", f"{_TARGETS[row.targets]} Shape: that of the {shape}.", ""]
-    if row.peers:
-        lines += ["Notes", "-----", row.peers, ""]
-    if row.reference:
-        lines += ["References", "----------", row.reference, ""]
-    return "\n".join([*lines, "Examples", "--------", row.example, ""])
+    shape = (
+        "logits" if spec.per_target == 1 else f"logits, with 1/{spec.per_target} of the last axis"
+    )
+    lines += ["", "Targets", "-------", f"{_TARGETS[spec.targets]} Shape: that of the {shape}.", ""]
+    if spec.peers:
+        lines += ["Notes", "-----", spec.peers, ""]
+    if spec.reference:
+        lines += ["References", "----------", spec.reference, ""]
+    return "\n".join([*lines, "Examples", "--------", spec.example, ""])
 
 
-COSTS: dict[str, type[CostFunction]] = {row.name: _class(row) for row in _ROWS}
+COSTS: dict[str, type[CostFunction]] = {spec.name: _class(spec) for spec in _SPECS}
 """Their classes, by name."""
 globals().update(COSTS)
 __all__ += [name for name in COSTS if name != "MixtureDensityError"]

@@ -132,19 +132,19 @@ def _tables(
     table = np.zeros((len(shapes), layout.COLUMNS), np.int64)
     per_line = gemm.LINE_BYTES // dtype.itemsize
     offset = rows = 0
-    for k, ((n_in, width, n_out), (row, drops)) in enumerate(zip(shapes, kinds, strict=True)):
-        line, kind = table[k], row.kind
+    for k, ((n_in, width, n_out), (spec, drops)) in enumerate(zip(shapes, kinds, strict=True)):
+        line, kind = table[k], spec.kind
         line[layout.N_IN], line[layout.N_OUT], line[layout.WIDTH] = n_in, n_out, width
         line[layout.WEIGHTS], line[layout.BIAS] = offset, offset + n_in * width
-        line[layout.TRAINED] = n_out if row.trained else 0
+        line[layout.TRAINED] = n_out if spec.trained else 0
         offset += (n_in + 1) * width + line[layout.TRAINED]
         if use.training or use.in_njit:
-            line[layout.TRAIN] = row.training_address(dtype, always=drops)
-            line[layout.LAYER_VJP] = row.pull_address(dtype)
+            line[layout.TRAIN] = spec.training_address(dtype, always=drops)
+            line[layout.LAYER_VJP] = spec.vjp_address(dtype)
         if use.predicting or use.evaluating or use.in_njit:
-            line[layout.FORWARD] = row.address(dtype)
+            line[layout.FORWARD] = spec.address(dtype)
         line[layout.MEMORY] = width + kind.spare if kind else 0
-        line[layout.SCALED] = drops or not (kind or row.is_identity)
+        line[layout.SCALED] = drops or not (kind or spec.is_identity)
         line[layout.DROPOUT] = drops
         y, memory = rows, rows + n_out
         factors = memory + line[layout.MEMORY]  # without memory of its own: the derivative
@@ -160,13 +160,13 @@ def _tables(
     for address_of, function, arguments in _functions(use, rule is not None):
         descriptor[address_of] = address(function, dtype, arguments)
     if use.training or (use.in_njit and rule):
-        descriptor[layout.COST] = address(cost.step, dtype)
+        descriptor[layout.COST] = address(cost.value_and_grad, dtype)
     if use.evaluating:
         descriptor[layout.VALUE] = address(cost.value, dtype)
     if use.predicting or use.in_njit:
         descriptor[layout.OUTPUT_ACTIVATION] = address(cost.activate, dtype) if cost.activate else 0
     if use.in_njit:
-        descriptor[layout.OUTPUT_VJP] = address(cost.pull, dtype) if cost.pull else 0
+        descriptor[layout.OUTPUT_VJP] = address(cost.vjp, dtype) if cost.vjp else 0
     descriptor[layout.RULE] = rule.address(dtype) if rule else 0
     descriptor[layout.FEATURES] = rows
     return table, descriptor

@@ -136,7 +136,7 @@ def _warn_of_repetition(last: Any, cost: Any) -> None:
     if (
         isinstance(last, DenseLayer)
         and isinstance(cost, CostFunction)
-        and last.activation.kernel == cost.row.activation != "identity"
+        and last.activation.kernel == cost.spec.activation != "identity"
     ):
         warnings.warn(
             f"layers[-1] has the activation {last.activation.name!r}, which "

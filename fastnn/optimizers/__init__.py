@@ -8,7 +8,7 @@ from .table import *  # noqa: F403
 __all__ = list(_table.__all__)
 
 RULES = _table.RULES
-"""All rows of the table, by name."""
+"""All entries of the table, by name."""
 
 
 def __getattr__(name: str) -> Any:  # types of the classes that `table` makes of its entries

@@ -20,8 +20,7 @@ from .._core.random import RNG, uniform_source
 from .._core.threads import get_num_threads, together
 from ..kernels.codegen import barrier, headers
 from ..kernels.codegen.declare import address
-from ..kernels.optimizers import apply
-from ..kernels.optimizers import rules as kernels
+from ..kernels.optimizers import apply, rules
 from ..kernels.ufuncs.arguments import refuse_masked
 from ..schedules import Constant, Schedule, as_schedule
 from .spec import CHOICES, Rule
@@ -33,6 +32,8 @@ NonFinite = Literal["raise", "skip", "ignore"]
 _SAFE_EPS = 1e-30
 _LINE = 8  # numbers in a cache line
 _NEVER_NEGATIVE = ("v", "vhat", "s", "step")  # states that roots are taken of, and sizes
+
+_RENAMED = {"_numbers": "_hyperparameters"}  # attributes in pickles of version 0.1.0
 
 _OWN = headers.table([])  # of arrays that nobody else has
 
@@ -147,8 +148,20 @@ class Optimizer:
     """
 
     __slots__ = (
-        "__weakref__", "_learning_rate", "_needs_python", "_numbers", "_ready", "_schedule",
-        "_seed", "_served", "_settings", "_shapes", "_state", "_users", "counter", "rule",
+        "__weakref__",
+        "_hyperparameters",
+        "_learning_rate",
+        "_needs_python",
+        "_ready",
+        "_schedule",
+        "_seed",
+        "_served",
+        "_settings",
+        "_shapes",
+        "_state",
+        "_users",
+        "counter",
+        "rule",
     )  # fmt: skip
 
     weight_decay = _setting(
@@ -188,7 +201,7 @@ class Optimizer:
         self._seed = int(uniform_source(rng).uniform() * 2**53) if rule.noisy else 0
         # Compiled code has the addresses of these.
         self.counter = np.zeros(1, np.int64)
-        self._numbers = np.zeros(rule.memory_place + 2 * len(rule.memory) + 1)
+        self._hyperparameters = np.zeros(rule.memory_place + 2 * len(rule.memory) + 1)
         self._state: Array = np.empty((0, 0))
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._ready: _Ready | None = None
@@ -206,7 +219,7 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """See `__getstate__`."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, _RENAMED.get(name, name), value)
         self._users, self._served = weakref.WeakSet(), ()
 
     def __copy__(self) -> Optimizer:
@@ -294,10 +307,10 @@ class Optimizer:
 
     def _forget(self) -> None:
         """Put states and memory to what they begin as."""
-        for row, initial in zip(self._state, self.rule.states.values(), strict=False):
-            row[...] = initial(self, row.size) if callable(initial) else initial
+        for values, initial in zip(self._state, self.rule.states.values(), strict=False):
+            values[...] = initial(self, values.size) if callable(initial) else initial
         memory = list(self.rule.memory.values())
-        self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
+        self._hyperparameters[self.rule.memory_place :] = [*memory, *memory, 0.0]
         self._shapes, self._ready = (), None
 
     def serve(self, layers: Sequence[Any]) -> None:
@@ -375,19 +388,19 @@ class Optimizer:
 
     def numbers(self) -> npt.NDArray[np.float64]:
         """What the kernel reads, see ``kernels/optimizers/rules.py``; always one array."""
-        return self._numbers
+        return self._hyperparameters
 
     def _write(self) -> None:
         """Put the settings where kernels read them."""
-        n, rule, hyper = self._numbers, self.rule, self.hyper
-        n[kernels.LIMIT] = np.inf if self.clip_value is None else self.clip_value
-        n[kernels.SCALE], n[kernels.DECAY] = 1.0, self.weight_decay
-        n[kernels.CLIP] = self.clip_norm or 0.0
+        n, rule, hyper = self._hyperparameters, self.rule, self.hyper
+        n[rules.LIMIT] = np.inf if self.clip_value is None else self.clip_value
+        n[rules.SCALE], n[rules.DECAY] = 1.0, self.weight_decay
+        n[rules.CLIP] = self.clip_norm or 0.0
         # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
         eps = min((v for k, v in hyper.items() if k in ("eps", "lambda_")), default=1.0)
-        n[kernels.LOOK] = rule.tries or eps < _SAFE_EPS
-        n[kernels.SKIP] = get_args(NonFinite).index(self.on_nonfinite)
-        for place, (name, value) in enumerate(hyper.items(), int(kernels.OWN)):
+        n[rules.LOOK] = rule.tries or eps < _SAFE_EPS
+        n[rules.SKIP] = get_args(NonFinite).index(self.on_nonfinite)
+        for place, (name, value) in enumerate(hyper.items(), int(rules.OWN)):
             known = CHOICES[name].index(value) if isinstance(value, str) else value
             n[place] = 0.0 if known is None or callable(known) else known
         if rule.noisy:
@@ -397,7 +410,7 @@ class Optimizer:
     def remember(self, numbers: npt.NDArray[np.float64]) -> None:
         """Take over what a training's own numbers remember."""
         place = self.rule.memory_place
-        self._numbers[place:] = numbers[place : self._numbers.size]
+        self._hyperparameters[place:] = numbers[place : self._hyperparameters.size]
 
     def step(
         self,
@@ -654,11 +667,11 @@ class Optimizer:
 
     def _take(self, ready: _Ready, rate: float, step: int, f: float | None) -> int:
         """Run the kernel; its code, `apply.TAKEN` if the step was taken."""
-        rule, numbers = self.rule, self._numbers
+        rule, numbers = self.rule, self._hyperparameters
         if rule.needs_loss:
             if f is None and step > 1:
                 raise TypeError(f"{rule.name} needs f, the loss, from its second step on")
-            numbers[kernels.LOSS] = np.nan if f is None else number("f", f)
+            numbers[rules.LOSS] = np.nan if f is None else number("f", f)
         if self._needs_python:
             self._ask(step)
         most = ready.sums.shape[0]
@@ -700,13 +713,13 @@ class Optimizer:
                 found = number(f"{name}({step})", value(step, self._settings["anne_rate"]))
                 if found <= 0.0:
                     raise ValueError(f"{name}({step}) must be above 0, but is {found!r}")
-                self._numbers[kernels.OWN + place] = found
+                self._hyperparameters[rules.OWN + place] = found
 
     def noise(self, size: int, dtype: npt.DTypeLike = np.float64) -> Array:
         """The standard normal numbers that the next step draws for so many parameters."""
         out = np.empty(size, dtype)
         seed = np.array([float(self._seed)])
-        apply.noise(address(kernels.normals, out.dtype), out, seed, self.steps + 1)
+        apply.noise(address(rules.normals, out.dtype), out, seed, self.steps + 1)
         return out
 
     def _refusal(self, step: int, grads: list[Array], *names: str) -> ValueError:
@@ -734,7 +747,7 @@ class Optimizer:
     def _remembered(self) -> list[float]:
         """The memory after the last step that was taken."""
         place, size = self.rule.memory_place, len(self.rule.memory)
-        known, of_step = self._numbers[place : place + 2 * size], self._numbers[-1]
+        known, of_step = self._hyperparameters[place : place + 2 * size], self._hyperparameters[-1]
         refused = of_step == self.steps + 1
         return [float(x) for x in (known[:size] if refused else known[size:])]
 
@@ -807,7 +820,7 @@ class Optimizer:
             self._state[...] = stacked
         elif found:
             self._state = stacked
-        self._numbers[self.rule.memory_place :] = [*memory, *memory, 0.0]
+        self._hyperparameters[self.rule.memory_place :] = [*memory, *memory, 0.0]
         self._write()
 
     def __repr__(self) -> str:
@@ -903,5 +916,5 @@ def _check_apart(names: list[str], params: list[Array], grads: list[Array]) -> N
 
 
 def _listed(shapes: tuple[tuple[int, ...], ...]) -> str:
-    """Shapes of several arrays, for people."""
+    """Shapes of several arrays, for messages."""
     return f" in arrays of {', '.join(map(str, shapes))}" if len(shapes) > 1 else ""

@@ -1,4 +1,4 @@
-"""What the library knows of an update rule: a row of the table in `optimizers`."""
+"""What the library knows of an update rule: an entry of the table in `optimizers`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from .._core.arrays import number
 from .._core.limits import check, check_known
 from ..kernels.codegen.declare import address
-from ..kernels.optimizers import rules as kernels
+from ..kernels.optimizers import rules
 
 __all__ = ["Rule"]
 
@@ -63,15 +63,15 @@ _MEANINGS = {
 """What numbers mean where their rule does not say otherwise."""
 
 
-@dataclass(frozen=True, eq=False)  # a row is itself: hashable, compared by identity
+@dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
 class Rule:
-    """One row of the table.
+    """One entry of the table.
 
     Attributes
     ----------
     name : str
     formula : str
-        The step, for people; a dash marks what the step leaves behind.
+        The step, in words; a dash marks what the step leaves behind.
     update, constants : callable
         The kernel's functions, see ``kernels/optimizers/rules.py``.
     rate : str
@@ -182,7 +182,7 @@ class Rule:
         return f"{name} : {kind}, default {default!r}, {self.limit(name)}"
 
     def meaning(self, name: str) -> str:
-        """What a number means, for people."""
+        """What a number means, in words."""
         usual = "The learning rate." if name == self.rate else _MEANINGS.get(name, "")
         return self.meanings.get(name, usual)
 
@@ -204,10 +204,10 @@ class Rule:
     @property
     def memory_place(self) -> int:
         """Where in the kernel's numbers the memory begins."""
-        return int(kernels.OWN) + len(self.own) + self.noisy
+        return int(rules.OWN) + len(self.own) + self.noisy
 
     def limit(self, name: str) -> str:
-        """What a number must be, for people."""
+        """What a number must be, in words."""
         usual = "at least 0 and below 1" if name in _BELOW_ONE else "at least 0"
         return self.limits.get(name, usual)
 
@@ -239,7 +239,7 @@ class Rule:
         """The tile kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
         update = self.ahead if ahead and self.ahead else self.update
         place = self.memory_place if self.memory else 0
-        found: Callable[..., Any] = kernels.updating(
+        found: Callable[..., Any] = rules.updating(
             update, self.constants, len(self.states), self.advance, len(self.memory), place
         )
         return found

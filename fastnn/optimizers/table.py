@@ -1,10 +1,10 @@
 """The table of update rules, which turn gradients into new parameters, and `get_opt`.
 
-Each row is a class of its name, whose docstring tells formula, numbers and sources:
+Each entry is a class of its name, whose docstring tells formula, numbers and sources:
 ``help(fastnn.optimizers.Lion)``.
 
 To add a rule: its functions in ``kernels/optimizers/rules.py``, its twin in
-``fastnn/reference/optimizers``, and a row here. Engine, compiled models, `get_opt`, classes,
+``fastnn/reference/optimizers``, and an entry here. Engine, compiled models, `get_opt`, classes,
 documentation and tests take it from there.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 
 from .._core.arrays import Array
 from .._core.names import lookup, same_name
-from ..kernels.optimizers import rules as kernels
-from . import latex as tex
+from ..kernels.optimizers import rules
+from . import latex
 from .optimizer import Optimizer
 from .spec import Rule
 
@@ -75,15 +75,15 @@ _BOUNDS = (
 )
 _AHEAD = "(beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t))"
 
-_ROWS = (
+_SPECS = (
     Rule(
-        "SGD", "p -= eta g", kernels.sgd, kernels.sgd_constants, "eta", {"eta": 1e-2},
+        "SGD", "p -= eta g", rules.sgd, rules.sgd_constants, "eta", {"eta": 1e-2},
         peers="PyTorch, Keras and optax: the same",
-        latex=(tex.step(r"\eta \, g_t"),),
+        latex=(latex.step(r"\eta \, g_t"),),
     ),
     Rule(
         "MSGD", "v = mu v - (1 - mu) eta g, p += v",
-        kernels.momentum, kernels.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
+        rules.momentum, rules.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
         {"velocity": 0.0},
         peers="PyTorch (dampening=0), Keras and optax: the same with (1 - mu) eta as their rate",
         reference="Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
@@ -94,8 +94,8 @@ _ROWS = (
     ),
     Rule(
         "NAG", "v' = mu v - (1 - mu) eta g, p += (1 + mu) v' - mu v; p stands where v looks ahead",
-        kernels.nesterov, kernels.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
-        {"velocity": 0.0}, ahead=kernels.momentum,
+        rules.nesterov, rules.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
+        {"velocity": 0.0}, ahead=rules.momentum,
         peers="PyTorch, Keras and optax with nesterov=True: the same with (1 - mu) eta as rate",
         reference="Nesterov, 1983; in this form Sutskever, Martens, Dahl and Hinton, 2013",
         latex=(
@@ -106,37 +106,37 @@ _ROWS = (
     ),
     Rule(
         "AdaGrad", "s += g², p -= eta g / sqrt(s); 0 where s is 0",
-        kernels.adagrad, kernels.sgd_constants, "eta", {"eta": 1e-3}, {"s": 0.0},
+        rules.adagrad, rules.sgd_constants, "eta", {"eta": 1e-3}, {"s": 0.0},
         peers="PyTorch adds eps=1e-10 to the root; Keras and optax begin s with 0.1",
         reference="Duchi, Hazan and Singer, Adaptive subgradient methods, 2011",
-        latex=(r"s_t &= s_{t-1} + g_t^2", tex.step(r"\eta \, \frac{g_t}{\sqrt{s_t}}")),
+        latex=(r"s_t &= s_{t-1} + g_t^2", latex.step(r"\eta \, \frac{g_t}{\sqrt{s_t}}")),
         where="The step is 0 where s is 0.",
     ),
     Rule(
         "RMSprop", "v = rho v + (1 - rho) g², p -= eta g / sqrt(v + eps)",
-        kernels.rmsprop, kernels.rmsprop_constants, "eta",
+        rules.rmsprop, rules.rmsprop_constants, "eta",
         {"eta": 1e-2, "rho": 0.99, "eps": 1e-8, **_INSIDE}, {"v": 0.0},
         peers=f"PyTorch: {_EPS}; optax: as here; Keras: inside, rho=0.9",
         reference="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012",
         latex=(
-            tex.mean("v", r"\rho", "g_t^2"),
-            tex.step(r"\eta \, \frac{g_t}{\sqrt{v_t + \varepsilon}}"),
+            latex.mean("v", r"\rho", "g_t^2"),
+            latex.step(r"\eta \, \frac{g_t}{\sqrt{v_t + \varepsilon}}"),
         ),
     ),
     Rule(
         "AdaDelta",
         "d = g sqrt(u + eps) / sqrt(v + eps), p -= learning_rate d; v the mean of g², u that of d² "
         "before this step",
-        kernels.adadelta, kernels.adadelta_constants, "learning_rate",
+        rules.adadelta, rules.adadelta_constants, "learning_rate",
         {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-6}, {"v": 0.0, "u": 0.0},
         peers="PyTorch, Keras and optax: the same, with other defaults",
         meanings={"learning_rate": "A factor of all steps; the article has none."},
         reference="Zeiler, ADADELTA: an adaptive learning rate method, 2012, arXiv:1212.5701",
         latex=(
-            tex.mean("v", r"\rho", "g_t^2"),
+            latex.mean("v", r"\rho", "g_t^2"),
             r"d_t &= \frac{\sqrt{u_{t-1} + \varepsilon}}{\sqrt{v_t + \varepsilon}} \, g_t",
-            tex.mean("u", r"\rho", "d_t^2"),
-            tex.step(r"\eta \, d_t"),
+            latex.mean("u", r"\rho", "d_t^2"),
+            latex.step(r"\eta \, d_t"),
         ),
         where="η is `learning_rate`.",
     ),
@@ -144,28 +144,28 @@ _ROWS = (
         "Adam",
         "p -= alpha sqrt(1 - beta2^t) m' / sqrt(v + eps), m' = m / (1 - beta1^t), m and v the "
         "means of g and g²",
-        kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
+        rules.adam, rules.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers=f"PyTorch and optax: {_EPS}; Keras: outside too, before the correction",
         reference=_KINGMA,
         latex=(
-            *tex.MEANS,
-            tex.CORRECTED_M,
-            tex.step(
+            *latex.MEANS,
+            latex.CORRECTED_M,
+            latex.step(
                 rf"\alpha \, \sqrt{{1 - \beta_2^t}} "
-                rf"\, \frac{{{tex.M}}}{{\sqrt{{v_t + \varepsilon}}}}"
+                rf"\, \frac{{{latex.M}}}{{\sqrt{{v_t + \varepsilon}}}}"
             ),
         ),
     ),
     Rule(
         "RMSpropGraves",
         "d = momentum d - eta g / sqrt(v - m² + eps), p += d; m and v the means of g and g²",
-        kernels.graves, kernels.graves_constants, "eta",
+        rules.graves, rules.graves_constants, "eta",
         {"eta": 1e-4, "rho": 0.95, "eps": 1e-4, "momentum": 0.0}, {"m": 0.0, "v": 0.0, "d": 0.0},
         peers="optax's rmsprop with centered=True: the same; PyTorch's adds eps to the root",
         reference="Graves, Generating sequences, 2013, arXiv:1308.0850, eqs. 38-45 (momentum 0.9)",
         latex=(
-            tex.mean("m", r"\rho", "g_t"),
-            tex.mean("v", r"\rho", "g_t^2"),
+            latex.mean("m", r"\rho", "g_t"),
+            latex.mean("v", r"\rho", "g_t^2"),
             r"d_t &= \mu d_{t-1} - \eta \, \frac{g_t}{\sqrt{v_t - m_t^2 + \varepsilon}}",
             r"\theta_t &= \theta_{t-1} + d_t",
         ),
@@ -175,7 +175,7 @@ _ROWS = (
         "SMORMS3",
         "r = 1 / (1 + s); m, v means of g, g² with r; z = m² / (v + eps); "
         "p -= g min(eta, z) / sqrt(v + eps); s = 1 + (1 - z) s",
-        kernels.smorms3, kernels.smorms3_constants, "eta", {"eta": 1e-3, "eps": 1e-8},
+        rules.smorms3, rules.smorms3_constants, "eta", {"eta": 1e-3, "eps": 1e-8},
         {"m": 0.0, "v": 0.0, "memory": 1.0}, peers="no peer has it",
         reference="Funk, RMSprop loses to SMORMS3 - beware the epsilon!, 2015",
         latex=(
@@ -183,7 +183,7 @@ _ROWS = (
             r"m_t &= (1 - r_t) \, m_{t-1} + r_t g_t",
             r"v_t &= (1 - r_t) \, v_{t-1} + r_t g_t^2",
             r"z_t &= \frac{m_t^2}{v_t + \varepsilon}",
-            tex.step(r"\min(\eta, z_t) \, \frac{g_t}{\sqrt{v_t + \varepsilon}}"),
+            latex.step(r"\min(\eta, z_t) \, \frac{g_t}{\sqrt{v_t + \varepsilon}}"),
             r"s_t &= 1 + (1 - z_t) \, s_{t-1}",
         ),
         where="s begins as 1.",
@@ -191,33 +191,33 @@ _ROWS = (
     Rule(
         "AdaMax",
         "u = max(beta2 u, |g|), p -= alpha m' / u, m' = m / (1 - beta1^t), m the mean of g",
-        kernels.adamax, kernels.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
+        rules.adamax, rules.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
         {"m": 0.0, "u": 0.0},
         peers="PyTorch and optax add eps to |g|, Keras to u",
         meanings={"beta2": "What is left of the largest gradient after a step."},
         reference=f"{_KINGMA}, algorithm 2",
         latex=(
-            tex.MEAN_G,
+            latex.MEAN_G,
             r"u_t &= \max(\beta_2 u_{t-1}, \, |g_t|)",
-            tex.step(r"\frac{\alpha}{1 - \beta_1^t} \, \frac{m_t}{u_t}"),
+            latex.step(r"\frac{\alpha}{1 - \beta_1^t} \, \frac{m_t}{u_t}"),
         ),
     ),
     Rule(
         "Nadam",
         "p -= alpha (mu m / (1 - mu^(t+1)) + (1 - mu) g / (1 - mu^t)) / sqrt(nu v' + eps), "
         "v' = v / (1 - nu^t), m and v the means of g and g²",
-        kernels.nadam, kernels.nadam_constants, "alpha",
+        rules.nadam, rules.nadam_constants, "alpha",
         {"alpha": 2e-3, "mu": 0.975, "nu": 0.999, "eps": 1e-8, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers="optax's nadam: with eps_placement='outside', which leaves out nu before v'; PyTorch "
         "and Keras let mu grow by 0.96^(t/250)",
         meanings={"mu": "Weight of the past in the mean of g."},
         reference=_DOZAT,
         latex=(
-            tex.mean("m", r"\mu", "g_t"),
-            tex.mean("v", r"\nu", "g_t^2"),
-            tex.corrected("v", r"\nu"),
-            tex.step(
-                rf"\frac{{\alpha}}{{\sqrt{{\nu {tex.V} + \varepsilon}}}} " + tex.ahead(r"\mu")
+            latex.mean("m", r"\mu", "g_t"),
+            latex.mean("v", r"\nu", "g_t^2"),
+            latex.corrected("v", r"\nu"),
+            latex.step(
+                rf"\frac{{\alpha}}{{\sqrt{{\nu {latex.V} + \varepsilon}}}} " + latex.ahead(r"\mu")
             ),
         ),
     ),
@@ -226,18 +226,18 @@ _ROWS = (
         "p -= alpha m' / (d (sqrt(v') + eps)), m' and v' the corrected means of g and g² as in "
         "Adam; d = beta3 d + (1 - beta3) clip(|f - f'| / (min(f, f') - fstar), 1 / c, c) from the "
         "second step on, f the loss and f' that before; d begins as 1",
-        kernels.adam, kernels.eve_constants, "alpha",
+        rules.adam, rules.eve_constants, "alpha",
         {"alpha": 1e-3, **_BETAS, "beta3": 0.999, "c": 10, "eps": 1e-8, "fstar": 0},
-        {"m": 0.0, "v": 0.0}, advance=kernels.eve_advance, memory={"d": 1.0, "f": np.nan},
+        {"m": 0.0, "v": 0.0}, advance=rules.eve_advance, memory={"d": 1.0, "f": np.nan},
         limits={"c": "at least 1", "fstar": "any number"}, needs_loss=True, peers="no peer has it",
         reference="Hayashi, Koushik and Neubig, Eve, 2016, arXiv:1611.01505 v3",
         latex=(
-            *tex.CORRECTED,
+            *latex.CORRECTED,
             r"c_t &= \operatorname{clip} \left( \frac{|f_t - f_{t-1}|}{\min(f_t, f_{t-1}) - f^*}, "
             r"\, \frac{1}{c}, \, c \right)",
             r"d_t &= \beta_3 d_{t-1} + (1 - \beta_3) \, c_t",
-            tex.step(
-                rf"\frac{{\alpha}}{{d_t}} \, \frac{{{tex.M}}}{{\sqrt{{{tex.V}}} + \varepsilon}}"
+            latex.step(
+                rf"\frac{{\alpha}}{{d_t}} \, \frac{{{latex.M}}}{{\sqrt{{{latex.V}}} + \varepsilon}}"
             ),
         ),
         where="f is the loss and f* is `fstar`; d is 1 in the first step.",
@@ -245,16 +245,16 @@ _ROWS = (
     Rule(
         "SantaE",
         _SANTA_FORMULA.format("until burnin a += u² - E; u = (1 - a) u - eta G g + h, p += G u"),
-        kernels.santa_e, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
+        rules.santa_e, rules.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, the Euler scheme",
         latex=(
-            *tex.SANTA,
-            r"a_t &= " + tex.until_burnin("a_{t-1} + u_{t-1}^2 - E_t", "a_{t-1}"),
+            *latex.SANTA,
+            r"a_t &= " + latex.until_burnin("a_{t-1} + u_{t-1}^2 - E_t", "a_{t-1}"),
             r"u_t &= (1 - a_t) \, u_{t-1} - \eta \, G_t g_t + h_t",
             r"\theta_t &= \theta_{t-1} + G_t u_t",
         ),
-        where=tex.SANTA_WHERE,
+        where=latex.SANTA_WHERE,
     ),
     Rule(
         "SantaSSS",
@@ -262,63 +262,64 @@ _ROWS = (
             "until burnin a += (u² - E) / 2; u' = e^(-a/2) (e^(-a/2) u - eta G g + h); until "
             "burnin a += (u'² - E) / 2; p += G (u + u') / 2, u = u'"
         ),
-        kernels.santa_sss, kernels.santa_constants, "eta", _SANTA, _SANTA_STATES,
+        rules.santa_sss, rules.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, algorithm 1",
         latex=(
-            *tex.SANTA,
-            rf"{tex.HALF} &= "
-            + tex.until_burnin(r"a_{t-1} + \frac{1}{2} (u_{t-1}^2 - E_t)", "a_{t-1}"),
-            rf"u_t &= e^{{-{tex.HALF}/2}} \left( e^{{-{tex.HALF}/2}} \, u_{{t-1}} "
+            *latex.SANTA,
+            rf"{latex.HALF} &= "
+            + latex.until_burnin(r"a_{t-1} + \frac{1}{2} (u_{t-1}^2 - E_t)", "a_{t-1}"),
+            rf"u_t &= e^{{-{latex.HALF}/2}} \left( e^{{-{latex.HALF}/2}} \, u_{{t-1}} "
             r"- \eta \, G_t g_t + h_t \right)",
-            r"a_t &= " + tex.until_burnin(rf"{tex.HALF} + \frac{{1}}{{2}} (u_t^2 - E_t)", tex.HALF),
+            r"a_t &= "
+            + latex.until_burnin(rf"{latex.HALF} + \frac{{1}}{{2}} (u_t^2 - E_t)", latex.HALF),
             r"\theta_t &= \theta_{t-1} + \frac{1}{2} G_t (u_{t-1} + u_t)",
         ),
-        where=tex.SANTA_WHERE,
+        where=latex.SANTA_WHERE,
     ),
     Rule(
         "AMSGrad",
         "p -= alpha / sqrt(t) m / sqrt(w + eps), m the mean of g, w the largest mean of g² so far",
-        kernels.amsgrad, kernels.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
+        rules.amsgrad, rules.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
         {"m": 0.0, "v": 0.0, "vhat": 0.0},
         peers="PyTorch: with eps_placement='outside', which corrects the means and leaves out "
         "sqrt(t); Keras: so too, but eps before the correction; optax takes the largest of the "
         "corrected means",
         reference=_REDDI,
         latex=(
-            *tex.MEANS,
-            tex.LARGEST,
-            tex.step(r"\frac{\alpha}{\sqrt{t}} \, \frac{m_t}{\sqrt{w_t + \varepsilon}}"),
+            *latex.MEANS,
+            latex.LARGEST,
+            latex.step(r"\frac{\alpha}{\sqrt{t}} \, \frac{m_t}{\sqrt{w_t + \varepsilon}}"),
         ),
     ),
     Rule(
         "AdaBound", f"p -= clip(alpha / sqrt(v), l, u) / sqrt(t) m, {_BOUNDS}",
-        kernels.adabound, kernels.adabound_constants, "alpha", _BOUNDED, {"m": 0.0, "v": 0.0},
+        rules.adabound, rules.adabound_constants, "alpha", _BOUNDED, {"m": 0.0, "v": 0.0},
         peers="the authors' package: variant='authors', which corrects the means and leaves out "
         "sqrt(t); with a schedule it scales eta too",
         reference=_LUO,
-        latex=(*tex.MEANS, *tex.bounded("v_t")),
+        latex=(*latex.MEANS, *latex.bounded("v_t")),
     ),
     Rule(
         "AMSBound",
         f"w = max(w, v), p -= clip(alpha / sqrt(w), l, u) / sqrt(t) m, {_BOUNDS}",
-        kernels.amsbound, kernels.adabound_constants, "alpha", _BOUNDED,
+        rules.amsbound, rules.adabound_constants, "alpha", _BOUNDED,
         {"m": 0.0, "v": 0.0, "vhat": 0.0}, peers="as AdaBound", reference=_LUO,
-        latex=(*tex.MEANS, tex.LARGEST, *tex.bounded("w_t")),
+        latex=(*latex.MEANS, latex.LARGEST, *latex.bounded("w_t")),
     ),
     Rule(
         "AdamW",
         "p -= alpha (weight_decay p + m' / (sqrt(v') + eps)), m' and v' the corrected means of g "
         "and g², m / (1 - beta1^t) and v / (1 - beta2^t)",
-        kernels.adam, kernels.adam_constants, "alpha", {**_ADAM, **_OUTSIDE},
+        rules.adam, rules.adam_constants, "alpha", {**_ADAM, **_OUTSIDE},
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="PyTorch: the same; Keras and optax: weight_decay 0.004 and 1e-4",
         reference="Loshchilov and Hutter, Decoupled weight decay, 2019, arXiv:1711.05101",
         latex=(
-            *tex.CORRECTED,
-            tex.step(
+            *latex.CORRECTED,
+            latex.step(
                 rf"\alpha \left( \lambda \, \theta_{{t-1}} "
-                rf"+ \frac{{{tex.M}}}{{\sqrt{{{tex.V}}} + \varepsilon}} \right)"
+                rf"+ \frac{{{latex.M}}}{{\sqrt{{{latex.V}}} + \varepsilon}} \right)"
             ),
         ),
         where="λ is `weight_decay`.",
@@ -327,17 +328,17 @@ _ROWS = (
         "NadamW",
         f"p -= alpha (weight_decay p + {_AHEAD} / (sqrt(v') + eps)), v' = v / (1 - beta2^t), "
         "m and v the means of g and g²",
-        kernels.nadam, kernels.nadam_constants, "alpha", {**_ADAM, **_OUTSIDE},
+        rules.nadam, rules.nadam_constants, "alpha", {**_ADAM, **_OUTSIDE},
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="optax: the same, weight_decay 1e-4; PyTorch: as its NAdam",
         reference=_DOZAT,
         latex=(
-            *tex.MEANS,
-            tex.CORRECTED_V,
-            r"d_t &= " + tex.ahead(r"\beta_1"),
-            tex.step(
+            *latex.MEANS,
+            latex.CORRECTED_V,
+            r"d_t &= " + latex.ahead(r"\beta_1"),
+            latex.step(
                 r"\alpha \left( \lambda \, \theta_{t-1} "
-                rf"+ \frac{{d_t}}{{\sqrt{{{tex.V}}} + \varepsilon}} \right)"
+                rf"+ \frac{{d_t}}{{\sqrt{{{latex.V}}} + \varepsilon}} \right)"
             ),
         ),
         where="λ is `weight_decay`.",
@@ -348,26 +349,26 @@ _ROWS = (
         "((Q - 4) (Q - 2) q)), where q = Q - 2 t beta2^t / (1 - beta2^t) is above 5, "
         "Q = 2 / (1 - beta2) - 1; before p -= alpha m'; m' = m / (1 - beta1^t), m and v the "
         "means of g and g²",
-        kernels.radam, kernels.radam_constants, "alpha", _ADAM, {"m": 0.0, "v": 0.0},
+        rules.radam, rules.radam_constants, "alpha", _ADAM, {"m": 0.0, "v": 0.0},
         peers="PyTorch: the same; optax adds eps after the correction of v",
         reference="Liu et al., On the variance of the adaptive learning rate and beyond, 2020, "
         "arXiv:1908.03265",
         latex=(
-            *tex.MEANS,
-            tex.CORRECTED_M,
+            *latex.MEANS,
+            latex.CORRECTED_M,
             r"q_t &= Q - \frac{2 \, t \, \beta_2^t}{1 - \beta_2^t}, \quad "
             r"Q = \frac{2}{1 - \beta_2} - 1",
             r"r_t &= \sqrt{\frac{(q_t - 4) (q_t - 2) \, Q}{(Q - 4) (Q - 2) \, q_t}}",
-            tex.step(
-                rf"\begin{{cases}} \alpha \, r_t \sqrt{{1 - \beta_2^t}} \, \frac{{{tex.M}}}"
+            latex.step(
+                rf"\begin{{cases}} \alpha \, r_t \sqrt{{1 - \beta_2^t}} \, \frac{{{latex.M}}}"
                 rf"{{\sqrt{{v_t}} + \varepsilon}} & \text{{where }} q_t > 5 \\ "
-                rf"\alpha \, {tex.M} & \text{{before}} \end{{cases}}"
+                rf"\alpha \, {latex.M} & \text{{before}} \end{{cases}}"
             ),
         ),
     ),
     Rule(
         "Lion", "p -= alpha sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g",
-        kernels.lion, kernels.lion_constants, "alpha", {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99},
+        rules.lion, rules.lion_constants, "alpha", {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99},
         {"m": 0.0},
         meanings={"beta1": "Weight of the past in the direction of the step.",
                   "beta2": "Weight of the past in the mean that is kept."},
@@ -375,31 +376,31 @@ _ROWS = (
         reference="Chen et al., Symbolic discovery of optimization algorithms, 2023, "
         "arXiv:2302.06675",
         latex=(
-            tex.step(r"\alpha \, \operatorname{sign}(\beta_1 m_{t-1} + (1 - \beta_1) \, g_t)"),
-            tex.mean("m", r"\beta_2", "g_t"),
+            latex.step(r"\alpha \, \operatorname{sign}(\beta_1 m_{t-1} + (1 - \beta_1) \, g_t)"),
+            latex.mean("m", r"\beta_2", "g_t"),
         ),
     ),
     Rule(
         "AdaBelief", "p -= alpha m' / (sqrt(s') + eps), s = beta2 s + (1 - beta2) (g - m)² + eps, "
         "m' = m / (1 - beta1^t), s' = s / (1 - beta2^t), m the mean of g",
-        kernels.belief, kernels.belief_constants, "alpha", {**_ADAM, "eps": 1e-16},
+        rules.belief, rules.belief_constants, "alpha", {**_ADAM, "eps": 1e-16},
         {"m": 0.0, "s": 0.0},
         peers="optax: the same, with eps and eps_root; the authors' package: the same",
         meanings={"beta2": "Weight of the past in the mean of (g - m)²."},
         reference="Zhuang et al., AdaBelief optimizer, 2020, arXiv:2010.07468",
         latex=(
-            tex.MEAN_G,
+            latex.MEAN_G,
             r"s_t &= \beta_2 s_{t-1} + (1 - \beta_2) \, (g_t - m_t)^2 + \varepsilon",
-            tex.CORRECTED_M,
-            tex.corrected("s", r"\beta_2"),
-            tex.step(rf"\alpha \, \frac{{{tex.M}}}{{\sqrt{{\hat{{s}}{{}}_t}} + \varepsilon}}"),
+            latex.CORRECTED_M,
+            latex.corrected("s", r"\beta_2"),
+            latex.step(rf"\alpha \, \frac{{{latex.M}}}{{\sqrt{{\hat{{s}}{{}}_t}} + \varepsilon}}"),
         ),
     ),
     Rule(
         "Rprop",
         "p -= sign(g) d; d *= eta_plus where g has the sign that it had before, d *= eta_minus "
         "where it changed, and g counts as 0 then; step_min <= d <= step_max, d begins as eta",
-        kernels.rprop, kernels.rprop_constants, "eta",
+        rules.rprop, rules.rprop_constants, "eta",
         {"eta": 1e-2, "eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50.0},
         {"previous": 0.0, "step": lambda optimizer, size: _first_rate(optimizer)},
         limits={"eta_minus": "at least 0 and below 1", "eta_plus": "at least 1"},
@@ -411,7 +412,7 @@ _ROWS = (
             r"k_t &= \begin{cases} \eta_+ & \text{where } g_t g_{t-1} > 0 \\ "
             r"\eta_- & \text{where } g_t g_{t-1} < 0 \\ 1 & \text{else} \end{cases}",
             r"d_t &= \operatorname{clip}(k_t d_{t-1}, \, d_{\min}, \, d_{\max})",
-            tex.step(r"\operatorname{sign}(g_t) \, d_t"),
+            latex.step(r"\operatorname{sign}(g_t) \, d_t"),
         ),
         where="Where the sign has changed, g counts as 0, for this step and as the gradient before "
     "the next. d begins as η and stays between `step_min` and `step_max`; the factors are "
@@ -419,13 +420,13 @@ _ROWS = (
     ),
 )  # fmt: skip
 
-RULES: dict[str, Rule] = {row.name: row for row in _ROWS}
-"""All rows, by name."""
+RULES: dict[str, Rule] = {spec.name: spec for spec in _SPECS}
+"""All entries, by name."""
 _ALIASES = {**RULES, "SDG": RULES["SGD"], "momentum": RULES["MSGD"], "Nesterov": RULES["NAG"]}
 
 
 def find(name: str) -> Rule:
-    """The row of that name; upper and lower case and hyphens do not matter."""
+    """The entry of that name; upper and lower case and hyphens do not matter."""
     if isinstance(name, str) and same_name(name, LBFGS):
         raise ValueError(
             f"{LBFGS} is no update rule, it needs all samples at every step: "
@@ -535,7 +536,7 @@ def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
     return given
 
 
-_CLASSES = {row.name: _class(row) for row in _ROWS}
+_CLASSES = {spec.name: _class(spec) for spec in _SPECS}
 globals().update(_CLASSES)
 __all__ += list(_CLASSES)
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .activations import find
-from .kinds import KINDS
 from .losses import COSTS, Cost
+from .vector_activations import KINDS
 
 Array = npt.NDArray[np.float64]
 
@@ -80,7 +80,7 @@ class ReferenceNetwork:
             name, *numbers = self.activations[k]
             more = self.weights[k][2:]
             if name in KINDS:
-                found = KINDS[name].pull(delta, activities[k], *more, *numbers)
+                found = KINDS[name].vjp(delta, activities[k], *more, *numbers)
                 delta, *rest = found if more else (found,)
             else:
                 delta = delta * find(f"{name}_derivative")(activities[k], *numbers)

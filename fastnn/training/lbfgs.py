@@ -149,7 +149,7 @@ def _options(
 
 
 class Objective:
-    """Cost and gradient by the parameters, in float64 whatever the network's dtype.
+    """Cost and gradient with respect to the parameters, in float64 whatever the network's dtype.
 
     Remembers the best point. Of checked samples.
     """

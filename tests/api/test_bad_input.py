@@ -318,7 +318,7 @@ TWICE = [
     (name, cost)
     for name in ACTIVATIONS
     for cost in COSTS
-    if (name, COSTS[cost].row.activation)
+    if (name, COSTS[cost].spec.activation)
     in [("sigmoid", "sigmoid"), ("softmax", "softmax"), ("exponential", "exponential")]
 ]
 

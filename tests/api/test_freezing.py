@@ -93,7 +93,7 @@ def arrays(layers):
 
 
 # The random numbers of a noisy rule go by the place in the vector of parameters.
-@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if not row.noisy])
+@pytest.mark.parametrize("rule", [name for name, spec in RULES.items() if not spec.noisy])
 def test_an_upper_part_trains_as_alone_on_the_trunks_outputs(rule):
     nn, (X, t) = make([0, 1]), data(SIZES, "SoftmaxCrossEntropy", ROWS)
     trunk = NeuralNetwork(copy.deepcopy(nn.layers[:2]), SumSquaresError())

@@ -13,7 +13,7 @@ from fastnn.activations import ACTIVATIONS, get_act
 from fastnn.reference.activations import find as reference
 
 GIVEN = {"threshold": (0.1, 20.0)}
-ELEMENTWISE = [name for name, row in ACTIVATIONS.items() if not row.kind]
+ELEMENTWISE = [name for name, spec in ACTIVATIONS.items() if not spec.kind]
 ALONG = ["softmax", "softmin", "log-softmax"]
 each_elementwise = pytest.mark.parametrize("name", ELEMENTWISE)
 each_along = pytest.mark.parametrize("name", ALONG)
@@ -29,11 +29,11 @@ def points(dtype="float64", seed=0):
 
 @pytest.mark.parametrize("name", [n for n in ACTIVATIONS if n != "maxout"])
 def test_every_spelling(name):
-    row = ACTIVATIONS[name]
+    spec = ACTIVATIONS[name]
     kind = type(made(name))
-    assert getattr(activations, row.class_name) is kind
-    assert kind.__doc__.startswith(row.formula)
-    spellings = [name, *row.aliases]
+    assert getattr(activations, spec.class_name) is kind
+    assert kind.__doc__.startswith(spec.formula)
+    spellings = [name, *spec.aliases]
     spellings += [s.upper() for s in spellings] + [s.lower() for s in spellings]
     spellings += [s.replace("-", "_") for s in spellings] + [s.replace("-", "") for s in spellings]
     for spelling in spellings:
@@ -53,16 +53,16 @@ def test_unknown_names():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @each_elementwise
 def test_every_method_equals_the_reference(name, dtype):
-    act, row, x, g = made(name), ACTIVATIONS[name], points(dtype), points(dtype, 1)
+    act, spec, x, g = made(name), ACTIVATIONS[name], points(dtype), points(dtype, 1)
     # as kernels get them
     given = [float(np.dtype(dtype).type(v)) for v in act._parameters.values()]
     wide = x.astype(float)
     found = [act.forward(x), act.backward(x), act.d2y(x)]
     eps = np.finfo(dtype).eps
     for suffix, y, bound in zip(
-        ("", "_derivative", "_second_derivative"), found, row.bounds, strict=True
+        ("", "_derivative", "_second_derivative"), found, spec.bounds, strict=True
     ):
-        expected = reference(row.kernel + suffix)(wide, *given)
+        expected = reference(spec.kernel + suffix)(wide, *given)
         assert y.dtype == dtype
         np.testing.assert_allclose(y, expected, rtol=2 * bound * eps, atol=2 * bound * eps)
     np.testing.assert_allclose(act.vjp(g, x), g * found[1], rtol=4 * eps)
@@ -270,7 +270,9 @@ def test_threads_change_nothing(name):
 @pytest.mark.parametrize("name", [n for n in ACTIVATIONS if n != "maxout"])
 def test_pickle_copy_equality_and_repr(name):
     act = made(name)
-    names = {row.class_name: getattr(activations, row.class_name) for row in ACTIVATIONS.values()}
+    names = {
+        spec.class_name: getattr(activations, spec.class_name) for spec in ACTIVATIONS.values()
+    }
     twins = [pickle.loads(pickle.dumps(act)), copy.copy(act), copy.deepcopy(act)]
     twins.append(eval(repr(act), names))
     for twin in twins:

@@ -23,15 +23,15 @@ SEED_LAYERS = {
 }
 
 
-ELEMENTWISE = [name for name, row in ACTIVATIONS.items() if not row.kind]
+ELEMENTWISE = [name for name, spec in ACTIVATIONS.items() if not spec.kind]
 
 
-@pytest.mark.parametrize("row", ACTIVATIONS.values(), ids=ACTIVATIONS)
-def test_every_row_has_its_reference(row):
-    if row.kind:
-        assert row.kernel in KINDS
+@pytest.mark.parametrize("spec", ACTIVATIONS.values(), ids=ACTIVATIONS)
+def test_every_entry_has_its_reference(spec):
+    if spec.kind:
+        assert spec.kernel in KINDS
         return
-    for name in (row.kernel, f"{row.kernel}_derivative", f"{row.kernel}_second_derivative"):
+    for name in (spec.kernel, f"{spec.kernel}_derivative", f"{spec.kernel}_second_derivative"):
         assert callable(reference.find(name))
 
 
@@ -75,8 +75,8 @@ def test_rng_makes_weights_reproducible():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_forward_and_derivative_equal_reference(name, dtype):
-    row = ACTIVATIONS[name]
-    numbers = row.parameters.values()
+    spec = ACTIVATIONS[name]
+    numbers = spec.parameters.values()
     layer = fastnn.DenseLayer(1, 1, activation=name, dtype=dtype, rng=0)
     layer.w, layer.b = [[1.0]], [0.0]
     x = np.linspace(-12, 12, 4001, dtype=dtype)[:, np.newaxis]
@@ -84,11 +84,11 @@ def test_forward_and_derivative_equal_reference(name, dtype):
     assert y.dtype == dtype
     assert layer.input is x
     assert layer.output is y
-    exact = reference.find(row.kernel)(x.astype(np.float64), *numbers)
+    exact = reference.find(spec.kernel)(x.astype(np.float64), *numbers)
     assert_close(y, exact, operations=2)
     slope = layer.activation_derivative() * np.ones_like(y)
     assert slope.dtype == dtype
-    expected = reference.find(f"{row.kernel}_derivative")(x.astype(np.float64), *numbers)
+    expected = reference.find(f"{spec.kernel}_derivative")(x.astype(np.float64), *numbers)
     assert_close(slope, expected, operations=2)
 
 

@@ -8,24 +8,24 @@ from fastnn import get_act, get_init, get_opt, losses
 from fastnn.activations import ACTIVATIONS
 from fastnn.optimizers import RULES
 
-ROWS = [ACTIVATIONS["Swish"], losses.Huber.row, RULES["Adam"]]
+SPECS = [ACTIVATIONS["Swish"], losses.Huber.spec, RULES["Adam"]]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 @pytest.mark.parametrize("limit", ["above 0", "from 0 to 1", "at least 1", "other than 0"])
-def test_all_tables_know_the_same_limits(row, limit):
-    name = "beta2" if row.name == "Adam" else next(iter(row.parameters))
-    found = dataclasses.replace(row, limits={name: limit})
+def test_all_tables_know_the_same_limits(spec, limit):
+    name = "beta2" if spec.name == "Adam" else next(iter(spec.parameters))
+    found = dataclasses.replace(spec, limits={name: limit})
     value = 2.0 if limit == "from 0 to 1" else 0.0
-    given = (name, value) if row.name == "Adam" else ({name: value},)
+    given = (name, value) if spec.name == "Adam" else ({name: value},)
     with pytest.raises(ValueError, match=f"{name} must be {limit}, but is "):
         found.checked(*given)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_row_with_an_unknown_limit_is_refused(row):
-    with pytest.raises(ValueError, match=f"limits of '{row.name}': x is 'huge', .*'above 0'"):
-        dataclasses.replace(row, limits={"x": "huge"})
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_an_entry_with_an_unknown_limit_is_refused(spec):
+    with pytest.raises(ValueError, match=f"limits of '{spec.name}': x is 'huge', .*'above 0'"):
+        dataclasses.replace(spec, limits={"x": "huge"})
 
 
 @pytest.mark.parametrize(

@@ -24,23 +24,23 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 def test_every_cost_has_its_reference():
     assert set(COSTS) == set(REFERENCE) == set(LOSSES)
-    assert all(COSTS[name].row is row for name, row in LOSSES.items())
+    assert all(COSTS[name].spec is spec for name, spec in LOSSES.items())
 
 
 @pytest.mark.parametrize("name", COSTS)
 def test_classes_come_from_the_table(name):
-    kind, row = COSTS[name], LOSSES[name]
+    kind, spec = COSTS[name], LOSSES[name]
     assert getattr(losses, name) is kind is getattr(fastnn, name)
     assert name in losses.__all__
     assert name in fastnn.__all__
     for heading in ("Parameters", "Notes", "References", "Examples"):
         assert f"\n{heading}\n{'-' * len(heading)}\n" in inspect.getdoc(kind)
     assert all(peer in kind.__doc__ for peer in ("PyTorch", "Keras", "optax"))
-    assert kind().reduction == row.reduction
+    assert kind().reduction == spec.reduction
     known = inspect.signature(kind).parameters
-    assert list(known) == ["reduction", *row.parameters]
-    assert all(known[key].default == value for key, value in row.parameters.items())
-    cost = kind("mean" if row.reduction == "sum" else "sum")
+    assert list(known) == ["reduction", *spec.parameters]
+    assert all(known[key].default == value for key, value in spec.parameters.items())
+    cost = kind("mean" if spec.reduction == "sum" else "sum")
     assert repr(kind()) == f"{name}()"
     assert repr(cost) == f"{name}(reduction={cost.reduction!r})"
     for twin in (copy.deepcopy(cost), pickle.loads(pickle.dumps(cost))):
@@ -180,7 +180,7 @@ EXACT = {  # of activity and target: the cost, and its derivative
 
 
 def test_every_elementwise_cost_has_an_exact_twin():
-    assert set(EXACT) == {name for name, row in LOSSES.items() if row.is_elementwise}
+    assert set(EXACT) == {name for name, spec in LOSSES.items() if spec.is_elementwise}
 
 
 @dtypes
@@ -544,7 +544,7 @@ def test_nan_gives_nan(case):
     assert np.isnan(delta[1, 0])
     assert np.isfinite(delta[[0, 2]]).all()
     logits[1, 0], t[2, 0] = 0.0, np.nan
-    if cost.row.targets != "signs":
+    if cost.spec.targets != "signs":
         assert np.isnan(cost(logits, t)[2]) or cost.parameters.get("label_smoothing") == 1.0
 
 

@@ -168,16 +168,16 @@ def test_numbers_of_python_are_weak(dtype, weak):
 
 @EVERY
 def test_numbers_can_be_read_and_set(rule):
-    opt, row = optimizer(rule), RULES[rule]
-    for name in row.defaults:
-        assert getattr(opt, name) == (opt.learning_rate if name == row.rate else opt.hyper[name])
+    opt, spec = optimizer(rule), RULES[rule]
+    for name in spec.defaults:
+        assert getattr(opt, name) == (opt.learning_rate if name == spec.rate else opt.hyper[name])
     made, changed = optimizer(rule), optimizer(rule)
-    for name in row.own:
-        if isinstance(row.defaults[name], float):
+    for name in spec.own:
+        if isinstance(spec.defaults[name], float):
             new = getattr(changed, name) * 0.9
             setattr(changed, name, new)
             made = type(opt)(**{**made.hyper, name: new}, learning_rate=made.learning_rate,
-                             **({"rng": 5} if row.noisy else {}))  # fmt: skip
+                             **({"rng": 5} if spec.noisy else {}))  # fmt: skip
     p, q = np.ones(3), np.ones(3)
     for k in range(3):
         g = np.array([1.0, -2.0, 0.5]) * (k + 1)
@@ -390,20 +390,20 @@ def test_parameters_that_are_not_finite_are_the_callers(rule, large):
 
 @EVERY
 def test_rules_are_classes_that_tell_about_themselves(rule):
-    row, kind = RULES[rule], getattr(optimizers, rule)
+    spec, kind = RULES[rule], getattr(optimizers, rule)
     assert rule in optimizers.__all__
     opt = optimizer(rule)
     assert type(opt) is kind
     assert isinstance(opt, fastnn.Optimizer)
     told = " ".join(kind.__doc__.split())
-    for text in (row.formula, row.peers, row.reference, "weight_decay"):
+    for text in (spec.formula, spec.peers, spec.reference, "weight_decay"):
         assert text in told
-    for name, default in row.defaults.items():
-        assert row.meaning(name), f"{rule} has a number of unknown meaning: {name}"
-        assert row.meaning(name) in told
+    for name, default in spec.defaults.items():
+        assert spec.meaning(name), f"{rule} has a number of unknown meaning: {name}"
+        assert spec.meaning(name) in told
         assert f"{name} : " in told
         assert inspect.signature(kind).parameters[name].default == default
-    assert inspect.signature(kind).parameters["weight_decay"].default == row.weight_decay
+    assert inspect.signature(kind).parameters["weight_decay"].default == spec.weight_decay
     assert max(map(len, kind.__doc__.splitlines())) <= 100
 
 

@@ -82,7 +82,7 @@ def test_a_thousand_steps_equal_the_reference(rule, hyper, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if not row.weight_decay])
+@pytest.mark.parametrize("rule", [name for name, spec in RULES.items() if not spec.weight_decay])
 def test_update_gives_what_step_adds(rule, dtype):
     opt, other, g = optimizer(rule), optimizer(rule), gradients(20, 13, dtype)
     p = np.zeros(13, dtype)
@@ -632,16 +632,16 @@ def test_aliases_and_letters():
 
 @EVERY
 def test_rows_are_whole(rule):
-    row = RULES[rule]
-    assert next(iter(row.defaults)) == row.rate
-    assert row.formula
-    assert row.peers
-    assert row.reference or rule == "SGD"
+    spec = RULES[rule]
+    assert next(iter(spec.defaults)) == spec.rate
+    assert spec.formula
+    assert spec.peers
+    assert spec.reference or rule == "SGD"
     shown = repr(optimizer(rule))
-    assert all(f"{key}=" in shown for key in row.defaults)
+    assert all(f"{key}=" in shown for key in spec.defaults)
 
 
-@pytest.mark.parametrize("rule", [name for name, row in RULES.items() if not row.noisy])
+@pytest.mark.parametrize("rule", [name for name, spec in RULES.items() if not spec.noisy])
 def test_zero_gradients_move_nothing_at_first(rule):
     opt, p = optimizer(rule, weight_decay=0.0), np.linspace(-1, 1, 9)
     opt.step(p, np.zeros(9), f=1.0)

@@ -348,10 +348,13 @@ def test_clips_come_before_the_rule():
 
 
 def test_defaults_are_those_of_the_library():
-    for name, row in fastnn.optimizers.RULES.items():
-        own = {**row.defaults, **({"weight_decay": row.weight_decay} if row.weight_decay else {})}
+    for name, spec in fastnn.optimizers.RULES.items():
+        own = {
+            **spec.defaults,
+            **({"weight_decay": spec.weight_decay} if spec.weight_decay else {}),
+        }
         assert own == DEFAULTS[name], name
-        assert row.rate == next(iter(DEFAULTS[name]))
+        assert spec.rate == next(iter(DEFAULTS[name]))
 
 
 def printed_sss(gradients, noise, u, eta=1e-2, N=16.0, burnin=100):

@@ -1,6 +1,6 @@
-"""Every kernel that is made from a row of a table or built on `vecmath`, and how it is called.
+"""Every kernel that is made from an entry of a table or built on `vecmath`, and how it is called.
 
-Nothing is listed here by name: a row that is added is guarded.
+Nothing is listed here by name: an entry that is added is guarded.
 """
 
 import ctypes
@@ -108,18 +108,18 @@ def _blocks(name, formula, outputs=1):
 
 
 def _activations():
-    for name, row in ACTIVATIONS.items():
-        numbers = row.numbers()
-        if row.kind:
-            for part, function in zip(("forward", "training", "back"), row.kind[:3], strict=True):
+    for name, spec in ACTIVATIONS.items():
+        numbers = spec.numbers()
+        if spec.kind:
+            for part, function in zip(("forward", "training", "back"), spec.kind[:3], strict=True):
                 yield Row(f"{name} {part}", function, numbers, 4)
             continue
         for part in ("", "_derivative", "_second_derivative"):
-            formula = formulas.find(f"{row.kernel}{part}")
+            formula = formulas.find(f"{spec.kernel}{part}")
             yield _blocks(f"{name}{part.replace('_', ' ') or ' forward'}", formula)
-        forward, slope = (formulas.find(f"{row.kernel}{part}") for part in ("", "_from_output"))
+        forward, slope = (formulas.find(f"{spec.kernel}{part}") for part in ("", "_from_output"))
         both = elementwise.forward_with_derivative(
-            forward, slope or formulas.find(f"{row.kernel}_derivative"), slope is not None
+            forward, slope or formulas.find(f"{spec.kernel}_derivative"), slope is not None
         )
         yield Row(f"{name} training", both, numbers, 8)
 
@@ -138,7 +138,7 @@ def _costs():
         k = getattr(cost, "targets", 8)
         features = cost.outputs_for(k)
         numbers = tuple(map(float, cost.numbers(features)))
-        yield Row(f"{name} cost", cost.kernels().step, numbers, features, k)
+        yield Row(f"{name} cost", cost.kernels().value_and_grad, numbers, features, k)
     for name, output in costs.ACTIVATIONS.items():
         for part, function in zip(("forward", "back"), output, strict=True):
             if function:
@@ -156,7 +156,7 @@ def _all():
 
 
 def _kernels():
-    """By name; a function that several rows share stands under its first one."""
+    """By name; a function that several entries share stands under its first one."""
     found = {}
     for kernel in _all():
         found.setdefault((kernel.function, kernel.arguments), kernel)

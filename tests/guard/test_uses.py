@@ -18,7 +18,7 @@ KERNELS = {
     "a first prediction": 4,
     "a first step of an optimizer": 1,
     # for two dtypes, and the loops of ufuncs of one to three arguments in three
-    "forward of every activation": 2 * sum(not row.kind for row in ACTIVATIONS.values()) + 3 * 3,
+    "forward of every activation": 2 * sum(not spec.kind for spec in ACTIVATIONS.values()) + 3 * 3,
     "the same again": 0,
     "gradient of every cost": len(COSTS) + 1,
     "a step of every rule": len({rule.kernel() for rule in RULES.values()}) - 2,

@@ -37,8 +37,8 @@ def kernels():
         network(*sizes).fit(X, t, **options)
 
     def each_activation():
-        for name, row in ACTIVATIONS.items():
-            if not row.kind:
+        for name, spec in ACTIVATIONS.items():
+            if not spec.kind:
                 fastnn.get_act(name).forward(X)
 
     def each_cost():

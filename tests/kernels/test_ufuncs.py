@@ -24,7 +24,7 @@ from fastnn.reference.activations import find as reference
 
 ALONG = [name for name in ufuncs.known() if name.startswith(("softm", "log_softmax"))]
 ELEMENTWISE = [name for name in ufuncs.known() if name not in ALONG and name[:3] != "glu"]
-FORWARD = [row.kernel for row in ACTIVATIONS.values() if row.kernel in ELEMENTWISE]
+FORWARD = [spec.kernel for spec in ACTIVATIONS.values() if spec.kernel in ELEMENTWISE]
 FLOATS = ["float16", "float32", "float64"]
 SIZES = [0, 1, 63, 64, 65, 127, 1000, 100_003]
 # What carries numbers to a formula and back knows only how many there are of what: results, inputs,
@@ -44,7 +44,7 @@ each_dtype = pytest.mark.parametrize("dtype", FLOATS)
 def names_of(name):
     """Names of the parameters of the activation that a ufunc belongs to."""
     base = next(n for n in sorted(FORWARD, key=len, reverse=True) if name.startswith(n))
-    return list(next(row for row in ACTIVATIONS.values() if row.kernel == base).parameters)
+    return list(next(spec for spec in ACTIVATIONS.values() if spec.kernel == base).parameters)
 
 
 def required(name):
@@ -87,7 +87,9 @@ def assert_same(found, expected):
 
 def test_every_formula_has_its_ufuncs():
     assert {"tanh", "tanh_derivative", "tanh_second_derivative"} <= set(ELEMENTWISE)
-    assert set(FORWARD) == {row.kernel for row in ACTIVATIONS.values() if not row.kind} | {"prelu"}
+    assert set(FORWARD) == {spec.kernel for spec in ACTIVATIONS.values() if not spec.kind} | {
+        "prelu"
+    }
     for name in FORWARD:
         for suffix in ("", "_derivative", "_second_derivative", "_vjp", "_and_vjp"):
             assert name + suffix in ELEMENTWISE
@@ -194,8 +196,8 @@ def test_out_dtype_and_casting(name):
 
 
 def defaults_of(name):
-    row = next(row for row in ACTIVATIONS.values() if row.kernel == name)
-    return list(row.parameters.values())
+    spec = next(spec for spec in ACTIVATIONS.values() if spec.kernel == name)
+    return list(spec.parameters.values())
 
 
 @each_activation

@@ -32,7 +32,7 @@ from fastnn.reference import ReferenceNetwork
 
 INF, NAN = float("inf"), float("nan")
 SOFTMAXES = ["softmax", "softmin", "log_softmax"]
-NAMES = [name for name, row in ACTIVATIONS.items() if row.kind]
+NAMES = [name for name, spec in ACTIVATIONS.items() if spec.kind]
 
 # Layers as (activation, its parameters), with those of one number among them, and their sizes.
 STACKS = [

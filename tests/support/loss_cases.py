@@ -35,10 +35,10 @@ def columns_of(cost, columns):
 
 def targets_of(cost, shape, dtype, rng):
     """Targets in the form that the cost asks for."""
-    form = cost.row.targets
+    form = cost.spec.targets
     if form == "probabilities":
         t = rng.uniform(0, 1, shape) * (rng.uniform(0, 1, shape) > 0.2)
-        if cost.row.activation == "softmax":
+        if cost.spec.activation == "softmax":
             t = (t + 1e-3) / (t + 1e-3).sum(axis=-1, keepdims=True)
     elif form == "classes":
         t = np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
@@ -57,5 +57,5 @@ def sample(cost, rows, columns, dtype, seed=0):
     rows = rows if isinstance(rows, tuple) else (rows,)
     columns = columns_of(cost, columns)
     t = targets_of(cost, (*rows, columns), dtype, rng)
-    size = 1.0 if cost.row.per_target > 1 or cost.row.activation == "mixture" else 5.0
+    size = 1.0 if cost.spec.per_target > 1 or cost.spec.activation == "mixture" else 5.0
     return (size * rng.normal(size=(*rows, cost.outputs_for(columns)))).astype(dtype), t

@@ -19,7 +19,7 @@ COSTS = dict(itertools.islice(ALL_COSTS.items(), 3))
 # Activations that meet every cost and every rule: all kinds of kernels, derivatives by input and by
 # output. The others are only other formulas, and meet one cost each, in turn.
 MAIN = ["identity", "sigmoid", "tanh", "ReLU", "softplus", "Swish"]
-MAIN += [name for name, row in ACTIVATIONS.items() if row.kind]
+MAIN += [name for name, spec in ACTIVATIONS.items() if spec.kind]
 OTHERS = list(
     zip([name for name in ACTIVATIONS if name not in MAIN], itertools.cycle(COSTS), strict=False)
 )

@@ -15,7 +15,7 @@ import fastnn
 
 from ...activations import find
 from ...reference import activations as reference
-from ...reference.kinds import KINDS
+from ...reference.vector_activations import KINDS
 
 __all__ = ["PARAMETERS", "Case", "Data", "case_of", "oracle", "ours"]
 
@@ -153,7 +153,7 @@ def oracle(case: Case) -> Callable[[], Any]:
         pulled = ones.reshape(len(flat), -1)
         if case.part == "forward":
             return lambda: kind.forward(flat).reshape(g.shape)
-        return lambda: kind.pull(pulled, flat).reshape(x.shape)
+        return lambda: kind.vjp(pulled, flat).reshape(x.shape)
     own = not (case.along_axis or row.variants)
     values = tuple(act.parameters.values()) if own else ()
     forward = reference.find(row.kernel)
@@ -172,5 +172,5 @@ def oracle(case: Case) -> Callable[[], Any]:
 def _maxout_oracle(act: Any, g: Array, x: Array, *, pulls: bool) -> Callable[[], Any]:
     kind = KINDS["maxout"]
     if pulls:
-        return lambda: kind.pull(g, x @ act.w + act.b, act.k) @ act.w.T
+        return lambda: kind.vjp(g, x @ act.w + act.b, act.k) @ act.w.T
     return lambda: kind.forward(x @ act.w + act.b, act.k)
