@@ -93,6 +93,12 @@ def functions() -> list[str]:
     return lines
 
 
+def sources() -> list[str]:
+    """Where each activation comes from."""
+    lines = ["| `get_act` | source |", "|---|---|"]
+    return lines + [_line(f"`{spec.name}`", spec.reference) for spec in ACTIVATIONS.values()]
+
+
 def _parameters(spec: Activation) -> str:
     if spec.kernel == "maxout":
         return "`n_prev`, `n`, `k`; of a layer `k=2`"
@@ -170,7 +176,7 @@ def rules() -> list[str]:
         found += [f"### {spec.name}", "", *_displayed(spec.latex), ""]
         found += [spec.where, ""] if spec.where else []
         found += [f"- Parameters: {shown}"]
-        found += [f"- From: {spec.reference}"] if spec.reference else []
+        found += [f"- From: {spec.reference}"]
         found += [f"- Other libraries: {spec.peers}", ""]
     return found
 
@@ -186,7 +192,7 @@ def _line(*cells: str) -> str:
 
 
 PAGES = {
-    "activations.md": {"functions": functions, "peers": peers},
+    "activations.md": {"functions": functions, "sources": sources, "peers": peers},
     "losses.md": {"losses": losses, "differences": differences},
     "optimizers.md": {"rules": rules},
 }

@@ -8,13 +8,13 @@ get_act`` and its like.
 from typing import Any
 
 from .activations import ACTIVATIONS, Activator, get_act
-from .activations.table import _CLASSES
+from .activations.classes import CLASSES as _CLASSES
 from .errors import BinaryCrossEntropy, CrossEntropy, Error, SquareError, get_err
 from .layers import Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
 from .losses import SigmoidCrossEntropy, SoftmaxCrossEntropy, SumSquaresError
 from .network import NeuralNetwork
 from .optimizers import Optimizer, get_opt
-from .optimizers.table import _CLASSES as _RULES
+from .optimizers.classes import CLASSES as _RULES
 
 __all__ = [
     "Activator",

@@ -24,7 +24,7 @@ from .model.flat_parameters import Known
 from .model.snapshot import Snapshot, logits, snapshot
 from .model.stack import Stack
 from .optimizers import Optimizer
-from .optimizers.table import resolve
+from .optimizers.classes import resolve
 
 __all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict", "vjp"]
 

@@ -33,8 +33,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core.arrays import Array, convert, count, number
-from ._core.names import lookup, nearest
 from ._core.random import RNG, uniform_source
+from ._core.table import Spec, Table
 from .kernels.codegen.compiler import imported
 
 __all__ = ["INITIALIZERS", "Init", "Initializer", "Row", "find", "get_init", "truncated_normal"]
@@ -128,11 +128,8 @@ def _ordered(low: float, high: float) -> None:
         raise ValueError(f"low must not be above high nor endlessly below: U({low}, {high})")
 
 
-_LEAST = {"std": 0.0, "gain": 0.0}  # of parameters, whatever their entry; others may be any number
-
-
-@dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
-class Row:
+@dataclass(frozen=True, eq=False)
+class Row(Spec):
     """One entry of the table.
 
     Attributes
@@ -163,21 +160,21 @@ class Row:
         """Weights of that shape."""
         return self.function(shape, rng, **parameters)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are the entry itself."""
-        return find, (self.name,)
+    def limit(self, name: str) -> str:
+        """What a parameter must be, whatever the entry."""
+        return "at least 0" if name in ("std", "gain") else "any number"
 
-    def numbers(self, given: Mapping[str, Any]) -> dict[str, float]:
-        """The parameters, those not `given` at their defaults."""
-        if unknown := sorted(set(given) - set(self.parameters)):
-            raise TypeError(
-                f"{self.name} has no parameter {', '.join(unknown)}; "
-                f"known: {', '.join(self.parameters) or 'none'}{nearest(unknown, self.parameters)}"
-            )
-        found = {
-            name: number(name, given.get(name, default), _LEAST.get(name, -math.inf))
-            for name, default in self.parameters.items()
-        }
+    def converted(self, name: str, default: Any, value: Any) -> float:
+        """A number."""
+        return number(name, value)
+
+    def unknown(self, names: str, known: str) -> str:
+        """What is said of parameters that the entry does not have."""
+        return f"{self.name} has no parameter {names}; known: {known}"
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters: those given, and the defaults of the others."""
+        found = super().checked(given)
         if self.check is not None:
             self.check(**found)
         return found
@@ -240,9 +237,8 @@ _SPECS = (
     ),
 )
 
-INITIALIZERS: dict[str, Row] = {spec.name: spec for spec in _SPECS}
+INITIALIZERS: Table[Row] = Table("initializer", _SPECS)
 """All entries, by name."""
-_KNOWN = INITIALIZERS | {alias: spec for spec in _SPECS for alias in spec.aliases}
 
 
 def find(name: str) -> Row:
@@ -259,7 +255,7 @@ def find(name: str) -> Row:
     'U(-a, a), a = gain sqrt(6 / (fan_in + fan_out))'
 
     """
-    return lookup("initializer", name, _KNOWN)
+    return INITIALIZERS.find(name)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -399,7 +395,7 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
     """
     if isinstance(init, str):
         spec = find(init)
-        return Initializer(spec.name, spec.numbers(parameters), spec)
+        return Initializer(spec.name, spec.checked(parameters), spec)
     if parameters:
         raise TypeError(
             f"parameters go with a name only, but init is no str: {', '.join(parameters)}"

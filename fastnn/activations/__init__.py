@@ -2,14 +2,19 @@
 
 from typing import Any
 
-from . import table as _table
-from .table import *  # noqa: F403
+from .base import Activator
+from .classes import CLASSES as _CLASSES
+from .classes import get_act
+from .spec import Activation
+from .table import ACTIVATIONS, find
+from .vector import Maxout
 
-__all__ = list(_table.__all__)
+__all__ = ["ACTIVATIONS", "Activation", "Activator", "Maxout", "find", "get_act"]
 
-ACTIVATIONS = _table.ACTIVATIONS
-"""All entries of the table, by name."""
+_BY_NAME = {kind.__name__: kind for kind in _CLASSES.values()}
+globals().update(_BY_NAME)
+__all__ += [name for name in _BY_NAME if name not in __all__]
 
 
-def __getattr__(name: str) -> Any:  # types of the classes that `table` makes of its entries
+def __getattr__(name: str) -> Any:  # types of the classes that are made of entries
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

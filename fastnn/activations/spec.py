@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._core.arrays import count, number
-from .._core.limits import check, check_known
-from .._core.names import nearest
+from .._core.table import Spec
 from ..kernels import activations as formulas
 from ..kernels.activations import tile_kernels, vector
 from ..kernels.codegen.declare import address
@@ -29,7 +28,7 @@ def _parameters(kernel: str) -> tuple[tuple[str, Any], ...]:
 
 
 @dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
-class Activation:
+class Activation(Spec):
     """One entry of the table.
 
     Attributes
@@ -70,9 +69,6 @@ class Activation:
     variants: Mapping[str, Mapping[str, Activation | None]] = field(default_factory=dict)
     reference: str = ""
 
-    def __post_init__(self) -> None:
-        check_known(self.name, self.limits)
-
     @property
     def kind(self) -> vector.VectorActivation | None:
         """Kernels and shapes, if it acts on all features together; else None."""
@@ -85,40 +81,19 @@ class Activation:
             return dict(self.kind.parameters)
         return dict(_parameters(self.kernel))
 
-    def checked(self, given: Mapping[str, Any], args: Sequence[Any] = ()) -> dict[str, Any]:
-        """All parameters: those given, by place or name, and the defaults of the others.
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"the activation {self.name}"
 
-        Raises
-        ------
-        TypeError
-            For one that the activation does not have, or that is no number.
-        ValueError
-            For one out of its range.
-
-        """
-        known = self.parameters
-        names = ", ".join(known) or "none"
-        if len(args) > len(known):
-            raise TypeError(f"{self.name} takes {len(known)} parameters ({names}), not {len(args)}")
-        placed = dict(zip(known, args, strict=False))
-        twice = ", ".join(name for name in given if name in placed)
-        if twice:
-            raise TypeError(f"{twice}: given twice to the activation {self.name}")
-        unknown = [name for name in given if name not in known]
-        if unknown:
-            raise TypeError(
-                f"{', '.join(unknown)}: no parameter of the activation {self.name}, which has "
-                f"{names}{nearest(unknown, known)}"
-            )
-        values = {**known, **placed, **given}
+    def converted(self, name: str, default: Any, value: Any) -> Any:
+        """A number; of outputs that share columns of the weights, a whole one."""
         whole = self.kind.width if self.kind else ""
-        found = {
-            name: count(name, value, least=1) if name == whole else number(name, value)
-            for name, value in values.items()
-        }
-        for name, limit in self.limits.items():
-            check(name, limit, found)
-        return found
+        return count(name, value, least=1) if name == whole else number(name, value)
+
+    def checked(self, given: Mapping[str, Any], args: Sequence[Any] = ()) -> dict[str, Any]:
+        """All parameters: those given, by place or name, and the defaults of the others."""
+        return super().checked(self.placed(list(self.parameters), args, given))
 
     def variant(self, given: Mapping[str, Any]) -> tuple[Activation, dict[str, Any]]:
         """The entry that parameters choose, and those that are its own."""

@@ -1,4 +1,4 @@
-"""The table of activations, `get_act`, and a class for each entry.
+"""The table of activations.
 
 To add an activation: its formulas in ``kernels/activations/``, its twin in
 ``fastnn/reference/activations/``, and an entry here. Classes, ufuncs, layers, engine,
@@ -9,17 +9,10 @@ together: kernels in ``kernels/activations/vector.py``, the twin in
 
 from __future__ import annotations
 
-import copyreg
-import inspect
-from collections.abc import Mapping
-from typing import Any
-
-from .._core.names import lookup
-from .base import Activator, Elementwise
+from .._core.table import Table
 from .spec import EXACT, Activation
-from .vector import AlongAxis, GatedUnit, Maxout, ParametricReLU
 
-__all__ = ["ACTIVATIONS", "Activation", "Activator", "Maxout", "find", "get_act"]
+__all__ = ["ACTIVATIONS", "find"]
 
 _COMPOSITE = (4.0, 4.0, 8.0)
 _PARABOLA = (2.0, 4.0, 0.5)  # pieces of second degree
@@ -31,47 +24,80 @@ _GELU_TANH = Activation(
 )  # fmt: skip
 
 _SPECS = (
-    Activation("step", "step", "1 for x > 0, else 0", "Step", "step", bounds=EXACT),
     Activation(
-        "identity", "identity", "x", "Identity", "identity", aliases=("linear",), bounds=EXACT
+        "step", "step", "1 for x > 0, else 0", "Step", "step", bounds=EXACT,
+        reference="McCulloch and Pitts, A logical calculus of the ideas immanent in nervous "
+        "activity, 1943",
+    ),
+    Activation(
+        "identity", "identity", "x", "Identity", "identity", aliases=("linear",), bounds=EXACT,
+        reference="Widrow and Hoff, Adaptive switching circuits, 1960: the linear unit of the "
+        "Adaline",
     ),
     Activation(
         "bent-identity", "bent_identity", "(sqrt(x² + 1) - 1) / 2 + x", "BentIdentity",
         "bentIdentity",
+        reference="No paper is known; Wikipedia, Activation function, 2018",
     ),
     Activation(
         "hard-shrink", "hard_shrink", "0 for |x| <= lambda_, else x", "HardShrink", "hardShrink",
         limits=_AT_LEAST_0, bounds=EXACT,
+        reference="Donoho and Johnstone, Ideal spatial adaptation by wavelet shrinkage, 1994: hard "
+        "thresholding",
     ),
     Activation(
         "soft-shrink", "soft_shrink", "0 for |x| <= lambda_, else x - lambda_ sign(x)",
         "SoftShrink", "softShrink", limits=_AT_LEAST_0, bounds=EXACT,
+        reference="Donoho, De-noising by soft-thresholding, 1995",
     ),
     Activation(
         "threshold", "threshold", "x for x > threshold, else value", "Threshold", "threshold",
         bounds=EXACT,
+        reference="Konda, Memisevic and Krueger, Zero-bias autoencoders and the benefits of "
+        "co-adapting features, 2015, arXiv:1402.3337, with value 0",
     ),
     Activation(
-        "sigmoid", "sigmoid", "1 / (1 + exp(-x))", "Sigmoid", "sigmoid", aliases=("logistic",)
+        "sigmoid", "sigmoid", "1 / (1 + exp(-x))", "Sigmoid", "sigmoid", aliases=("logistic",),
+        reference="Rumelhart, Hinton and Williams, Learning representations by back-propagating "
+        "errors, 1986",
     ),
     Activation(
         "hard-sigmoid", "hard_sigmoid", "slope x + offset, within 0 and 1", "HardSigmoid",
         "hardSigmoid", bounds=EXACT,
+        reference="Gulcehre et al., Noisy activation functions, 2016, arXiv:1603.00391, with a "
+        "slope of 1/4; that of 1/5 is Theano's",
     ),
-    Activation("log-sigmoid", "log_sigmoid", "-log(1 + exp(-x))", "LogSigmoid", "logSigmoid"),
-    Activation("tanh", "tanh", "tanh(x)", "Tanh", "act_tanh"),
     Activation(
-        "tanh-shrink", "tanh_shrink", "x - tanh(x)", "TanhShrink", "tanhShrink", bounds=_COMPOSITE
+        "log-sigmoid", "log_sigmoid", "-log(1 + exp(-x))", "LogSigmoid", "logSigmoid",
+        reference="Goodfellow, Bengio and Courville, Deep Learning, 2016, section 3.10",
+    ),
+    Activation(
+        "tanh", "tanh", "tanh(x)", "Tanh", "act_tanh",
+        reference="LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.4",
+    ),
+    Activation(
+        "tanh-shrink", "tanh_shrink", "x - tanh(x)", "TanhShrink", "tanhShrink", bounds=_COMPOSITE,
+        reference="No paper is known; PyTorch's Tanhshrink",
     ),
     Activation(
         "hard-tanh", "hard_tanh", "x, within min_val and max_val", "HardTanh", "hardtanh",
         limits={"max_val": "above min_val"}, bounds=EXACT,
+        reference="Collobert, Large scale machine learning, 2004",
     ),
-    Activation("ReLU", "relu", "max(x, 0)", "ReLU", "ReLU", bounds=EXACT),
-    Activation("ReLU6", "relu6", "min(max(x, 0), 6)", "ReLU6", "ReLU6", bounds=EXACT),
+    Activation(
+        "ReLU", "relu", "max(x, 0)", "ReLU", "ReLU", bounds=EXACT,
+        reference="Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, "
+        "2010",
+    ),
+    Activation(
+        "ReLU6", "relu6", "min(max(x, 0), 6)", "ReLU6", "ReLU6", bounds=EXACT,
+        reference="Krizhevsky, Convolutional deep belief networks on CIFAR-10, 2010",
+    ),
     Activation(
         "leaky-ReLU", "leaky_relu", "x for x >= 0, else alpha x", "LeakyReLU", "leakyReLU",
         bounds=EXACT,
+        reference="Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic "
+        "models, 2013",
     ),
     Activation(
         "ELU", "elu", "x for x >= 0, else alpha (exp(x) - 1)", "ELU", "ELU",
@@ -87,11 +113,29 @@ _SPECS = (
         reference="Barron, Continuously differentiable exponential linear units, 2017, "
         "arXiv:1704.07483",
     ),
-    Activation("softmax", "softmax", "exp(x) / Σ exp(x)", "Softmax", "softmax"),
-    Activation("softmin", "softmin", "exp(-x) / Σ exp(-x)", "Softmin", "softmin"),
-    Activation("log-softmax", "log_softmax", "x - log Σ exp(x)", "LogSoftmax", "logSoftmax"),
-    Activation("softplus", "softplus", "log(1 + exp(x))", "Softplus", "softplus"),
-    Activation("softsign", "softsign", "x / (1 + |x|)", "Softsign", "softsign"),
+    Activation(
+        "softmax", "softmax", "exp(x) / Σ exp(x)", "Softmax", "softmax",
+        reference="Bridle, Probabilistic interpretation of feedforward classification network "
+        "outputs, with relationships to statistical pattern recognition, 1990",
+    ),
+    Activation(
+        "softmin", "softmin", "exp(-x) / Σ exp(-x)", "Softmin", "softmin",
+        reference="Bridle, 1990, as the softmax, of -x",
+    ),
+    Activation(
+        "log-softmax", "log_softmax", "x - log Σ exp(x)", "LogSoftmax", "logSoftmax",
+        reference="Goodfellow, Bengio and Courville, Deep Learning, 2016, section 6.2.2.3",
+    ),
+    Activation(
+        "softplus", "softplus", "log(1 + exp(x))", "Softplus", "softplus",
+        reference="Dugas et al., Incorporating second-order functional knowledge for better option "
+        "pricing, 2001",
+    ),
+    Activation(
+        "softsign", "softsign", "x / (1 + |x|)", "Softsign", "softsign",
+        reference="Bergstra, Desjardins, Lamblin and Bengio, Quadratic polynomials learn better "
+        "image features, 2009",
+    ),
     Activation(
         "Swish", "swish", "x / (1 + exp(-beta x))", "Swish", "Swish", aliases=("silu",),
         reference="Ramachandran, Zoph and Le, Searching for activation functions, 2017, "
@@ -127,15 +171,27 @@ _SPECS = (
         "squareplus", "squareplus", "(x + sqrt(x² + b)) / 2", "Squareplus",
         limits={"b": "at least 0"}, reference="Barron, Squareplus, 2021, arXiv:2112.11687",
     ),
-    Activation("log-cosh", "log_cosh", "log(cosh(x))", "LogCosh", bounds=_COMPOSITE),
-    Activation("exponential", "exponential", "exp(x)", "Exponential"),
+    Activation(
+        "log-cosh", "log_cosh", "log(cosh(x))", "LogCosh", bounds=_COMPOSITE,
+        reference="Hyvärinen, Fast and robust fixed-point algorithms for independent component "
+        "analysis, 1999",
+    ),
+    Activation(
+        "exponential", "exponential", "exp(x)", "Exponential",
+        reference="Nelder and Wedderburn, Generalized linear models, 1972: the inverse of the "
+        "logarithmic link",
+    ),
     Activation(
         "sparse-plus", "sparse_plus", "0 for x <= -1, x for x >= 1, else (x + 1)²/4", "SparsePlus",
         bounds=_PARABOLA,
+        reference="Blondel, Martins and Niculae, Learning with Fenchel-Young losses, 2020, "
+        "arXiv:1901.02324",
     ),
     Activation(
         "sparse-sigmoid", "sparse_sigmoid", "(x + 1)/2, within 0 and 1", "SparseSigmoid",
         bounds=EXACT,
+        reference="Blondel, Martins and Niculae, Learning with Fenchel-Young losses, 2020, "
+        "arXiv:1901.02324",
     ),
     Activation(
         "PReLU", "prelu", "x for x >= 0, else alpha x, alpha trained", "PReLU", bounds=EXACT,
@@ -148,18 +204,8 @@ _SPECS = (
     ),
 )  # fmt: skip
 
-ACTIVATIONS: dict[str, Activation] = {spec.name: spec for spec in _SPECS}
+ACTIVATIONS: Table[Activation] = Table("activation", _SPECS)
 """All entries, by name."""
-_NAMES = {**{alias: spec for spec in _SPECS for alias in spec.aliases}, **ACTIVATIONS}
-
-_SEVERAL: dict[str, type[Activator]] = {
-    "softmax": AlongAxis,
-    "softmin": AlongAxis,
-    "log_softmax": AlongAxis,
-    "glu": GatedUnit,
-    "maxout": Maxout,
-    "prelu": ParametricReLU,
-}
 
 
 def find(name: str | Activation) -> Activation:
@@ -176,105 +222,4 @@ def find(name: str | Activation) -> Activation:
     'max(x, 0)'
 
     """
-    return name if isinstance(name, Activation) else lookup("activation", name, _NAMES)
-
-
-# Copies and pickles are the entry itself.
-copyreg.pickle(Activation, lambda spec: (find, (spec.name,)))
-
-
-def choose(
-    given: str | Activation | Activator, parameters: Mapping[str, Any]
-) -> tuple[Activation, dict[str, Any]]:
-    """The entry that a name and parameters mean, or that an activation has; and all parameters."""
-    if isinstance(given, Activator):
-        spec = getattr(given, "spec", None)
-        if spec is None:
-            raise TypeError(
-                f"activation {given!r} has no kernels: derive a layer from fastnn.Layer instead"
-            )
-        own = {name: given.parameters[name] for name in spec.parameters if name in given.parameters}
-        return spec, spec.checked({**own, **parameters})
-    spec, rest = find(given).variant(parameters)
-    return spec, spec.checked(rest)
-
-
-def get_act(name: str, *args: Any, **parameters: Any) -> Activator:
-    """An activation by its name.
-
-    Parameters
-    ----------
-    name : str
-        Of an entry of ``fastnn.activations.ACTIVATIONS``, or an alias: ``"ReLU"``,
-        ``"leaky-ReLU"``, ``"silu"`` … Upper and lower case, hyphens and underscores do not matter.
-    *args, **parameters
-        The activation's parameters, in the articles' order or by name.
-
-    Returns
-    -------
-    Activator
-
-    Raises
-    ------
-    ValueError
-        For an unknown name (the message names the nearest) or a parameter out of its range.
-    TypeError
-        For a parameter that the activation does not have.
-
-    Examples
-    --------
-    >>> act = get_act("leaky-ReLU", alpha=0.5)
-    >>> act.forward([-2.0, 3.0])
-    array([-1.,  3.])
-    >>> act.backward([-2.0, 3.0])
-    array([0.5, 1. ])
-
-    """
-    return _CLASSES[find(name).name](*args, **parameters)
-
-
-def _class(spec: Activation) -> type[Activator]:
-    """The class of an entry."""
-    if spec.kernel == "maxout":
-        Maxout.spec = spec
-        return Maxout
-    base = _SEVERAL.get(spec.kernel, Elementwise)
-    return type(spec.class_name, (base,), {
-        "spec": spec,
-        "name": spec.name,
-        "__module__": __package__,
-        "__doc__": _documentation(spec, base),
-    })  # fmt: skip
-
-
-def _documentation(spec: Activation, base: type[Activator]) -> str:
-    """A class's docstring."""
-    lines = [f"{spec.formula}.", ""]
-    if base is Elementwise:
-        forward, derivative, second = spec.bounds
-        lines += [
-            f"Errors are at most {forward:g} ULP, of the derivative {derivative:g}, of the second "
-            f"{second:g}.",
-            "",
-        ]
-        if spec.parameters:
-            lines += ["Parameters", "----------"]
-            for name, default in spec.parameters.items():
-                limit = f", {spec.limits[name]}" if name in spec.limits else ""
-                lines += [f"{name} : float, default {default!r}{limit}"]
-            lines += [""]
-    elif base.__doc__:
-        lines += [inspect.cleandoc(base.__doc__), ""]
-    if spec.reference:
-        lines += ["References", "----------", spec.reference, ""]
-    return "\n".join(lines)
-
-
-_CLASSES = {spec.name: _class(spec) for spec in _SPECS}
-for _spec in _SPECS:
-    globals()[_spec.class_name] = _CLASSES[_spec.name]
-__all__ += [spec.class_name for spec in _SPECS if spec.class_name != "Maxout"]
-
-
-def __getattr__(name: str) -> type[Activator]:  # types of what the loop above defines
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return name if isinstance(name, Activation) else ACTIVATIONS.find(name)

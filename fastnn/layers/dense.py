@@ -19,7 +19,7 @@ from .._core.arrays import Array, convert, count, float_dtype, number
 from .._core.live_models import outdate
 from .._core.random import RNG
 from ..activations import Activation, Activator
-from ..activations import table as activations
+from ..activations import classes as activations
 from ..initializers import Init, get_init, truncated_normal
 from ..kernels.codegen import run
 

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from . import table as _table
-from .table import *  # noqa: F403
+from .base import CostFunction, CostKernels
+from .classes import COSTS
+from .mixture import MixtureDensityError
+from .spec import Loss
+from .table import LOSSES
 
-__all__ = list(_table.__all__)
+__all__ = ["COSTS", "LOSSES", "CostFunction", "CostKernels", "Loss", "MixtureDensityError"]
 
-LOSSES = _table.LOSSES
-"""All entries of the table, by name."""
-COSTS = _table.COSTS
-"""Their classes, by name."""
+globals().update(COSTS)
+__all__ += [name for name in COSTS if name not in __all__]
 
 
-def __getattr__(name: str) -> Any:  # types of the classes that `table` makes of its entries
+def __getattr__(name: str) -> Any:  # types of the classes that are made of entries
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

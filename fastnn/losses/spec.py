@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from .._core.arrays import Array, convert, count, number, weights
 from .._core.foreign import item
-from .._core.limits import check, check_known
-from .._core.names import nearest
+from .._core.table import Spec
 from ..kernels.losses import tile_kernels
 
 __all__ = ["FORMS", "Form", "Loss", "one_hot"]
@@ -75,7 +74,7 @@ def one_hot(name: str, value: npt.ArrayLike, classes: int, dtype: np.dtype[Any])
 
 
 @dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
-class Loss:
+class Loss(Spec):
     """One entry of the table.
 
     Attributes
@@ -126,9 +125,6 @@ class Loss:
     example: str = ""
     reference: str = ""
 
-    def __post_init__(self) -> None:
-        check_known(self.name, self.limits)
-
     @functools.cached_property
     def cost(self) -> tile_kernels.Cost:
         """Its tile kernels."""
@@ -151,35 +147,8 @@ class Loss:
         """Names and defaults of the parameters; None stands for a vector left out."""
         return dict(tile_kernels.parameters(self.kernel))
 
-    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters: those given, and the defaults of the others.
-
-        Raises
-        ------
-        TypeError
-            For one that the cost does not have, or that is no number.
-        ValueError
-            For one out of its range.
-
-        """
-        known = self.parameters
-        unknown = [name for name in given if name not in known]
-        if unknown:
-            names = ", ".join(known) or "none"
-            raise TypeError(
-                f"{', '.join(unknown)}: no parameter of {self.name}, which has {names}"
-                + nearest(unknown, known)
-            )
-        found = {
-            name: self._checked(name, default, given.get(name, default))
-            for name, default in known.items()
-        }
-        for name, limit in self.limits.items():
-            check(name, limit, found)
-        return found
-
-    @staticmethod
-    def _checked(name: str, default: Any, value: Any) -> Any:
+    def converted(self, name: str, default: Any, value: Any) -> Any:
+        """A number; where the default is None, a vector or None; where it is an int, an int."""
         if default is None:
             if value is None:
                 return None

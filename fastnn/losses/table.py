@@ -1,4 +1,4 @@
-"""The table of costs, and a class for each entry.
+"""The table of costs.
 
 A cost works on the activity of the last layer (of a cross entropy: on logits) and brings the
 activation of the output with it, so the last layer of a network is linear. Costs are summed over
@@ -12,13 +12,10 @@ together: kernels in ``kernels/losses/tile_kernels.py`` instead.
 
 from __future__ import annotations
 
-import inspect
-
-from .base import REDUCTIONS, CostFunction, CostKernels
-from .mixture import MixtureDensityError
+from .._core.table import Table
 from .spec import Loss
 
-__all__ = ["COSTS", "LOSSES", "CostFunction", "CostKernels", "Loss", "MixtureDensityError"]
+__all__ = ["LOSSES"]
 
 _BISHOP = "Bishop, *Pattern Recognition and Machine Learning* (2006)"
 _SMOOTHED = {"label_smoothing": "from 0 to 1"}
@@ -198,72 +195,5 @@ _SPECS = (
     ),
 )  # fmt: skip
 
-LOSSES: dict[str, Loss] = {spec.name: spec for spec in _SPECS}
+LOSSES: Table[Loss] = Table("cost", _SPECS)
 """All entries, by name."""
-
-_TARGETS = {
-    "numbers": "Numbers.",
-    "probabilities": "Probabilities.",
-    "classes": "One-hot rows or probabilities; or labels, one axis less.",
-    "counts": "Numbers, at least 0.",
-    "signs": "-1 and 1, or 0 and 1.",
-}
-
-
-def _class(spec: Loss) -> type[CostFunction]:
-    """The class of an entry."""
-    if spec.kernel == "mixture":
-        MixtureDensityError.spec = spec
-        return MixtureDensityError
-    found = type(spec.name, (CostFunction,), {
-        "spec": spec,
-        "reduction": spec.reduction,
-        "__module__": __package__,
-        "__doc__": _documentation(spec),
-        **{name: _attribute(name) for name in spec.parameters if not hasattr(CostFunction, name)},
-    })  # fmt: skip
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    reduction = inspect.Parameter(
-        "reduction", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=spec.reduction
-    )
-    more = [inspect.Parameter(k, keyword, default=v) for k, v in spec.parameters.items()]
-    found.__signature__ = inspect.Signature([reduction, *more])  # type: ignore[attr-defined]
-    return found
-
-
-def _attribute(name: str) -> property:
-    return property(lambda cost: cost._parameters[name], doc=f"The parameter {name}.")
-
-
-def _documentation(spec: Loss) -> str:
-    """A class's docstring."""
-    lines = [f"{spec.formula}, of each sample.", ""]
-    lines += [spec.notes, ""] if spec.notes else []
-    lines += ["Parameters", "----------"]
-    known = " or ".join([", ".join(map(repr, REDUCTIONS[:-1])), repr(REDUCTIONS[-1])])
-    lines += [f"reduction : {known}, default {spec.reduction!r}"]
-    for name, default in spec.parameters.items():
-        if default is None:
-            lines += [f"{name} : sequence of numbers, optional", "    One for each class."]
-        else:
-            limit = f", {spec.limits[name]}" if name in spec.limits else ""
-            lines += [f"{name} : {type(default).__name__}, default {default!r}{limit}"]
-    shape = (
-        "logits" if spec.per_target == 1 else f"logits, with 1/{spec.per_target} of the last axis"
-    )
-    lines += ["", "Targets", "-------", f"{_TARGETS[spec.targets]} Shape: that of the {shape}.", ""]
-    if spec.peers:
-        lines += ["Notes", "-----", spec.peers, ""]
-    if spec.reference:
-        lines += ["References", "----------", spec.reference, ""]
-    return "\n".join([*lines, "Examples", "--------", spec.example, ""])
-
-
-COSTS: dict[str, type[CostFunction]] = {spec.name: _class(spec) for spec in _SPECS}
-"""Their classes, by name."""
-globals().update(COSTS)
-__all__ += [name for name in COSTS if name != "MixtureDensityError"]
-
-
-def __getattr__(name: str) -> type[CostFunction]:  # types of what the loop above defines
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,14 +2,17 @@
 
 from typing import Any
 
-from . import table as _table
-from .table import *  # noqa: F403
+from .classes import CLASSES as _CLASSES
+from .classes import get_opt
+from .optimizer import Optimizer
+from .spec import Rule
+from .table import RULES
 
-__all__ = list(_table.__all__)
+__all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
 
-RULES = _table.RULES
-"""All entries of the table, by name."""
+globals().update(_CLASSES)
+__all__ += list(_CLASSES)
 
 
-def __getattr__(name: str) -> Any:  # types of the classes that `table` makes of its entries
+def __getattr__(name: str) -> Any:  # types of the classes that are made of entries
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -228,10 +228,9 @@ class Optimizer:
 
     def _checked(self, settings: dict[str, Any]) -> dict[str, Any]:
         """All settings as they should be, or an error."""
-        found = {
-            name: _COMMON[name](value) if name in _COMMON else self.rule.checked(name, value)
-            for name, value in settings.items()
-        }
+        own = {name: value for name, value in settings.items() if name not in _COMMON}
+        found = self.rule.checked(own)
+        found |= {name: check(settings[name]) for name, check in _COMMON.items()}
         if found["weight_decay"] is None:
             found["weight_decay"] = self.rule.weight_decay
         if found.get("step_min", 0.0) > found.get("step_max", np.inf):

@@ -6,12 +6,12 @@ import math
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .._core.arrays import number
-from .._core.limits import check, check_known
+from .._core.table import Spec
 from ..kernels.codegen.declare import address
 from ..kernels.optimizers import rules
 
@@ -64,7 +64,7 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True, eq=False)  # an entry is itself: hashable, compared by identity
-class Rule:
+class Rule(Spec):
     """One entry of the table.
 
     Attributes
@@ -108,6 +108,8 @@ class Rule:
         The step as lines of LaTeX, an equation each, aligned at ``&``; see ``_latex.py``.
     where : str
         What those leave open.
+    aliases : tuple of str
+        More names.
 
     """
 
@@ -131,9 +133,8 @@ class Rule:
     reference: str = ""
     latex: tuple[str, ...] = ()
     where: str = ""
-
-    def __post_init__(self) -> None:
-        check_known(self.name, self.limits)
+    aliases: tuple[str, ...] = ()
+    noun: ClassVar[str] = "numbers"
 
     @property
     def documentation(self) -> str:
@@ -206,21 +207,20 @@ class Rule:
         """Where in the kernel's numbers the memory begins."""
         return int(rules.OWN) + len(self.own) + self.noisy
 
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Names and defaults of its numbers, without the learning rate."""
+        return {name: self.defaults[name] for name in self.own}
+
     def limit(self, name: str) -> str:
         """What a number must be, in words."""
+        if not isinstance(self.defaults[name], (int, float)):
+            return "any number"
         usual = "at least 0 and below 1" if name in _BELOW_ONE else "at least 0"
         return self.limits.get(name, usual)
 
-    def checked(self, name: str, value: Any) -> Any:
-        """A value for one of the rule's own numbers.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For what is no number, or out of its range.
-
-        """
-        default = self.defaults[name]
+    def converted(self, name: str, default: Any, value: Any) -> Any:
+        """A number; where the default is a str, one of `CHOICES`; where it is None, a function."""
         if isinstance(default, str):
             if value not in CHOICES[name]:
                 known = " or ".join(map(repr, CHOICES[name]))
@@ -230,10 +230,16 @@ class Rule:
             if value is not None and not callable(value):
                 raise TypeError(f"{name} must be a function or None, not {value!r}")
             return value
-        limit = self.limit(name)
-        found = number(name, value, least=0.0 if limit != "any number" else -math.inf)
-        check(name, limit, {name: found})
-        return int(found) if isinstance(default, int) and found.is_integer() else found
+        return number(name, value, least=0.0 if self.limit(name) != "any number" else -math.inf)
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """All of its numbers but the learning rate, whole ones as ints where the default is one."""
+        return {
+            name: int(value)
+            if isinstance(self.defaults[name], int) and value.is_integer()
+            else value
+            for name, value in super().checked(given).items()
+        }
 
     def kernel(self, ahead: bool = False) -> Callable[..., Any]:
         """The tile kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""

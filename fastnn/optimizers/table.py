@@ -1,4 +1,4 @@
-"""The table of update rules, which turn gradients into new parameters, and `get_opt`.
+"""The table of update rules, which turn gradients into new parameters.
 
 Each entry is a class of its name, whose docstring tells formula, numbers and sources:
 ``help(fastnn.optimizers.Lion)``.
@@ -10,20 +10,17 @@ documentation and tests take it from there.
 
 from __future__ import annotations
 
-import copyreg
-import inspect
-from typing import Any
-
 import numpy as np
 
 from .._core.arrays import Array
-from .._core.names import lookup, same_name
+from .._core.names import same_name
+from .._core.table import Table
 from ..kernels.optimizers import rules
 from . import latex
 from .optimizer import Optimizer
 from .spec import Rule
 
-__all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
+__all__ = ["LBFGS", "RULES", "find"]
 
 LBFGS = "L-BFGS"  # no rule, but a method of `fit`
 
@@ -78,13 +75,16 @@ _AHEAD = "(beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t))"
 _SPECS = (
     Rule(
         "SGD", "p -= eta g", rules.sgd, rules.sgd_constants, "eta", {"eta": 1e-2},
+        aliases=("SDG",),
         peers="PyTorch, Keras and optax: the same",
+        reference="Robbins and Monro, A stochastic approximation method, 1951",
         latex=(latex.step(r"\eta \, g_t"),),
     ),
     Rule(
         "MSGD", "v = mu v - (1 - mu) eta g, p += v",
         rules.momentum, rules.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
         {"velocity": 0.0},
+        aliases=("momentum",),
         peers="PyTorch (dampening=0), Keras and optax: the same with (1 - mu) eta as their rate",
         reference="Polyak, Some methods of speeding up the convergence of iteration methods, 1964",
         latex=(
@@ -96,6 +96,7 @@ _SPECS = (
         "NAG", "v' = mu v - (1 - mu) eta g, p += (1 + mu) v' - mu v; p stands where v looks ahead",
         rules.nesterov, rules.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
         {"velocity": 0.0}, ahead=rules.momentum,
+        aliases=("Nesterov",),
         peers="PyTorch, Keras and optax with nesterov=True: the same with (1 - mu) eta as rate",
         reference="Nesterov, 1983; in this form Sutskever, Martens, Dahl and Hinton, 2013",
         latex=(
@@ -420,9 +421,8 @@ _SPECS = (
     ),
 )  # fmt: skip
 
-RULES: dict[str, Rule] = {spec.name: spec for spec in _SPECS}
+RULES: Table[Rule] = Table("optimizer", _SPECS)
 """All entries, by name."""
-_ALIASES = {**RULES, "SDG": RULES["SGD"], "momentum": RULES["MSGD"], "Nesterov": RULES["NAG"]}
 
 
 def find(name: str) -> Rule:
@@ -432,114 +432,4 @@ def find(name: str) -> Rule:
             f"{LBFGS} is no update rule, it needs all samples at every step: "
             f'network.fit(X, t, optimizer="{LBFGS}")'
         )
-    return lookup("optimizer", name, _ALIASES)
-
-
-# Copies and pickles are the entry itself.
-copyreg.pickle(Rule, lambda rule: (find, (rule.name,)))
-
-
-def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
-    """An optimizer by its name.
-
-    Parameters
-    ----------
-    name : str
-        Of a class of ``fastnn.optimizers``, whose docstring tells its formula and what its numbers
-        mean, as in ``help(fastnn.optimizers.Lion)``; ``docs/optimizers.md`` has a table of them:
-        SGD (also "SDG"), MSGD, NAG, AdaGrad, RMSprop, AdaDelta, Adam, RMSpropGraves, SMORMS3,
-        AdaMax, Nadam, Eve, SantaE, SantaSSS, AMSGrad, AdaBound, AMSBound, AdamW, NadamW, RAdam,
-        Lion, AdaBelief, Rprop.
-    *numbers, **hyper
-        The rule's own numbers under the articles' names and in their order (``eta`` or ``alpha``
-        for the learning rate, also ``learning_rate``; ``beta1``, ``beta2``, ``eps``,
-        ``eps_placement`` …), and for every rule those of `Optimizer`.
-
-    Returns
-    -------
-    Optimizer
-
-    Raises
-    ------
-    ValueError
-        For an unknown name (the message names the nearest) or a number out of its range.
-    TypeError
-        For a number that the rule does not have.
-
-    Examples
-    --------
-    >>> opt = get_opt("Adam", alpha=0.01)
-    >>> opt
-    Adam(alpha=0.01, beta1=0.9, beta2=0.999, eps=1e-08, eps_placement='inside')
-    >>> opt.beta1 = 0.8
-    >>> opt.beta1
-    0.8
-
-    """
-    return _CLASSES[find(name).name](*numbers, **hyper)
-
-
-def _class(rule: Rule) -> type[Optimizer]:
-    """The class of an update rule."""
-
-    def __init__(self: Optimizer, *numbers: Any, **hyper: Any) -> None:  # noqa: N807
-        Optimizer.__init__(self, rule, **placed(rule, numbers, hyper))
-
-    keyword, place = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
-    common: dict[str, Any] = {
-        "weight_decay": rule.weight_decay,
-        "clip_norm": None,
-        "clip_value": None,
-    }
-    common |= {"on_nonfinite": "raise", **({"rng": None} if rule.noisy else {})}
-    return type(rule.name, (Optimizer,), {
-        "__slots__": (), "__init__": __init__, "__module__": __package__,
-        "__doc__": rule.documentation,
-        "__signature__": inspect.Signature([
-            *(inspect.Parameter(name, place, default=rule.defaults[name]) for name in rule.places),
-            *(inspect.Parameter(name, keyword, default=value) for name, value in common.items()),
-        ]),
-        **{name: _number(name, rule) for name in rule.defaults if name != "learning_rate"},
-    })  # fmt: skip
-
-
-def _number(name: str, rule: Rule) -> property:
-    """The attribute of one of the rule's numbers, checked wherever it is set."""
-
-    def found(opt: Optimizer) -> Any:
-        return opt.learning_rate if name == rule.rate else opt.hyper[name]
-
-    return property(found, lambda opt, value: opt.set(name, value), doc=rule.meaning(name))
-
-
-def placed(rule: Rule, numbers: tuple[Any, ...], hyper: dict[str, Any]) -> dict[str, Any]:
-    """Numbers given by place and by name, all by name."""
-    if len(numbers) > len(rule.places):
-        raise TypeError(
-            f"{rule.name} takes {len(rule.places)} numbers ({', '.join(rule.places)}), "
-            f"not {len(numbers)}"
-        )
-    found = dict(zip(rule.places, numbers, strict=False))
-    twice = ", ".join(key for key in hyper if key in found)
-    if twice:
-        raise TypeError(f"{twice}: given twice to {rule.name}")
-    return {**found, **hyper}
-
-
-def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
-    """The optimizer that a caller means; the name of the last one goes on with its state."""
-    if isinstance(given, str):
-        found = get_opt(given)
-        return last if last is not None and repr(last) == repr(found) else found
-    if not isinstance(given, Optimizer):
-        raise TypeError(f"optimizer must be a name or what fastnn.get_opt returns, not {given!r}")
-    return given
-
-
-_CLASSES = {spec.name: _class(spec) for spec in _SPECS}
-globals().update(_CLASSES)
-__all__ += list(_CLASSES)
-
-
-def __getattr__(name: str) -> type[Optimizer]:  # types of what the line above defines
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return RULES.find(name)

@@ -20,7 +20,7 @@ from ..model.evaluation import evaluate
 from ..model.snapshot import Pinned, snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer, get_opt
-from ..optimizers.table import resolve
+from ..optimizers.classes import resolve
 from ..schedules import Constant, Schedule, as_schedule
 from . import lbfgs
 from .compiled import compiled_trainer

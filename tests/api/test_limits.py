@@ -1,11 +1,14 @@
-"""Words of the tables: what numbers of rows must be, and what keywords may have been meant."""
+"""What all tables have in common: limits in words, hints, sources, pickles."""
 
+import copy
 import dataclasses
+import pickle
 
 import pytest
 
 from fastnn import get_act, get_init, get_opt, losses
 from fastnn.activations import ACTIVATIONS
+from fastnn.initializers import INITIALIZERS
 from fastnn.optimizers import RULES
 
 SPECS = [ACTIVATIONS["Swish"], losses.Huber.spec, RULES["Adam"]]
@@ -17,9 +20,8 @@ def test_all_tables_know_the_same_limits(spec, limit):
     name = "beta2" if spec.name == "Adam" else next(iter(spec.parameters))
     found = dataclasses.replace(spec, limits={name: limit})
     value = 2.0 if limit == "from 0 to 1" else 0.0
-    given = (name, value) if spec.name == "Adam" else ({name: value},)
     with pytest.raises(ValueError, match=f"{name} must be {limit}, but is "):
-        found.checked(*given)
+        found.checked({name: value})
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
@@ -45,3 +47,16 @@ def test_an_entry_with_an_unknown_limit_is_refused(spec):
 def test_a_wrong_keyword_names_what_may_have_been_meant(call, hint):
     with pytest.raises(TypeError, match=hint + r"\?"):
         call()
+
+
+EVERY = [*ACTIVATIONS.values(), *losses.LOSSES.values(), *RULES.values()]
+
+
+@pytest.mark.parametrize("spec", EVERY, ids=lambda spec: spec.name)
+def test_every_entry_names_its_source(spec):
+    assert len(spec.reference) > 10
+
+
+@pytest.mark.parametrize("spec", [*EVERY, *INITIALIZERS.values()], ids=lambda spec: spec.name)
+def test_copies_and_pickles_are_the_entry_itself(spec):
+    assert pickle.loads(pickle.dumps(spec)) is copy.copy(spec) is copy.deepcopy(spec) is spec
