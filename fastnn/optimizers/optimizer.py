@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, aligned, count, number
+from .._core.arrays import Array, count, number
 from .._core.random import RNG, uniform_source
 from .._core.threads import get_num_threads
 from ..kernels.codegen import headers
@@ -21,7 +21,7 @@ from ..schedules import Constant, Schedule, as_schedule
 from . import article_update, settings
 from .settings import NonFinite
 from .spec import Rule
-from .state import SavedState, listed
+from .state import Stateful
 from .step import PreparedStep, checked_arrays, not_finite, run_together, same_arrays
 
 __all__ = ["NonFinite", "Optimizer"]
@@ -41,7 +41,7 @@ def _setting(name: str, doc: str) -> Any:
     )
 
 
-class Optimizer:
+class Optimizer(Stateful):
     """A rule with its numbers and, once it has been used, its state.
 
     Made by `get_opt`. One optimizer serves one set of parameters: a second training of the same
@@ -105,22 +105,7 @@ class Optimizer:
 
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_hyperparameters",
-        "_learning_rate",
-        "_needs_python",
-        "_prepared",
-        "_schedule",
-        "_seed",
-        "_served",
-        "_settings",
-        "_shapes",
-        "_state",
-        "_users",
-        "counter",
-        "rule",
-    )  # fmt: skip
+    __slots__ = ("_learning_rate", "_needs_python", "_schedule", "_settings")
 
     weight_decay = _setting(
         "weight_decay", "What every step shrinks parameters by, times the rate."
@@ -140,34 +125,22 @@ class Optimizer:
         rng: RNG = None,
         **hyper: Any,
     ) -> None:
-        self.rule = rule
+        super().__init__(rule)
         given = {**rule.defaults, **settings.by_article_names(rule, hyper)}
         if rng is not None and not rule.noisy:
             raise TypeError(f"{rule.name} has no rng: it draws no random numbers")
-        given |= {
-            "weight_decay": weight_decay,
-            "clip_norm": clip_norm,
-            "clip_value": clip_value,
-            "on_nonfinite": on_nonfinite,
-        }
         self.learning_rate = given.pop(rule.rate)
+        common = weight_decay, clip_norm, clip_value, on_nonfinite
+        given |= zip(settings.COMMON, common, strict=True)
         self._settings = settings.checked(rule, given)
-        self._seed = int(uniform_source(rng).uniform() * 2**53) if rule.noisy else 0
-        # Compiled code has the addresses of these.
-        self.counter = np.zeros(1, np.int64)
-        self._hyperparameters = np.zeros(rule.memory_place + 2 * len(rule.memory) + 1)
-        self._state: Array = np.empty((0, 0))
-        self._shapes: tuple[tuple[int, ...], ...] = ()
-        self._prepared: PreparedStep | None = None
-        self._users: weakref.WeakSet[Any] = weakref.WeakSet()  # compiled models and trainings
-        self._served: tuple[Callable[[], Any], ...] = ()  # layers, by weak references
+        self._set_seed(int(uniform_source(rng).uniform() * 2**53) if rule.noisy else 0)
         self._write()
-        self._forget()
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles keep neither the caller's arrays nor whom the optimizer serves."""
         dropped = ("__weakref__", "_served", "_users")
-        names = [name for name in Optimizer.__slots__ if name not in dropped]
+        slots = *Stateful.__slots__, *Optimizer.__slots__
+        names = [name for name in slots if name not in dropped]
         return {**{name: getattr(self, name) for name in names}, "_prepared": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -213,11 +186,6 @@ class Optimizer:
         """The learning rate of each step, 0 for the first."""
         return self._schedule
 
-    @property
-    def steps(self) -> int:
-        """Steps taken so far."""
-        return int(self.counter[0])
-
     def check_compiled(self) -> None:
         """Refuse trainings in compiled code where a step needs Python."""
         for name, value in self.hyper.items():
@@ -233,111 +201,10 @@ class Optimizer:
         extras = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite != "raise"
         return self.rule.name == "SGD" and not any(extras)
 
-    def reset(self) -> None:
-        """Forget the state: the next step is the first, of models in compiled code too."""
-        self.counter[0] = 0
-        self._forget()
-        self._leave()
-
-    def _leave(self) -> None:
-        """Serve anyone from now on, unless somebody is being served."""
-        if not self._users:
-            self._served = ()
-
-    def _forget(self) -> None:
-        """Put states and memory to what they begin as."""
-        for values, initial in zip(self._state, self.rule.states.values(), strict=False):
-            values[...] = initial(self, values.size) if callable(initial) else initial
-        memory = list(self.rule.memory.values())
-        self._hyperparameters[self.rule.memory_place :] = [*memory, *memory, 0.0]
-        self._shapes, self._prepared = (), None
-
-    def serve(self, layers: Sequence[Any]) -> None:
-        """Belong to these layers from now on.
-
-        Raises
-        ------
-        ValueError
-            If the optimizer has taken steps for other layers, or is at work for them.
-
-        """
-        served = self._served
-        if len(served) == len(layers) and all(
-            known() is layer for known, layer in zip(served, layers, strict=True)
-        ):
-            return
-        if served and (self.steps or self._users):
-            did = f"has taken {self.steps} step{'s' * (self.steps != 1)} for"
-            raise ValueError(
-                f"this {self.rule.name} {did if self.steps else 'is at work for'} the layers of "
-                "another network, whose state it has: give each network a new one of get_opt (or a "
-                "copy of this one, which keeps the state), or call its reset()"
-            )
-        self._served = tuple(map(_reference, layers))
-
-    def state_for(self, theta: Array, shapes: tuple[tuple[int, ...], ...] = ()) -> Array:
-        """The state that belongs to this vector of parameters, made if there is none yet.
-
-        shapes: those of the arrays it is made of; default: the vector itself.
-
-        Raises
-        ------
-        ValueError
-            If the optimizer has been used with parameters of other shapes or another dtype.
-
-        """
-        return self._state_of(theta.size, theta.dtype, shapes or ((theta.size,),))
-
-    def _state_of(
-        self, size: int, dtype: np.dtype[Any], shapes: tuple[tuple[int, ...], ...]
-    ) -> Array:
-        names, shape = self.rule.states, (len(self.rule.states), size)
-        if not names:  # there is nothing to remember
-            return np.empty(shape, dtype)
-        fits = self._state.shape == shape and self._state.dtype == dtype
-        free = not self.steps and not self._users
-        if free and not fits:
-            self._state = aligned(shape[0] * shape[1], dtype).reshape(shape)
-            self._forget()
-        elif not fits or (self._shapes and not free and self._shapes != shapes):
-            before = self._shapes or ((self._state.shape[1],),)
-            used, reset = "has been used", ", or its reset()"
-            if self._users:
-                used, reset = "is at work", ""
-            raise ValueError(
-                f"this {self.rule.name} {used} with {self._state.shape[1]} parameters of "
-                f"{self._state.dtype}{listed(before)}, but there are {size} of {dtype}"
-                f"{listed(shapes)}: use another optimizer{reset}"
-            )
-        self._shapes = shapes
-        return self._state
-
-    def bind(self, user: Any) -> None:
-        """Until it is released or gone, this runs with the state, which stays in its place."""
-        self._users.add(user)
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether a compiled model or a training runs with the state."""
-        return bool(self._users)
-
-    def release(self, user: Any) -> None:
-        """See `bind`."""
-        self._users.discard(user)
-
-    def numbers(self) -> npt.NDArray[np.float64]:
-        """What the kernel reads, see ``kernels/optimizers/rules.py``; always one array."""
-        return self._hyperparameters
-
     def _write(self) -> None:
         """Put the settings where kernels read them."""
-        settings.write(self.rule, self._settings, self._seed, self._hyperparameters)
+        settings.write(self.rule, self._settings, self._hyperparameters)
         self._needs_python = any(map(callable, self.hyper.values()))
-
-    def remember(self, numbers: npt.NDArray[np.float64]) -> None:
-        """Take over what a training's own numbers remember."""
-        place = self.rule.memory_place
-        self._hyperparameters[place:] = numbers[place : self._hyperparameters.size]
 
     def step(
         self,
@@ -445,15 +312,8 @@ class Optimizer:
 
         """
         if more:
-            named: dict[str, Any] = {
-                "t": t,
-                "f": f,
-                "w": w,
-                "b": b,
-                "dfw": dfw,
-                "dfb": dfb,
-                "nargs": nargs,
-            }
+            names = "t", "f", "w", "b", "dfw", "dfb", "nargs"
+            named = dict(zip(names, (t, f, w, b, dfw, dfb, nargs), strict=True))
             named = {name: value for name, value in named.items() if value is not None}
             return self.update(grad_w, grad_b, **article_update.by_name(self.rule, more), **named)
         if t is not None:
@@ -594,62 +454,6 @@ class Optimizer:
             "changed"
         )
 
-    def _remembered(self) -> list[float]:
-        """The memory after the last step that was taken."""
-        place, size = self.rule.memory_place, len(self.rule.memory)
-        known, of_step = self._hyperparameters[place : place + 2 * size], self._hyperparameters[-1]
-        refused = of_step == self.steps + 1
-        return [float(x) for x in (known[:size] if refused else known[size:])]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that a training goes on from, as copies.
-
-        Arrays may be written down as lists, for JSON: `load_state_dict` takes these too.
-        """
-        named = dict(zip(self.rule.states, self._state, strict=False))
-        return {
-            "name": self.rule.name,
-            "steps": self.steps,
-            **({"dtype": self._state.dtype.name} if named else {}),
-            **{key: value.copy() for key, value in named.items()},
-            **dict(zip(self.rule.memory, self._remembered(), strict=True)),
-            **({"seed": self._seed} if self.rule.noisy else {}),
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave; of any network whose parameters are as many.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If it is no such state, or that of another rule; and, for an optimizer at work in a
-            compiled model or, by a callback, in a training, of another size or dtype. Nothing has
-            changed then.
-
-        """
-        saved = SavedState.of(self.rule, state)
-        states = saved.states
-        fits = (
-            states is not None
-            and self._state.shape == states.shape
-            and self._state.dtype == states.dtype
-        )
-        if states is not None and not fits and self._users:
-            raise ValueError(
-                f"this {self.rule.name} is at work with {self._state.shape[1]} parameters of "
-                f"{self._state.dtype}, but the state is that of {states.shape[1]} of "
-                f"{states.dtype}"
-            )
-        self._seed, self.counter[0] = saved.seed, saved.steps
-        self._forget()  # which is all, for a state of before the first step
-        self._leave()
-        if fits:
-            self._state[...] = states
-        elif states is not None:
-            self._state = states
-        self._hyperparameters[self.rule.memory_place :] = [*saved.memory, *saved.memory, 0.0]
-        self._write()
-
     def __repr__(self) -> str:
         known = {self.rule.rate: self.learning_rate, **self._settings}
         shown = {name: known[name] for name in self.rule.places}
@@ -662,11 +466,3 @@ class Optimizer:
             shown["on_nonfinite"] = self.on_nonfinite
         inside = ", ".join(f"{key}={value!r}" for key, value in shown.items())
         return f"{self.rule.name}({inside})"
-
-
-def _reference(layer: Any) -> Callable[[], Any]:
-    """A weak reference, if the layer can have one."""
-    try:
-        return weakref.ref(layer)
-    except TypeError:  # a class of the caller's with __slots__
-        return lambda: layer

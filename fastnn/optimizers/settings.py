@@ -71,7 +71,7 @@ def checked(rule: Rule, settings: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def write(rule: Rule, settings: Mapping[str, Any], seed: int, out: npt.NDArray[np.float64]) -> None:
+def write(rule: Rule, settings: Mapping[str, Any], out: npt.NDArray[np.float64]) -> None:
     """Put settings where kernels read them."""
     clip_value = settings["clip_value"]
     out[rules.LIMIT] = np.inf if clip_value is None else clip_value
@@ -85,5 +85,3 @@ def write(rule: Rule, settings: Mapping[str, Any], seed: int, out: npt.NDArray[n
     for index, (name, value) in enumerate(hyper.items(), int(rules.OWN)):
         coded = CHOICES[name].index(value) if isinstance(value, str) else value
         out[index] = 0.0 if coded is None or callable(coded) else coded
-    if rule.noisy:
-        out[rule.memory_place - 1] = seed
