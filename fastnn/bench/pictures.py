@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -89,31 +90,10 @@ def _bars(rows: list[Row]) -> Picture | None:
     rows = [row for row in rows if row.libraries]
     if not rows:
         return None
-    first = used[0]
-    rows.sort(key=lambda row: r.median if (r := row.ratio(first)) else 0.0)
-    thickness = 0.8 / len(used)
-    figure = Figure(
-        figsize=(8, 1.3 + len(rows) * max(0.24, 0.12 * len(used))), layout="constrained"
-    )
-    panel = figure.add_subplot()
-    for k, library in enumerate(used):
-        for y, row in enumerate(rows):
-            if (ratio := row.ratio(library)) is None:
-                continue
-            unsure = ratio.verdict == "too noisy to tell"
-            place = y + thickness * ((len(used) - 1) / 2 - k)
-            panel.barh(
-                place, ratio.median - 1, thickness * 0.9, left=1, color=_COLOURS[library],
-                alpha=0.3 if unsure else 1.0,
-            )  # fmt: skip
-            panel.plot([ratio.low, ratio.high], [place] * 2, color="#222222", linewidth=0.8)
-    panel.set_xscale("log")
-    panel.axvline(1, color="#222222", linewidth=1)
-    panel.set_yticks(range(len(rows)), [row.name for row in rows])
-    panel.set_ylim(-0.6, len(rows) - 0.4)
-    panel.grid(visible=False, axis="y")
-    _plain(panel.xaxis, "{x:g}×")
-    panel.set_xlabel("times as fast as …  (right of 1: fastnn is faster)")
+    rows.sort(key=lambda row: r.median if (r := row.ratio(used[0])) else 0.0)
+    height = 1.3 + len(rows) * max(0.24, 0.12 * len(used))
+    figure = Figure(figsize=(8, height), layout="constrained")
+    _bar_panel(figure.add_subplot(), rows, used)
     legend = [Patch(color=_COLOURS[library], label=library) for library in used]
     figure.legend(handles=legend, loc="outside upper left", ncols=len(legend))
     threads = f"{rows[0].threads} thread{'s' * (rows[0].threads > 1)}"
@@ -123,6 +103,29 @@ def _bars(rows: list[Row]) -> Picture | None:
         "bar is one that the noise leaves open.",
         _drawn(figure),
     )  # fmt: skip
+
+
+def _bar_panel(panel: Any, rows: list[Row], used: list[str]) -> None:
+    """The bars, from 1 to the right where ours is faster."""
+    thickness = 0.8 / len(used)
+    for k, library in enumerate(used):
+        for y, row in enumerate(rows):
+            if (ratio := row.ratio(library)) is None:
+                continue
+            unsure = ratio.verdict == "too noisy to tell"
+            height = y + thickness * ((len(used) - 1) / 2 - k)
+            panel.barh(
+                height, ratio.median - 1, thickness * 0.9, left=1, color=_COLOURS[library],
+                alpha=0.3 if unsure else 1.0,
+            )  # fmt: skip
+            panel.plot([ratio.low, ratio.high], [height] * 2, color="#222222", linewidth=0.8)
+    panel.set_xscale("log")
+    panel.axvline(1, color="#222222", linewidth=1)
+    panel.set_yticks(range(len(rows)), [row.name for row in rows])
+    panel.set_ylim(-0.6, len(rows) - 0.4)
+    panel.grid(visible=False, axis="y")
+    _plain(panel.xaxis, "{x:g}×")
+    panel.set_xlabel("times as fast as …  (right of 1: fastnn is faster)")
 
 
 _ROOFLINES: dict[str, Callable[[Row], bool]] = {
@@ -252,22 +255,8 @@ def _threads(rows: list[Row]) -> Picture | None:
     figure = Figure(figsize=(8.4, 0.3 + 3 * len(parts)), layout="constrained")
     panels = figure.subplots(len(parts), 1, squeeze=False).ravel()
     for panel, (part, inside) in zip(panels, parts.items(), strict=True):
-        for name, found in inside.items():
-            found.sort(key=_count)
-            one = found[0].median(OURS)
-            places = [row.threads for row in found]
-            speeds = [one / row.median(OURS) for row in found]
-            ends = [quartiles(row.times[OURS]) for row in found]
-            least = [speed - one / high for speed, (_, high) in zip(speeds, ends, strict=True)]
-            most = [one / low - speed for speed, (low, _) in zip(speeds, ends, strict=True)]
-            panel.errorbar(
-                places, speeds, (least, most), fmt="o-", label=name, markersize=3.5, elinewidth=0.8
-            )
-        counts = sorted({row.threads for found in inside.values() for row in found})
-        panel.plot(counts, [n / counts[0] for n in counts], ":", color="#222222", linewidth=1)
-        panel.set_xticks(counts)
-        panel.set(title=part.capitalize(), xlabel="threads", ylabel="times as fast as one")
-        panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5)
+        _thread_panel(panel, inside)
+        panel.set_title(part.capitalize())
     return Picture(
         "threads", "Speed over threads",
         "How many times as fast as on one thread fastnn is, with quartiles; dotted: as many times "
@@ -277,15 +266,31 @@ def _threads(rows: list[Row]) -> Picture | None:
     )  # fmt: skip
 
 
+def _thread_panel(panel: Any, inside: dict[str, list[Row]]) -> None:
+    """A line for each series, with quartiles, and a dotted one of as many times."""
+    for name, found in inside.items():
+        found.sort(key=lambda row: row.threads)
+        one = found[0].median(OURS)
+        speeds = [one / row.median(OURS) for row in found]
+        ends = [quartiles(row.times[OURS]) for row in found]
+        least = [speed - one / high for speed, (_, high) in zip(speeds, ends, strict=True)]
+        most = [one / low - speed for speed, (low, _) in zip(speeds, ends, strict=True)]
+        panel.errorbar(
+            [row.threads for row in found], speeds, (least, most), fmt="o-", label=name,
+            markersize=3.5, elinewidth=0.8,
+        )  # fmt: skip
+    counts = sorted({row.threads for found in inside.values() for row in found})
+    panel.plot(counts, [n / counts[0] for n in counts], ":", color="#222222", linewidth=1)
+    panel.set_xticks(counts)
+    panel.set(xlabel="threads", ylabel="times as fast as one")
+    panel.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7.5)
+
+
 def _series(row: Row) -> str:
     if not row.axis:
         return row.name
     what = row.series.replace(", float32", "").replace(", forward", "")
     return f"{what}, {row.x / 1e6:.2g} M"
-
-
-def _count(row: Row) -> int:
-    return row.threads
 
 
 def _curves(
@@ -305,24 +310,33 @@ def _curves(
     for panel, (title, found) in zip(panels, curves.items(), strict=False):
         for library in (OURS, *LIBRARIES):
             there = [row for row in found if row.form(library)]
-            if not there:
-                continue
-            places = [x(row) for row in there]
-            forms = [row.form(library) for row in there]
-            pairs = list(zip(there, forms, strict=True))
-            (used[library],) = panel.plot(
-                places, [scale(row) * row.median(form) for row, form in pairs], "o-",
-                color=_COLOURS[library], markersize=3.5, linewidth=2 if library == OURS else 1.2,
-            )  # fmt: skip
-            panel.fill_between(
-                places,
-                [scale(row) * quartiles(row.times[form])[0] for row, form in pairs],
-                [scale(row) * quartiles(row.times[form])[1] for row, form in pairs],
-                color=_COLOURS[library], alpha=0.15, linewidth=0,
-            )  # fmt: skip
+            if there:
+                used[library] = _curve(panel, library, there, x, scale)
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set(title=title, xlabel=axis(found[0]), ylabel=unit)
         _plain(panel.yaxis)
     figure.legend(used.values(), used.keys(), loc="outside upper left", ncols=len(used))
     return _drawn(figure)
+
+
+def _curve(
+    panel: Any,
+    library: str,
+    rows: list[Row],
+    x: Callable[[Row], float],
+    scale: Callable[[Row], float],
+) -> Any:
+    """The line of a library's medians, over the band of its quartiles."""
+    xs = [x(row) for row in rows]
+    times = [(scale(row), row.times[row.form(library)]) for row in rows]
+    (line,) = panel.plot(
+        xs, [factor * statistics.median(values) for factor, values in times], "o-",
+        color=_COLOURS[library], markersize=3.5, linewidth=2 if library == OURS else 1.2,
+    )  # fmt: skip
+    ends = [[factor * end for end in quartiles(values)] for factor, values in times]
+    panel.fill_between(
+        xs, [low for low, _ in ends], [high for _, high in ends], color=_COLOURS[library],
+        alpha=0.15, linewidth=0,
+    )  # fmt: skip
+    return line

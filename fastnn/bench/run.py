@@ -56,14 +56,7 @@ def collect(wishes: Wishes, command: str) -> Results:
     roofs: dict[str, Any] = {}
     missing: dict[str, str] = {}
     with _bar() as bar:
-        task = bar.add_task("", total=sum(max(1, len(job.cases)) for job in planned))
-
-        def at(what: str) -> None:
-            bar.update(task, description=what)
-            if bar.disable:
-                of = bar.tasks[task]
-                print(f"{of.completed:.0f}/{of.total:.0f} {what}", file=sys.stderr, flush=True)
-
+        at = _Progress(bar, sum(max(1, len(job.cases)) for job in planned))
         for job in planned:
             at(_starting(job))
             for message in _messages(job):
@@ -74,7 +67,7 @@ def collect(wishes: Wishes, command: str) -> Results:
                 if "row" in message:
                     rows.append(Row.from_json(message["row"]))
                 if "row" in message or "roofs" in message:
-                    bar.advance(task)
+                    at.advance()
     about = {
         "date": date.strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(time.monotonic() - begin, 1),
@@ -86,6 +79,24 @@ def collect(wishes: Wishes, command: str) -> Results:
         "units": "times in µs a call or step, one a round; ratios: other / fastnn",
     }
     return Results(about, rows, roofs)
+
+
+class _Progress:
+    """Says what is measured: on a terminal beside a bar, elsewhere in a line of its own."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self._bar, self._task = bar, bar.add_task("", total=total)
+
+    def __call__(self, what: str) -> None:
+        bar = self._bar
+        bar.update(self._task, description=what)
+        if bar.disable:
+            of = bar.tasks[self._task]
+            print(f"{of.completed:.0f}/{of.total:.0f} {what}", file=sys.stderr, flush=True)
+
+    def advance(self) -> None:
+        """One more is done."""
+        self._bar.advance(self._task)
 
 
 def _bar() -> Progress:

@@ -66,24 +66,37 @@ def run(
     task.network._gradient_check()
     training = train(task, epochs, seed)
     _summary(task, training, seconds)
-    if name == "mdn":
-        fit = mixture.least_squares(task, epochs, seed)
-        print(mixture.report(task, fit))
-        files = [pictures.draw_densities(task, fit, out)]
-    elif name == "ode":
-        race = ode.race(task.network)
-        print(ode.report(task, race))
-        _noise(list(race.ratios.values()), race.pulses, load)
-        files = [pictures.draw_paths(task, race, out)]
-    else:
-        times = compare(task)
-        _ratio(task, training, times)
-        _noise([times.ratio], times.pulses, load)
-        files = pictures.draw(task, training, out)
+    files = _SHOWN.get(name, _show)(task, training, out, load)
     for path in files:
         print(f"  wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
     print(flush=True)
     return files
+
+
+def _show(task: Task, training: Training, out: Path, load: float | None) -> list[Path]:
+    """Beside the NumPy reference."""
+    times = compare(task)
+    _ratio(task, training, times)
+    _noise([times.ratio], times.pulses, load)
+    return pictures.draw(task, training, out)
+
+
+def _show_ode(task: Task, training: Training, out: Path, load: float | None) -> list[Path]:
+    """Integrated, beside NumPy and PyTorch."""
+    race = ode.race(task.network)
+    print(ode.report(task, race))
+    _noise(list(race.ratios.values()), race.pulses, load)
+    return [pictures.draw_paths(task, race, out)]
+
+
+def _show_mixture(task: Task, training: Training, out: Path, load: float | None) -> list[Path]:
+    """Beside a network of least squares."""
+    fit = mixture.least_squares(task, training.epochs, training.seed)
+    print(mixture.report(task, fit))
+    return [pictures.draw_densities(task, fit, out)]
+
+
+_SHOWN = {"ode": _show_ode, "mdn": _show_mixture}
 
 
 def _summary(task: Task, training: Training, preparing: float) -> None:

@@ -39,6 +39,8 @@ class Snapshot:
 class Training:
     """A finished training: seconds inside `fit` only, and the snapshots taken."""
 
+    epochs: int
+    seed: int
     steps: int
     seconds: float
     snapshots: list[Snapshot]
@@ -95,7 +97,7 @@ def train(task: Task, epochs: int, seed: int) -> Training:
             )  # fmt: skip
             seconds += time.perf_counter() - start
             bar.update((following - at) * per_epoch)
-    return Training(epochs * per_epoch, seconds, snapshots)
+    return Training(epochs, seed, epochs * per_epoch, seconds, snapshots)
 
 
 def compare(task: Task) -> Comparison:
