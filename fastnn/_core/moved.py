@@ -17,6 +17,7 @@ _MOVED = {  # where what pickles name in it is now
     "_loss": {"Loss": "losses.spec.Loss"},
     "_mixture": {"MixtureDensityError": "losses.mixture.MixtureDensityError"},
     "_rule": {"_row_of": "optimizers.table.find"},
+    "activations.vector": {"Maxout": "activations.maxout.Maxout"},
     "_several": {"_rebuilt": "_core.moved.named"},
     # numba's index of what users' own functions were compiled for
     "kernels.api": {"ModelType": "kernels.inference.overloads.ModelType"},

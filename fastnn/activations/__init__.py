@@ -5,9 +5,9 @@ from typing import Any
 from .base import Activator
 from .classes import CLASSES as _CLASSES
 from .classes import get_act
+from .maxout import Maxout
 from .spec import Activation
 from .table import ACTIVATIONS, find
-from .vector import Maxout
 
 __all__ = ["ACTIVATIONS", "Activation", "Activator", "Maxout", "find", "get_act"]
 

@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._core.table import make_class
-from .base import Activator, Elementwise
+from .base import Activator
+from .elementwise import Elementwise
+from .glu import GatedUnit
+from .maxout import Maxout
+from .prelu import ParametricReLU
+from .softmax import AlongAxis
 from .spec import Activation
 from .table import ACTIVATIONS, find
-from .vector import AlongAxis, GatedUnit, Maxout, ParametricReLU
 
 __all__ = ["CLASSES", "choose", "get_act"]
 

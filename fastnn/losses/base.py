@@ -13,7 +13,8 @@ from .._core.arrays import Array, as_samples, convert, read, weights
 from ..kernels.codegen import run
 from ..kernels.codegen.declare import address
 from ..kernels.losses import tile_kernels
-from .spec import Loss, one_hot
+from .spec import Loss
+from .targets import one_hot
 
 __all__ = [
     "REDUCTIONS",

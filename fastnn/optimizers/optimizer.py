@@ -313,8 +313,9 @@ class Optimizer(Stateful):
         """
         if more:
             names = "t", "f", "w", "b", "dfw", "dfb", "nargs"
-            named = dict(zip(names, (t, f, w, b, dfw, dfb, nargs), strict=True))
-            named = {name: value for name, value in named.items() if value is not None}
+            values: tuple[Any, ...] = (t, f, w, b, dfw, dfb, nargs)
+            both = zip(names, values, strict=True)
+            named = {name: value for name, value in both if value is not None}
             return self.update(grad_w, grad_b, **article_update.by_name(self.rule, more), **named)
         if t is not None:
             count("t", t, least=1)

@@ -139,22 +139,7 @@ class Rule(Spec):
     @property
     def documentation(self) -> str:
         """A docstring: the step, its numbers, where others differ, where it comes from."""
-        numbers = []
-        for name in self.places:
-            told = textwrap.wrap(self.meaning(name), 95)
-            numbers += [self._described(name), *(f"    {line}" for line in told)]
-        numbers += [
-            f"weight_decay : float, default {self.weight_decay!r}, at least 0",
-            "    Every step shrinks parameters by this times the learning rate, beside the rule.",
-        ]
-        if self.noisy:
-            numbers += [
-                "rng : int or numpy Generator or RandomState, optional",
-                "    Of the noise.",
-            ]
         states = ", ".join(self.states) or "none"
-        source = textwrap.wrap(self.reference, 99)
-        source = ["References", "----------", *source, ""] if source else []
         lines = [
             *textwrap.wrap(f"{self.formula}.", 99),
             "",
@@ -164,13 +149,33 @@ class Rule(Spec):
             "",
             "Parameters",
             "----------",
-            *numbers,
+            *self._documented_numbers(),
             "**more",
             "    clip_norm, clip_value and on_nonfinite, see `Optimizer`.",
             "",
-            *source,
+            "References",
+            "----------",
+            *textwrap.wrap(self.reference, 99),
+            "",
         ]
         return "\n".join(lines)
+
+    def _documented_numbers(self) -> list[str]:
+        """Lines of a docstring: each number with its meaning."""
+        lines = []
+        for name in self.places:
+            meaning = textwrap.wrap(self.meaning(name), 95)
+            lines += [self._described(name), *(f"    {line}" for line in meaning)]
+        lines += [
+            f"weight_decay : float, default {self.weight_decay!r}, at least 0",
+            "    Every step shrinks parameters by this times the learning rate, beside the rule.",
+        ]
+        if self.noisy:
+            lines += [
+                "rng : int or numpy Generator or RandomState, optional",
+                "    Of the noise.",
+            ]
+        return lines
 
     def _described(self, name: str) -> str:
         """Name, type, default and range of a number."""

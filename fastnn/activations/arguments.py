@@ -1,0 +1,63 @@
+"""Arguments of activations: arrays of floats, of the same shape, cut into parts for threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.foreign import complete, not_numbers, shown
+
+__all__ = ["PARALLEL", "as_floats", "checked_axis", "in_parts", "is_lazy", "same_shapes", "whole"]
+
+# From this number of elements on, several threads are faster: some 0.1 ms of work.
+PARALLEL = 2**18
+
+
+def is_lazy(value: Any) -> bool:
+    """Whether it takes ufuncs into its own hands, as arrays of dask and xarray do."""
+    return hasattr(value, "__array_ufunc__") and not isinstance(value, (np.ndarray, np.generic))
+
+
+def as_floats(name: str, value: Any) -> npt.NDArray[Any]:
+    """An array of a float dtype that ufuncs have a loop for; subclasses stay."""
+    try:
+        found: npt.NDArray[Any] = np.asanyarray(value)
+    except ValueError as error:  # ragged lists
+        raise ValueError(f"{name} is not an array of numbers: {error}") from error
+    kind, size = found.dtype.kind, found.dtype.itemsize
+    if kind not in "fiub" or (kind == "f" and size > 8):
+        raise not_numbers(name, value, found, " of at most 64 bits")
+    return found if kind == "f" else found.astype(np.float64)
+
+
+def same_shapes(names: Sequence[str], arrays: Sequence[npt.NDArray[Any]]) -> None:
+    """Refuse arrays of different shapes."""
+    if any(array.shape != arrays[0].shape for array in arrays[1:]):
+        shapes = " and ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
+        raise ValueError(f"{' and '.join(names)} must have the same shape, not {shapes}")
+
+
+def whole(name: str, value: Any) -> npt.NDArray[Any]:
+    """Floats, none of them masked: results of several numbers have no place for the mask."""
+    return as_floats(name, complete(name, value))
+
+
+def checked_axis(value: Any, what: str = "an int") -> int:
+    """An axis, which is a whole number."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"axis must be {what}, not {shown(value)}")
+    return int(value)
+
+
+def in_parts(total: int, threads: int, work: Callable[[slice], None]) -> None:
+    """Work on as many equal parts of a total as there are threads, all at the same time."""
+    parts = [slice(total * k // threads, total * (k + 1) // threads) for k in range(threads)]
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work, part) for part in parts[1:]]
+        work(parts[0])
+        for other in others:
+            other.result()
