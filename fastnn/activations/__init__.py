@@ -7,9 +7,13 @@ from .classes import CLASSES as _CLASSES
 from .classes import get_act
 from .maxout import Maxout
 from .spec import Activation
-from .table import ACTIVATIONS, find
+from .table import ACTIVATIONS as _ACTIVATIONS
+from .table import find
 
 __all__ = ["ACTIVATIONS", "Activation", "Activator", "Maxout", "find", "get_act"]
+
+ACTIVATIONS = _ACTIVATIONS
+"""All entries of the table, by name."""
 
 _BY_NAME = {kind.__name__: kind for kind in _CLASSES.values()}
 globals().update(_BY_NAME)

@@ -3,12 +3,17 @@
 from typing import Any
 
 from .base import CostFunction, CostKernels
-from .classes import COSTS
+from .classes import COSTS as _COSTS
 from .mixture import MixtureDensityError
 from .spec import Loss
-from .table import LOSSES
+from .table import LOSSES as _LOSSES
 
 __all__ = ["COSTS", "LOSSES", "CostFunction", "CostKernels", "Loss", "MixtureDensityError"]
+
+LOSSES = _LOSSES
+"""All entries of the table, by name."""
+COSTS = _COSTS
+"""Their classes, by name."""
 
 globals().update(COSTS)
 __all__ += [name for name in COSTS if name not in __all__]

@@ -6,9 +6,12 @@ from .classes import CLASSES as _CLASSES
 from .classes import get_opt
 from .optimizer import Optimizer
 from .spec import Rule
-from .table import RULES
+from .table import RULES as _RULES
 
 __all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
+
+RULES = _RULES
+"""All entries of the table, by name."""
 
 globals().update(_CLASSES)
 __all__ += list(_CLASSES)
