@@ -105,7 +105,7 @@ class Rule(Spec):
     reference : str
         Where it comes from.
     latex : tuple of str
-        The step as lines of LaTeX, an equation each, aligned at ``&``; see ``_latex.py``.
+        The step as lines of LaTeX, an equation each, aligned at ``&``; see ``latex.py``.
     where : str
         What those leave open.
     aliases : tuple of str
