@@ -16,12 +16,6 @@ collect_ignore = ["outside"]  # a script, which needs other libraries
 TESTS = Path(__file__).parent
 
 
-def pytest_configure(config):
-    """Tests of one `xdist_group` go to one process, where what they share is prepared once."""
-    if getattr(config.option, "dist", "no") == "load":
-        config.option.dist = "loadgroup"
-
-
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items):
     """Marks as sweep what `one_in` leaves to it.

@@ -20,8 +20,6 @@ from fastnn import kernels
 from fastnn.kernels.codegen import cache, declare
 from fastnn.kernels.engine import train as engine
 
-pytestmark = pytest.mark.xdist_group("cache")
-
 KERNELS = Path(kernels.__file__).parent
 
 
@@ -95,7 +93,12 @@ def one_byte_changed(content):
 
 @pytest.mark.parametrize(
     ("program", "damaged"),
-    [("train", half), ("evaluate", half), ("evaluate", empty), ("evaluate", one_byte_changed)],
+    [
+        pytest.param("train", half, marks=pytest.mark.sweep),
+        ("evaluate", half),
+        ("evaluate", empty),
+        ("evaluate", one_byte_changed),
+    ],
 )
 def test_damaged_files_heal(child, filled, tmp_path, program, damaged):
     shutil.copytree(filled[0], tmp_path, dirs_exist_ok=True)
@@ -110,13 +113,16 @@ def test_damaged_files_heal(child, filled, tmp_path, program, damaged):
     assert files(tmp_path).keys() == present.keys()
 
 
-def test_two_processes_share_an_empty_cache(child, tmp_path, filled):
-    both = [child.start("train", NUMBA_CACHE_DIR=tmp_path) for _ in range(2)]
+@pytest.mark.parametrize("program", ["evaluate", pytest.param("train", marks=pytest.mark.sweep)])
+def test_two_processes_share_an_empty_cache(child, tmp_path, program):
+    lone, shared = tmp_path / "lone", tmp_path / "shared"
+    expected = child(program, NUMBA_CACHE_DIR=lone)["result"]
+    both = [child.start(program, NUMBA_CACHE_DIR=shared) for _ in range(2)]
     answers = [child.finish(process) for process in both]
-    for answer in [*answers, child("train", NUMBA_CACHE_DIR=tmp_path)]:
-        assert answer["result"] == filled[1]["result"]
-    assert files(tmp_path).keys() == files(filled[0]).keys()
-    assert child("train", NUMBA_CACHE_DIR=tmp_path)["compiled"] == 0
+    for answer in [*answers, child(program, NUMBA_CACHE_DIR=shared)]:
+        assert answer["result"] == expected
+    assert files(shared).keys() == files(lone).keys()
+    assert child(program, NUMBA_CACHE_DIR=shared)["compiled"] == 0
 
 
 def test_changed_vecmath_is_picked_up(child, own_copy):
@@ -225,7 +231,8 @@ def test_a_path_that_is_not_utf_8(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("program", "cache_dir"), [("train", None), ("evaluate", "/dev/null/numba")]
+    ("program", "cache_dir"),
+    [pytest.param("train", None, marks=pytest.mark.sweep), ("evaluate", "/dev/null/numba")],
 )
 def test_runs_uncached_where_nothing_is_writable(child, own_copy, tmp_path, program, cache_dir):
     usual = child(program)

@@ -10,8 +10,6 @@ import pytest
 import fastnn
 from fastnn import kernels
 
-pytestmark = pytest.mark.xdist_group("import")
-
 NOT_AT_IMPORT = ("scipy.stats", "matplotlib", "sklearn", "PIL", "tqdm", "pandas")
 
 

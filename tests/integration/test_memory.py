@@ -36,7 +36,7 @@ def test_a_workspace_serves_all_batches_up_to_its_rows(kind, dtype):
         assert kernels.workspace_size(model, 0) == sized[0]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.sweep)])
 def test_nothing_reaches_beyond_its_memory(child, dtype):
     assert child.finish(child.start("use_fenced_memory", dtype), timeout=HANG) > 0
 

@@ -17,7 +17,9 @@ TESTS = Path(__file__).parents[1]
 OPERATIONS = os.environ.get("FASTNN_STORM", "300")
 
 
-@pytest.mark.parametrize("seed", [0, 1])  # of float64 and of float32
+@pytest.mark.parametrize(  # of float64 and of float32
+    "seed", [0, pytest.param(1, marks=pytest.mark.sweep)]
+)
 def test_whatever_two_threads_do_is_right_or_refused(seed):
     done = subprocess.run(
         [sys.executable, "-m", "support.storm", str(seed), OPERATIONS],

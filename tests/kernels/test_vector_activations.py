@@ -179,6 +179,7 @@ def test_nan_stays(name, dtype):
 # networks
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("cost", COSTS)
 @pytest.mark.parametrize(("sizes", "names"), STACKS)
@@ -217,6 +218,7 @@ def test_gradient_check(sizes, names, cost):
     assert stack(sizes, names, cost, seed=3).gradient_check(X, t) <= 1e-6
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("count", [1, 3, 5, 100])
 @pytest.mark.parametrize(("sizes", "names"), STACKS)

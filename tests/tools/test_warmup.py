@@ -18,7 +18,6 @@ from fastnn.kernels.ufuncs import elementwise as ufuncs
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
-pytestmark = pytest.mark.xdist_group("warmup")
 SUMMARY = r"(?m)^(\d+) kernels compiled, (\d+) found in the cache, [\d.]+ s$"
 
 
