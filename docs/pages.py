@@ -21,7 +21,7 @@ import fastnn
 from fastnn import dropin
 from fastnn.kernels import activations
 from fastnn.kernels.ufuncs import elementwise as ufuncs
-from fastnn.kernels.ufuncs import softmax as family
+from fastnn.kernels.ufuncs import softmax_formulas
 
 ROOT = Path(__file__).parent.parent
 
@@ -87,7 +87,7 @@ def known_ufuncs() -> list[str]:
         if formula:
             more = [str(p) for p in inspect.signature(formula).parameters.values()][1:]
         else:
-            formula, more = family.TABLE[base].finish, ["axis=-1"]
+            formula, more = softmax_formulas.TABLE[base].finish, ["axis=-1"]
         heads = []
         for suffix in SUFFIXES:
             if base + suffix in known:

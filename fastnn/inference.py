@@ -210,7 +210,7 @@ def low_level_callable(network: Stack) -> Any:
     kind = ctypes.CFUNCTYPE(
         ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double), ctypes.c_void_p
     )
-    function = kind(address(kernel, theta.dtype, inference.INTEGRAND_ARGUMENTS))
+    function = kind(address(kernel, theta.dtype, inference.INTEGRAND))
     data = ctypes.c_void_p(made.descriptor.ctypes.data)
     data.model = made  # type: ignore[attr-defined]  # kept alive as long as the callable
     return imported("scipy").LowLevelCallable(function, data)

@@ -19,8 +19,8 @@ from numba import njit, types
 from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
 
-from ..kernels.codegen.declare import wide
-from ..kernels.gemm.registers import _Vectors
+from ..kernels.codegen.intrinsics import wide
+from ..kernels.gemm.registers import Vectors
 
 __all__ = ["caches", "measured"]
 
@@ -141,7 +141,7 @@ def _chain(typingctx: Any, one: Any, turns: Any) -> Any:
     sig = types.float64(one, types.int64)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vectors = _Vectors(context, builder, sig.args[0])
+        vectors = Vectors(context, builder, sig.args[0])
         factor = vectors.spread(args[0])
         places = [cgutils.alloca_once_value(builder, factor) for _ in range(_CHAINS)]
         with cgutils.for_range(builder, args[1]):

@@ -14,9 +14,10 @@ from .._core.arrays import Array
 from .._core.live_models import Owner
 from ..activations import Activation
 from ..kernels.codegen.declare import address
+from ..kernels.codegen.signature import Signature
 from ..kernels.engine import layout
+from ..kernels.engine import team as engine_team
 from ..kernels.engine import tile as tiles
-from ..kernels.engine import train as engine
 from ..kernels.engine.model import Model
 from ..kernels.gemm import loops as gemm
 from ..kernels.inference import functions as inference
@@ -103,7 +104,7 @@ def model(
     if optimizer:
         optimizer.check_compiled()
         keep(made, layout.RULE_HYPER, optimizer.numbers())
-        keep(made, layout.SUMS, np.zeros(engine.LINE))
+        keep(made, layout.SUMS, np.zeros(engine_team.LINE))
         keep(made, layout.STATE, optimizer.state_for(theta))
         keep(made, layout.STEPS, optimizer.counter)
     if grad is not None:
@@ -172,25 +173,25 @@ def _tables(
     return table, descriptor
 
 
-def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], str]]:
+def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], Signature]]:
     """Places in the descriptor of the C functions that a use asks for."""
     found = [
-        (layout.GEMM, gemm.gemm, gemm.GEMM_ARGUMENTS),
-        (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE_ARGUMENTS),
-        (layout.PASS, tiles.tile_pass, tiles.PASS_ARGUMENTS),
+        (layout.GEMM, gemm.gemm, gemm.GEMM),
+        (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE),
+        (layout.PASS, tiles.tile_pass, tiles.TILE_PASS),
     ]
     if use.training or (use.in_njit and learns):
         found += [
-            (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT_ARGUMENTS),
-            (layout.GRADIENT, tiles.tile_gradient, tiles.GRADIENT_ARGUMENTS),
+            (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT),
+            (layout.GRADIENT, tiles.tile_gradient, tiles.TILE_GRADIENT),
         ]
     if use.predicting or use.in_njit:
-        found += [(layout.PREDICT, inference.predict, inference.PREDICT_ARGUMENTS)]
+        found += [(layout.PREDICT, inference.predict, inference.PREDICT)]
     if use.in_njit:
         found += [
-            (layout.JACOBIAN, inference.jacobian, inference.JACOBIAN_ARGUMENTS),
-            (layout.VJP, inference.vjp, inference.VJP_ARGUMENTS),
+            (layout.JACOBIAN, inference.jacobian, inference.JACOBIAN),
+            (layout.VJP, inference.vjp, inference.VJP),
         ]
     if use.in_njit and learns:
-        found += [(layout.STEP, inference.train_step, inference.STEP_ARGUMENTS)]
+        found += [(layout.STEP, inference.train_step, inference.TRAIN_STEP)]
     return found

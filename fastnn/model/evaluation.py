@@ -8,6 +8,7 @@ import numpy as np
 
 from .._core.arrays import Array, aligned
 from ..kernels.codegen import barrier, run
+from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..kernels.engine.model import Model
 from ..layers.dense import is_trainable
@@ -36,27 +37,27 @@ def check_parameters(theta: Array) -> None:
 
 def make_team(
     grads: Array, threads: int = 1, own: bool = True, optimizer: Optimizer | None = None
-) -> engine.Team:
+) -> engine_team.Team:
     """What `threads` threads share; its arrays do not share cache lines."""
-    control = aligned(engine.CONTROLS, np.int64)
+    control = aligned(engine_team.CONTROLS, np.int64)
     control[...] = 0
-    sums = aligned(threads * engine.LINE, np.float64).reshape(threads, engine.LINE)
+    sums = aligned(threads * engine_team.LINE, np.float64).reshape(threads, engine_team.LINE)
     sums[...] = 0.0
     numbers = optimizer.numbers() if optimizer else np.zeros(1)
-    width = -(-numbers.size // engine.LINE) * engine.LINE
+    width = -(-numbers.size // engine_team.LINE) * engine_team.LINE
     hyper = aligned(threads * width, np.float64).reshape(threads, width)
     hyper[:, : numbers.size] = numbers
     addresses = barrier.yield_address(), barrier.clock_address()
-    return engine.Team(control, sums, grads, hyper, threads, own, *addresses)
+    return engine_team.Team(control, sums, grads, hyper, threads, own, *addresses)
 
 
 def alone(
     made: Model, grad: Array, x: Array, t: Array, weights: Array
-) -> tuple[engine.Batches, engine.Team, Array]:
+) -> tuple[engine_team.Batches, engine_team.Team, Array]:
     """What the engine needs to run once, on one thread."""
     tile, lanes, cached_tiles, elements = engine.tile_sizes(made, x.shape[0], 0)
     order, rng = np.empty(0, np.int64), np.zeros(1, np.uint64)
-    batches = engine.Batches(x, t, weights, order, rng, x.shape[0], tile, lanes, cached_tiles)
+    batches = engine_team.Batches(x, t, weights, order, rng, x.shape[0], tile, lanes, cached_tiles)
     return batches, make_team(grad.reshape(1, -1)), np.empty(elements, x.dtype)
 
 

@@ -16,7 +16,7 @@ from .._core.random import RNG, uniform_source
 from .._core.threads import get_num_threads
 from ..kernels.codegen import headers
 from ..kernels.codegen.declare import address
-from ..kernels.optimizers import apply, rules
+from ..kernels.optimizers import apply, layout, santa
 from ..schedules import Constant, Schedule, as_schedule
 from . import article_update, settings
 from .settings import NonFinite
@@ -409,7 +409,7 @@ class Optimizer(Stateful):
         if rule.needs_loss:
             if f is None and step > 1:
                 raise TypeError(f"{rule.name} needs f, the loss, from its second step on")
-            hyperparameters[rules.LOSS] = np.nan if f is None else number("f", f)
+            hyperparameters[layout.LOSS] = np.nan if f is None else number("f", f)
         if self._needs_python:
             self._call_annealing(step)
         most = prepared.sums.shape[0]
@@ -435,13 +435,15 @@ class Optimizer(Stateful):
                 result = number(f"{name}({step})", value(step, self._settings["anne_rate"]))
                 if result <= 0.0:
                     raise ValueError(f"{name}({step}) must be above 0, but is {result!r}")
-                self._hyperparameters[rules.OWN + index] = result
+                self._hyperparameters[layout.OWN + index] = result
 
     def noise(self, size: int, dtype: npt.DTypeLike = np.float64) -> Array:
         """The standard normal numbers that the next step draws for so many parameters."""
         out = np.empty(size, dtype)
         seed = np.array([float(self._seed)])
-        apply.noise(address(rules.normals, out.dtype), out, seed, self.steps + 1)
+        apply.noise(
+            address(santa.normals, out.dtype, layout.UPDATE_KERNEL), out, seed, self.steps + 1
+        )
         return out
 
     def _refusal(self, step: int, grads: list[Array], *names: str) -> ValueError:

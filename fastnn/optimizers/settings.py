@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._core.arrays import number, positive
 from .._core.names import nearest
-from ..kernels.optimizers import rules
+from ..kernels.optimizers import layout
 from .spec import CHOICES, Rule
 
 __all__ = ["COMMON", "NonFinite", "by_article_names", "checked", "write"]
@@ -74,14 +74,14 @@ def checked(rule: Rule, settings: Mapping[str, Any]) -> dict[str, Any]:
 def write(rule: Rule, settings: Mapping[str, Any], out: npt.NDArray[np.float64]) -> None:
     """Put settings where kernels read them."""
     clip_value = settings["clip_value"]
-    out[rules.LIMIT] = np.inf if clip_value is None else clip_value
-    out[rules.SCALE], out[rules.DECAY] = 1.0, settings["weight_decay"]
-    out[rules.CLIP] = settings["clip_norm"] or 0.0
+    out[layout.LIMIT] = np.inf if clip_value is None else clip_value
+    out[layout.SCALE], out[layout.DECAY] = 1.0, settings["weight_decay"]
+    out[layout.CLIP] = settings["clip_norm"] or 0.0
     hyper = {name: settings[name] for name in rule.own}
     # A tiny eps may be zero in float32, and a zero gradient then divides zero by zero.
     eps = min((v for k, v in hyper.items() if k in ("eps", "lambda_")), default=1.0)
-    out[rules.LOOK] = rule.tries or eps < _SAFE_EPS
-    out[rules.SKIP] = get_args(NonFinite).index(settings["on_nonfinite"])
-    for index, (name, value) in enumerate(hyper.items(), int(rules.OWN)):
+    out[layout.LOOK] = rule.tries or eps < _SAFE_EPS
+    out[layout.SKIP] = get_args(NonFinite).index(settings["on_nonfinite"])
+    for index, (name, value) in enumerate(hyper.items(), int(layout.OWN)):
         coded = CHOICES[name].index(value) if isinstance(value, str) else value
         out[index] = 0.0 if coded is None or callable(coded) else coded

@@ -13,7 +13,8 @@ import numpy as np
 from .._core.arrays import number
 from .._core.table import Spec
 from ..kernels.codegen.declare import address
-from ..kernels.optimizers import rules
+from ..kernels.optimizers import layout
+from ..kernels.optimizers.update import update_kernel
 
 __all__ = ["Rule"]
 
@@ -73,7 +74,7 @@ class Rule(Spec):
     formula : str
         The step, in words; a dash marks what the step leaves behind.
     update, constants : callable
-        The kernel's functions, see ``kernels/optimizers/rules.py``.
+        The kernel's functions, see ``kernels/optimizers``.
     rate : str
         The article's name of the learning rate.
     defaults : mapping
@@ -210,7 +211,7 @@ class Rule(Spec):
     @property
     def memory_place(self) -> int:
         """Where in the kernel's numbers the memory begins."""
-        return int(rules.OWN) + len(self.own) + self.noisy
+        return int(layout.OWN) + len(self.own) + self.noisy
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -250,11 +251,11 @@ class Rule(Spec):
         """The tile kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
         update = self.ahead if ahead and self.ahead else self.update
         place = self.memory_place if self.memory else 0
-        found: Callable[..., Any] = rules.updating(
+        found: Callable[..., Any] = update_kernel(
             update, self.constants, len(self.states), self.advance, len(self.memory), place
         )
         return found
 
     def address(self, dtype: np.dtype[Any], ahead: bool = False) -> int:
         """Address of that kernel for data of a dtype."""
-        return int(address(self.kernel(ahead), dtype))
+        return int(address(self.kernel(ahead), dtype, layout.UPDATE_KERNEL))

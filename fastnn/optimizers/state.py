@@ -141,7 +141,7 @@ class Stateful:
         self._users.discard(user)
 
     def numbers(self) -> npt.NDArray[np.float64]:
-        """What the kernel reads, see ``kernels/optimizers/rules.py``; always one array."""
+        """What the kernel reads, see ``kernels/optimizers/layout.py``; always one array."""
         return self._hyperparameters
 
     def remember(self, numbers: npt.NDArray[np.float64]) -> None:

@@ -3,7 +3,7 @@
 Each entry is a class of its name, whose docstring tells formula, numbers and sources:
 ``help(fastnn.optimizers.Lion)``.
 
-To add a rule: its functions in ``kernels/optimizers/rules.py``, its twin in
+To add a rule: its functions in ``kernels/optimizers``, its twin in
 ``fastnn/reference/optimizers``, and an entry here. Engine, compiled models, `get_opt`, classes,
 documentation and tests take it from there.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from .._core.arrays import Array
 from .._core.names import same_name
 from .._core.table import Table
-from ..kernels.optimizers import rules
+from ..kernels.optimizers import adam, adaptive, momentum, santa
 from . import latex
 from .optimizer import Optimizer
 from .spec import Rule
@@ -74,7 +74,7 @@ _AHEAD = "(beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t))"
 
 _SPECS = (
     Rule(
-        "SGD", "p -= eta g", rules.sgd, rules.sgd_constants, "eta", {"eta": 1e-2},
+        "SGD", "p -= eta g", momentum.sgd, momentum.sgd_constants, "eta", {"eta": 1e-2},
         aliases=("SDG",),
         peers="PyTorch, Keras and optax: the same",
         reference="Robbins and Monro, A stochastic approximation method, 1951",
@@ -82,7 +82,7 @@ _SPECS = (
     ),
     Rule(
         "MSGD", "v = mu v - (1 - mu) eta g, p += v",
-        rules.momentum, rules.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
+        momentum.momentum, momentum.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
         {"velocity": 0.0},
         aliases=("momentum",),
         peers="PyTorch (dampening=0), Keras and optax: the same with (1 - mu) eta as their rate",
@@ -94,8 +94,8 @@ _SPECS = (
     ),
     Rule(
         "NAG", "v' = mu v - (1 - mu) eta g, p += (1 + mu) v' - mu v; p stands where v looks ahead",
-        rules.nesterov, rules.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
-        {"velocity": 0.0}, ahead=rules.momentum,
+        momentum.nesterov, momentum.momentum_constants, "eta", {"eta": 1e-2, "mu": 0.9},
+        {"velocity": 0.0}, ahead=momentum.momentum,
         aliases=("Nesterov",),
         peers="PyTorch, Keras and optax with nesterov=True: the same with (1 - mu) eta as rate",
         reference="Nesterov, 1983; in this form Sutskever, Martens, Dahl and Hinton, 2013",
@@ -107,7 +107,7 @@ _SPECS = (
     ),
     Rule(
         "AdaGrad", "s += g², p -= eta g / sqrt(s); 0 where s is 0",
-        rules.adagrad, rules.sgd_constants, "eta", {"eta": 1e-3}, {"s": 0.0},
+        adaptive.adagrad, momentum.sgd_constants, "eta", {"eta": 1e-3}, {"s": 0.0},
         peers="PyTorch adds eps=1e-10 to the root; Keras and optax begin s with 0.1",
         reference="Duchi, Hazan and Singer, Adaptive subgradient methods, 2011",
         latex=(r"s_t &= s_{t-1} + g_t^2", latex.step(r"\eta \, \frac{g_t}{\sqrt{s_t}}")),
@@ -115,7 +115,7 @@ _SPECS = (
     ),
     Rule(
         "RMSprop", "v = rho v + (1 - rho) g², p -= eta g / sqrt(v + eps)",
-        rules.rmsprop, rules.rmsprop_constants, "eta",
+        adaptive.rmsprop, adaptive.rmsprop_constants, "eta",
         {"eta": 1e-2, "rho": 0.99, "eps": 1e-8, **_INSIDE}, {"v": 0.0},
         peers=f"PyTorch: {_EPS}; optax: as here; Keras: inside, rho=0.9",
         reference="Tieleman and Hinton, Neural networks for machine learning, lecture 6.5, 2012",
@@ -128,7 +128,7 @@ _SPECS = (
         "AdaDelta",
         "d = g sqrt(u + eps) / sqrt(v + eps), p -= learning_rate d; v the mean of g², u that of d² "
         "before this step",
-        rules.adadelta, rules.adadelta_constants, "learning_rate",
+        adaptive.adadelta, adaptive.adadelta_constants, "learning_rate",
         {"learning_rate": 1.0, "rho": 0.95, "eps": 1e-6}, {"v": 0.0, "u": 0.0},
         peers="PyTorch, Keras and optax: the same, with other defaults",
         meanings={"learning_rate": "A factor of all steps; the article has none."},
@@ -145,7 +145,7 @@ _SPECS = (
         "Adam",
         "p -= alpha sqrt(1 - beta2^t) m' / sqrt(v + eps), m' = m / (1 - beta1^t), m and v the "
         "means of g and g²",
-        rules.adam, rules.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
+        adam.adam, adam.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers=f"PyTorch and optax: {_EPS}; Keras: outside too, before the correction",
         reference=_KINGMA,
         latex=(
@@ -160,7 +160,7 @@ _SPECS = (
     Rule(
         "RMSpropGraves",
         "d = momentum d - eta g / sqrt(v - m² + eps), p += d; m and v the means of g and g²",
-        rules.graves, rules.graves_constants, "eta",
+        adaptive.graves, adaptive.graves_constants, "eta",
         {"eta": 1e-4, "rho": 0.95, "eps": 1e-4, "momentum": 0.0}, {"m": 0.0, "v": 0.0, "d": 0.0},
         peers="optax's rmsprop with centered=True: the same; PyTorch's adds eps to the root",
         reference="Graves, Generating sequences, 2013, arXiv:1308.0850, eqs. 38-45 (momentum 0.9)",
@@ -176,7 +176,7 @@ _SPECS = (
         "SMORMS3",
         "r = 1 / (1 + s); m, v means of g, g² with r; z = m² / (v + eps); "
         "p -= g min(eta, z) / sqrt(v + eps); s = 1 + (1 - z) s",
-        rules.smorms3, rules.smorms3_constants, "eta", {"eta": 1e-3, "eps": 1e-8},
+        adaptive.smorms3, adaptive.smorms3_constants, "eta", {"eta": 1e-3, "eps": 1e-8},
         {"m": 0.0, "v": 0.0, "memory": 1.0}, peers="no peer has it",
         reference="Funk, RMSprop loses to SMORMS3 - beware the epsilon!, 2015",
         latex=(
@@ -192,7 +192,7 @@ _SPECS = (
     Rule(
         "AdaMax",
         "u = max(beta2 u, |g|), p -= alpha m' / u, m' = m / (1 - beta1^t), m the mean of g",
-        rules.adamax, rules.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
+        adam.adamax, adam.adamax_constants, "alpha", {"alpha": 2e-3, **_BETAS},
         {"m": 0.0, "u": 0.0},
         peers="PyTorch and optax add eps to |g|, Keras to u",
         meanings={"beta2": "What is left of the largest gradient after a step."},
@@ -207,7 +207,7 @@ _SPECS = (
         "Nadam",
         "p -= alpha (mu m / (1 - mu^(t+1)) + (1 - mu) g / (1 - mu^t)) / sqrt(nu v' + eps), "
         "v' = v / (1 - nu^t), m and v the means of g and g²",
-        rules.nadam, rules.nadam_constants, "alpha",
+        adam.nadam, adam.nadam_constants, "alpha",
         {"alpha": 2e-3, "mu": 0.975, "nu": 0.999, "eps": 1e-8, **_INSIDE}, {"m": 0.0, "v": 0.0},
         peers="optax's nadam: with eps_placement='outside', which leaves out nu before v'; PyTorch "
         "and Keras let mu grow by 0.96^(t/250)",
@@ -227,9 +227,9 @@ _SPECS = (
         "p -= alpha m' / (d (sqrt(v') + eps)), m' and v' the corrected means of g and g² as in "
         "Adam; d = beta3 d + (1 - beta3) clip(|f - f'| / (min(f, f') - fstar), 1 / c, c) from the "
         "second step on, f the loss and f' that before; d begins as 1",
-        rules.adam, rules.eve_constants, "alpha",
+        adam.adam, adam.eve_constants, "alpha",
         {"alpha": 1e-3, **_BETAS, "beta3": 0.999, "c": 10, "eps": 1e-8, "fstar": 0},
-        {"m": 0.0, "v": 0.0}, advance=rules.eve_advance, memory={"d": 1.0, "f": np.nan},
+        {"m": 0.0, "v": 0.0}, advance=adam.eve_advance, memory={"d": 1.0, "f": np.nan},
         limits={"c": "at least 1", "fstar": "any number"}, needs_loss=True, peers="no peer has it",
         reference="Hayashi, Koushik and Neubig, Eve, 2016, arXiv:1611.01505 v3",
         latex=(
@@ -246,7 +246,7 @@ _SPECS = (
     Rule(
         "SantaE",
         _SANTA_FORMULA.format("until burnin a += u² - E; u = (1 - a) u - eta G g + h, p += G u"),
-        rules.santa_e, rules.santa_constants, "eta", _SANTA, _SANTA_STATES,
+        santa.santa_e, santa.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, the Euler scheme",
         latex=(
@@ -263,7 +263,7 @@ _SPECS = (
             "until burnin a += (u² - E) / 2; u' = e^(-a/2) (e^(-a/2) u - eta G g + h); until "
             "burnin a += (u'² - E) / 2; p += G (u + u') / 2, u = u'"
         ),
-        rules.santa_sss, rules.santa_constants, "eta", _SANTA, _SANTA_STATES,
+        santa.santa_sss, santa.santa_constants, "eta", _SANTA, _SANTA_STATES,
         limits={"N": "above 0"}, noisy=True, tries=True, peers=_SANTA_PEERS,
         reference=f"{_CHEN}, algorithm 1",
         latex=(
@@ -281,7 +281,7 @@ _SPECS = (
     Rule(
         "AMSGrad",
         "p -= alpha / sqrt(t) m / sqrt(w + eps), m the mean of g, w the largest mean of g² so far",
-        rules.amsgrad, rules.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
+        adam.amsgrad, adam.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
         {"m": 0.0, "v": 0.0, "vhat": 0.0},
         peers="PyTorch: with eps_placement='outside', which corrects the means and leaves out "
         "sqrt(t); Keras: so too, but eps before the correction; optax takes the largest of the "
@@ -295,7 +295,7 @@ _SPECS = (
     ),
     Rule(
         "AdaBound", f"p -= clip(alpha / sqrt(v), l, u) / sqrt(t) m, {_BOUNDS}",
-        rules.adabound, rules.adabound_constants, "alpha", _BOUNDED, {"m": 0.0, "v": 0.0},
+        adam.adabound, adam.adabound_constants, "alpha", _BOUNDED, {"m": 0.0, "v": 0.0},
         peers="the authors' package: variant='authors', which corrects the means and leaves out "
         "sqrt(t); with a schedule it scales eta too",
         reference=_LUO,
@@ -304,7 +304,7 @@ _SPECS = (
     Rule(
         "AMSBound",
         f"w = max(w, v), p -= clip(alpha / sqrt(w), l, u) / sqrt(t) m, {_BOUNDS}",
-        rules.amsbound, rules.adabound_constants, "alpha", _BOUNDED,
+        adam.amsbound, adam.adabound_constants, "alpha", _BOUNDED,
         {"m": 0.0, "v": 0.0, "vhat": 0.0}, peers="as AdaBound", reference=_LUO,
         latex=(*latex.MEANS, latex.LARGEST, *latex.bounded("w_t")),
     ),
@@ -312,7 +312,7 @@ _SPECS = (
         "AdamW",
         "p -= alpha (weight_decay p + m' / (sqrt(v') + eps)), m' and v' the corrected means of g "
         "and g², m / (1 - beta1^t) and v / (1 - beta2^t)",
-        rules.adam, rules.adam_constants, "alpha", {**_ADAM, **_OUTSIDE},
+        adam.adam, adam.adam_constants, "alpha", {**_ADAM, **_OUTSIDE},
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="PyTorch: the same; Keras and optax: weight_decay 0.004 and 1e-4",
         reference="Loshchilov and Hutter, Decoupled weight decay, 2019, arXiv:1711.05101",
@@ -329,7 +329,7 @@ _SPECS = (
         "NadamW",
         f"p -= alpha (weight_decay p + {_AHEAD} / (sqrt(v') + eps)), v' = v / (1 - beta2^t), "
         "m and v the means of g and g²",
-        rules.nadam, rules.nadam_constants, "alpha", {**_ADAM, **_OUTSIDE},
+        adam.nadam, adam.nadam_constants, "alpha", {**_ADAM, **_OUTSIDE},
         {"m": 0.0, "v": 0.0}, weight_decay=0.01,
         peers="optax: the same, weight_decay 1e-4; PyTorch: as its NAdam",
         reference=_DOZAT,
@@ -350,7 +350,7 @@ _SPECS = (
         "((Q - 4) (Q - 2) q)), where q = Q - 2 t beta2^t / (1 - beta2^t) is above 5, "
         "Q = 2 / (1 - beta2) - 1; before p -= alpha m'; m' = m / (1 - beta1^t), m and v the "
         "means of g and g²",
-        rules.radam, rules.radam_constants, "alpha", _ADAM, {"m": 0.0, "v": 0.0},
+        adam.radam, adam.radam_constants, "alpha", _ADAM, {"m": 0.0, "v": 0.0},
         peers="PyTorch: the same; optax adds eps after the correction of v",
         reference="Liu et al., On the variance of the adaptive learning rate and beyond, 2020, "
         "arXiv:1908.03265",
@@ -369,8 +369,8 @@ _SPECS = (
     ),
     Rule(
         "Lion", "p -= alpha sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g",
-        rules.lion, rules.lion_constants, "alpha", {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99},
-        {"m": 0.0},
+        momentum.lion, momentum.lion_constants, "alpha",
+        {"alpha": 1e-4, "beta1": 0.9, "beta2": 0.99}, {"m": 0.0},
         meanings={"beta1": "Weight of the past in the direction of the step.",
                   "beta2": "Weight of the past in the mean that is kept."},
         peers="optax: the same, with a weight decay; Keras: the same",
@@ -384,7 +384,7 @@ _SPECS = (
     Rule(
         "AdaBelief", "p -= alpha m' / (sqrt(s') + eps), s = beta2 s + (1 - beta2) (g - m)² + eps, "
         "m' = m / (1 - beta1^t), s' = s / (1 - beta2^t), m the mean of g",
-        rules.belief, rules.belief_constants, "alpha", {**_ADAM, "eps": 1e-16},
+        adam.belief, adam.belief_constants, "alpha", {**_ADAM, "eps": 1e-16},
         {"m": 0.0, "s": 0.0},
         peers="optax: the same, with eps and eps_root; the authors' package: the same",
         meanings={"beta2": "Weight of the past in the mean of (g - m)²."},
@@ -401,7 +401,7 @@ _SPECS = (
         "Rprop",
         "p -= sign(g) d; d *= eta_plus where g has the sign that it had before, d *= eta_minus "
         "where it changed, and g counts as 0 then; step_min <= d <= step_max, d begins as eta",
-        rules.rprop, rules.rprop_constants, "eta",
+        momentum.rprop, momentum.rprop_constants, "eta",
         {"eta": 1e-2, "eta_minus": 0.5, "eta_plus": 1.2, "step_min": 1e-6, "step_max": 50.0},
         {"previous": 0.0, "step": lambda optimizer, size: _first_rate(optimizer)},
         limits={"eta_minus": "at least 0 and below 1", "eta_plus": "at least 1"},

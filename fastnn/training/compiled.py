@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .._core.arrays import Array, aligned
 from .._core.threads import get_num_threads, start_threads
 from ..kernels.engine import layout
+from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..model.compile import CURVE, Use, model
 from ..model.data import Samples
@@ -82,7 +83,7 @@ class CompiledTrainer:
             self.grads[...] = 0.0
         order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
         nothing = np.empty((0, 1), theta.dtype)
-        self.batches = self._batches = engine.Batches(
+        self.batches = self._batches = engine_team.Batches(
             nothing, nothing, nothing[:, 0], order, np.zeros(1, np.uint64),
             samples.batch, tile, lanes, cached_tiles,
         )  # fmt: skip
@@ -113,7 +114,7 @@ class CompiledTrainer:
             self.batches.order[0], self.batches.order[1:] = 0, 1
             np.cumsum(self.batches.order, out=self.batches.order)
         data = samples.X, samples.t, samples.weights
-        self.batches = engine.Batches(*data, *self._batches[3:])
+        self.batches = engine_team.Batches(*data, *self._batches[3:])
         self.batches.rng[0] = samples.seed
         self.model.descriptor[layout.SEED] = samples.seed % 2**31
         self.team.control[...] = self._before = 0
@@ -126,7 +127,7 @@ class CompiledTrainer:
         numbers = self.optimizer.numbers()  # which callbacks may have changed
         self.team.hyper[:, : numbers.size] = numbers
         done = 0
-        while done < epochs and not control[engine.STATUS]:
+        while done < epochs and not control[engine_team.STATUS]:
             piece = min(self._autotuner.epochs(), epochs - done)
             found = slice(done, done + piece)
             first = done * self.steps_per_epoch if rates.size > 1 else 0
@@ -134,22 +135,22 @@ class CompiledTrainer:
             self._autotuner.learn(piece, float(seconds[found].sum()))
             done += piece
         self.optimizer.remember(self.team.hyper[0])
-        done = int(control[engine.EPOCH]) - self._before
+        done = int(control[engine_team.EPOCH]) - self._before
         self._before += done
         error = None
-        if control[engine.STATUS]:
-            step = int(control[engine.STEPS]) - (self._before - done) * self.steps_per_epoch
+        if control[engine_team.STATUS]:
+            step = int(control[engine_team.STEPS]) - (self._before - done) * self.steps_per_epoch
             error = diverged(self.optimizer, float(rates[min(step, rates.size - 1)]), control)
         return costs[:done], seconds[:done], error
 
     def _piece(self, rates: Array, costs: Array, seconds: Array) -> None:
         """Epochs in one call of the engine; costs and seconds have the length of the piece."""
         control, times = self.team.control, np.zeros(costs.size, np.int64)
-        control[: engine.STEPS] = control[engine.SKIPPED] = 0
+        control[: engine_team.STEPS] = control[engine_team.SKIPPED] = 0
         self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
-        before, start = int(control[engine.EPOCH]), engine.clock(self.team.clock)
+        before, start = int(control[engine_team.EPOCH]), engine.clock(self.team.clock)
         self._start(rates, costs, times, costs.size, self._autotuner.threads)
-        done = int(control[engine.EPOCH]) - before
+        done = int(control[engine_team.EPOCH]) - before
         seconds[:done] = times[:done] * 1e-9
         if done > 1:
             seconds[1:done] -= seconds[: done - 1].copy()
@@ -180,7 +181,7 @@ class CompiledTrainer:
 
     def _stop(self) -> None:
         """End the training after the tile at hand."""
-        self.team.control[engine.STOP] = 1
+        self.team.control[engine_team.STOP] = 1
 
     def _long(self, epochs: int) -> bool:
         operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._core.arrays import Array
 from ..kernels.codegen.compiler import clock
+from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..layers import Layer
 from ..layers.dense import is_trainable, passing
@@ -38,7 +39,7 @@ class LayerTrainer:
             check_parameters(network.parameters)
         order = np.arange(samples.rows) if samples.shuffled else None
         self.order, self.rng = order, np.array([samples.seed], np.uint64)
-        self.control = np.zeros(engine.CONTROLS, np.int64)
+        self.control = np.zeros(engine_team.CONTROLS, np.int64)
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
@@ -52,7 +53,7 @@ class LayerTrainer:
             if self.order is not None:
                 engine.shuffle(self.order, self.rng)
             for start in range(0, samples.rows, samples.batch):
-                control[engine.START] = start
+                control[engine_team.START] = start
                 batch: Any = slice(start, start + samples.batch)
                 chosen = batch if self.order is None else self.order[batch]
                 rate = float(rates[min(done, rates.size - 1)])
@@ -62,12 +63,12 @@ class LayerTrainer:
                     error = diverged(self.optimizer, rate, control)
                     return np.array(costs), np.array(seconds), error
                 done += 1
-                control[engine.STEPS] += 1
+                control[engine_team.STEPS] += 1
                 if cost is not None:
                     rows = samples.X[chosen].shape[0]
                     total += cost * rows if mean else cost
                     seen += rows
-            control[engine.EPOCH] += 1
+            control[engine_team.EPOCH] += 1
             costs.append(total / (seen if mean else 1) if seen else math.nan)
             seconds.append(clock() - started)
         return np.array(costs), np.array(seconds), None

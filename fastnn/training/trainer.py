@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array
-from ..kernels.engine import train as engine
+from ..kernels.engine import team as engine_team
 from ..optimizers import Optimizer
 
 __all__ = ["Trainer", "diverged"]
@@ -29,10 +29,10 @@ class Trainer(Protocol):
 
 def diverged(optimizer: Optimizer, rate: float, control: npt.NDArray[np.int64]) -> ValueError:
     """The error of a training whose next step would leave the finite numbers."""
-    epoch, start = int(control[engine.EPOCH]), int(control[engine.START])
+    epoch, start = int(control[engine_team.EPOCH]), int(control[engine_team.START])
     return ValueError(
         f"learning_rate={rate!r} makes the training diverge: in step "
-        f"{int(control[engine.STEPS])} (epoch {epoch}, batch from sample {start} on) a "
+        f"{int(control[engine_team.STEPS])} (epoch {epoch}, batch from sample {start} on) a "
         f"parameter would become infinite or NaN with {optimizer.rule.name}, expected finite; "
         "the parameters are those before that step"
     )

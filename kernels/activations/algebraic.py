@@ -3,8 +3,9 @@
 Squares are taken of sizes up to 2**60 (float32) or 2**500: beyond, the root is the size itself.
 """
 
-from ..codegen.declare import cast_like, constant, fma, scalar, sqrt
-from ..vecmath.elementary import _clamp
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, constant, fma, sqrt
+from ..vecmath.exponential import clamp
 
 _ROOT_IS_SIZE = (2.0**60, 2.0**500)
 _LARGEST = (3.4028234663852886e38, 1.7976931348623157e308)
@@ -19,7 +20,7 @@ def bent_identity(x):
     """
     size, one, half = abs(x), cast_like(x, 1), cast_like(x, 0.5)
     most = constant(x, _ROOT_IS_SIZE)
-    bounded = _clamp(x, -most, most)
+    bounded = clamp(x, -most, most)
     root = sqrt(fma(bounded, bounded, one))
     y = fma(x, (half * bounded) / (one + root), x)
     root = size if root < size else root
@@ -32,7 +33,7 @@ def bent_identity(x):
 def bent_identity_derivative(x):
     """x / (2 sqrt(x² + 1)) + 1."""
     most = constant(x, _ROOT_IS_SIZE)
-    bounded = _clamp(x, -most, most)
+    bounded = clamp(x, -most, most)
     root = sqrt(fma(bounded, bounded, cast_like(x, 1)))
     return (cast_like(x, 0.5) * bounded) / root + cast_like(x, 1)
 
@@ -41,7 +42,7 @@ def bent_identity_derivative(x):
 def bent_identity_second_derivative(x):
     """1 / (2 sqrt(x² + 1)³)."""
     most = constant(x, _ROOT_IS_SIZE)
-    bounded = _clamp(x, -most, most)
+    bounded = clamp(x, -most, most)
     inverse = cast_like(x, 1) / sqrt(fma(bounded, bounded, cast_like(x, 1)))
     return (cast_like(x, 0.5) * inverse) * (inverse * inverse)
 
@@ -50,7 +51,7 @@ def bent_identity_second_derivative(x):
 def softsign(x):
     """x / (1 + |x|)."""
     most = constant(x, _LARGEST)
-    x = _clamp(x, -most, most)
+    x = clamp(x, -most, most)
     return x / (cast_like(x, 1) + abs(x))
 
 
@@ -120,7 +121,7 @@ def squareplus(x, b=4.0):
 def squareplus_derivative(x, b):
     """(1 + x / sqrt(x² + b)) / 2 = squareplus(x) / sqrt(x² + b); 0 where both are 0."""
     most, least = constant(x, _LARGEST), constant(x, _SMALLEST)
-    x = _clamp(x, -most, most)
+    x = clamp(x, -most, most)
     root = _root(x, b)
     return _squareplus(x, root, b) / (least if root < least else root)
 

@@ -4,7 +4,8 @@ Mish: Misra 2019, arXiv 1908.08681. TanhExp: Liu and Di 2020, arXiv 2003.09855.
 """
 
 from .. import vecmath
-from ..codegen.declare import cast_like, fma, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, fma
 from ..vecmath.scaled_exp import (
     choose,
     constant,

@@ -1,8 +1,9 @@
 """Activations that are one elementary function of exp, log or tanh, nearly."""
 
 from .. import vecmath
-from ..codegen.declare import cast_like, constant, fma, scalar
-from ..vecmath.elementary import _clamp
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, constant, fma
+from ..vecmath.exponential import clamp
 from ..vecmath.scaled_exp import exp_parts, inverse_of_sum, least, most, scale, times
 from ..vecmath.tables import EXP_OVERFLOW
 
@@ -174,7 +175,7 @@ def _quotient(x, alpha):
     x = _not_above_zero(x)
     inverse = cast_like(x, 1) / alpha
     z = vecmath.exponent(x * inverse)
-    return z, _clamp(fma(-z, alpha, x) * inverse, cast_like(x, -0.25), cast_like(x, 0.25))
+    return z, clamp(fma(-z, alpha, x) * inverse, cast_like(x, -0.25), cast_like(x, 0.25))
 
 
 @scalar

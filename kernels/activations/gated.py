@@ -1,7 +1,8 @@
 """Activations of two numbers: a value, and the gate that lets it through."""
 
 from .. import vecmath
-from ..codegen.declare import cast_like, constant, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, constant
 from ..vecmath.tables import EXP_FLOOR
 
 

@@ -4,7 +4,8 @@ Gaussian Error Linear Units, Hendrycks and Gimpel 2016, arXiv 1606.08415. φ and
 and the distribution function of the standard normal distribution.
 """
 
-from ..codegen.declare import cast_like, fma, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, fma
 from ..vecmath.scaled_exp import (
     choose,
     constant,

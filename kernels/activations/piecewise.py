@@ -3,8 +3,9 @@
 At a kink the derivative is that of one side, as each docstring says.
 """
 
-from ..codegen.declare import cast_like, constant, fma, scalar
-from ..vecmath.elementary import _clamp
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, constant, fma
+from ..vecmath.exponential import clamp
 
 _SIXTH_HIGH = (0.1666666716337204, 0.16666666666666666)
 _SIXTH_LOW = (-4.967053731282552e-09, 9.25185853854297e-18)
@@ -26,7 +27,7 @@ def _one_where(condition, x):
 def _factor_of(x, slope):
     """x as it may be multiplied by the slope: where that is 0, an infinite x shall not make NaN."""
     most = cast_like(x, float("inf")) if slope != cast_like(x, 0) else cast_like(x, 1)
-    return _clamp(x, -most, most)
+    return clamp(x, -most, most)
 
 
 @scalar
@@ -92,7 +93,7 @@ def relu_second_derivative(x):
 @scalar
 def relu6(x):
     """min(max(x, 0), 6)."""
-    return _clamp(x, cast_like(x, 0), cast_like(x, 6))
+    return clamp(x, cast_like(x, 0), cast_like(x, 6))
 
 
 @scalar
@@ -164,7 +165,7 @@ def hard_shrink_second_derivative(x, lambda_):
 @scalar
 def soft_shrink(x, lambda_=0.5):
     """x - lambda for x > lambda, x + lambda for x < -lambda, else 0."""
-    return x - _clamp(x, -lambda_, lambda_)
+    return x - clamp(x, -lambda_, lambda_)
 
 
 @scalar
@@ -200,7 +201,7 @@ def threshold_second_derivative(x, threshold, value):
 @scalar
 def hard_tanh(x, min_val=-1.0, max_val=1.0):
     """x clipped to [min_val, max_val]."""
-    return _clamp(x, min_val, max_val)
+    return clamp(x, min_val, max_val)
 
 
 @scalar
@@ -218,7 +219,7 @@ def hard_tanh_second_derivative(x, min_val, max_val):
 @scalar
 def hard_sigmoid(x, slope=0.2, offset=0.5):
     """slope x + offset, rounded once, clipped to [0, 1]."""
-    return _clamp(fma(slope, _factor_of(x, slope), offset), cast_like(x, 0), cast_like(x, 1))
+    return clamp(fma(slope, _factor_of(x, slope), offset), cast_like(x, 0), cast_like(x, 1))
 
 
 @scalar
@@ -286,7 +287,7 @@ def sparse_plus_second_derivative(x):
 @scalar
 def sparse_sigmoid(x):
     """(x + 1) / 2 clipped to [0, 1]; rounded once."""
-    return _clamp(fma(x, cast_like(x, 0.5), cast_like(x, 0.5)), cast_like(x, 0), cast_like(x, 1))
+    return clamp(fma(x, cast_like(x, 0.5), cast_like(x, 0.5)), cast_like(x, 0), cast_like(x, 1))
 
 
 @scalar

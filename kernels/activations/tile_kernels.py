@@ -6,7 +6,8 @@ See ``kernels/activations`` for the formulas, `codegen.declare` for what a tile 
 import functools
 import inspect
 
-from ..codegen.declare import carray, cast_like, scalar, wide
+from ..codegen.declare import carray, scalar
+from ..codegen.intrinsics import cast_like, wide
 
 
 @functools.cache

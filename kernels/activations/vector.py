@@ -19,7 +19,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import vecmath
-from ..codegen.declare import carray, cast_like, scalar, wide
+from ..codegen.declare import carray, scalar
+from ..codegen.intrinsics import cast_like, wide
 from ..vecmath.softmax import SOFTMAX_ROWS, exponentials, softmax, softmax_vjp
 
 

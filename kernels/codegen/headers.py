@@ -8,7 +8,8 @@ flags and address takes longer than a small kernel, so this reads what they stan
 
 import numpy as np
 
-from .declare import integers, kernel, scalar
+from .declare import kernel, scalar
+from .intrinsics import integers
 
 # Columns of a table of headers, which has a row for each array: the address of the object, then
 # what its header is to hold. Arrays of more than two dimensions may get others of the same size.

@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from .declare import call, kernel, pointer, scalar
+from .declare import kernel, scalar
+from .intrinsics import pointer
+from .signature import call_tile_kernel
 
 
 @kernel
 def run(target, a, b, c, parameters, m, n, k):
     """Call the tile kernel at the address `target` on contiguous arrays."""
     p = pointer(parameters, 0)
-    return call(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, k, 0)
+    return call_tile_kernel(target, pointer(a, 0), pointer(b, 0), pointer(c, 0), p, m, n, k, 0)
 
 
 _LANES, _NUMBERS = 1 << 10, 1 << 13  # samples, and numbers, at most: they stay in the caches
@@ -47,7 +49,9 @@ def run_samples(target, x, t, w, parameters, out, writes, samples, features, col
             for r in range(rows):
                 weights[r] = w[(start + r) // repeated]
         c = pointer(weights, rows)
-        total += call(target, a, b, c, pointer(parameters, 0), features, rows, columns, 0)
+        total += call_tile_kernel(
+            target, a, b, c, pointer(parameters, 0), features, rows, columns, 0
+        )
         if writes:
             _scatter(a, pointer(out, start * features), rows, features)
     return total
@@ -80,7 +84,7 @@ def run_each(target, x, t, w, parameters, out, features, columns):
         _gather(pointer(x, r * features), a, 1, features)
         _gather(pointer(t, r * columns), b, 1, columns)
         weight[0] = w[0] if w.size == 1 else w[r]
-        out[r] = call(target, a, b, c, p, features, 1, columns, 0)
+        out[r] = call_tile_kernel(target, a, b, c, p, features, 1, columns, 0)
 
 
 @kernel(reassoc=True)

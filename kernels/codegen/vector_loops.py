@@ -13,12 +13,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .declare import prefer_wide
+from .intrinsics import prefer_wide
+from .signature import DATA, INT, INTS, Signature
 
 __all__ = [
     "BLOCK",
-    "BLOCKS_ARGUMENTS",
+    "BLOCKS",
     "blocks",
+    "call_blocks",
     "each",
     "flags",
     "flush",
@@ -192,7 +194,8 @@ def sweep(typingctx, formula, arrays, written, count, shared):
     return sig, codegen
 
 
-BLOCKS_ARGUMENTS = "oid"
+BLOCKS = Signature("blocks", places=INTS, count=INT, like=DATA)
+call_blocks = BLOCKS.call
 
 
 @functools.cache

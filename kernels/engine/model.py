@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..codegen.declare import data, integers, itemsize, numbers, pointer, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import data, integers, itemsize, numbers, pointer
 from ..gemm.loops import LINE_BYTES
 from . import layout
 

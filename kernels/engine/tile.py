@@ -2,9 +2,12 @@
 
 import numpy as np
 
-from ..codegen.declare import call, cast_like, pointer, scalar, wide
-from ..gemm.loops import prefers_gemm_nt
-from ..gemm.registers import ADD, MULTIPLY, SET, vector_lanes
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, pointer, wide
+from ..codegen.signature import DATA, FLOAT, INT, INTS, Signature, call_tile_kernel
+from ..gemm.loops import call_gemm, call_gemm_nt, call_transpose, prefers_gemm_nt
+from ..gemm.product import ADD, MULTIPLY, SET
+from ..gemm.registers import vector_lanes
 from ..vecmath.random import mix, scattered
 from . import layout
 from .model import is_small, layer_of, n_in, n_out, sample_rows, target_rows, tile_features, view
@@ -16,7 +19,7 @@ OUTPUTS, DERIVATIVES, DROPOUT = 0, 1, 2  # what a way forward does
 def gather(net, source, width, order, ordered, first, last, out, n_lanes):
     """Columns of a tile from the rows ``first … last`` of a matrix, through `order` if ordered."""
     begin = first if ordered else -1 - first
-    call(
+    call_transpose(
         net.descriptor[layout.TRANSPOSE], source, order, out, width, width, begin, last, n_lanes,
         n_lanes,
     )  # fmt: skip
@@ -50,10 +53,10 @@ def forward(net, x, tile, n_lanes, mode, key, position):
             pointer(tile, layer[layout.AUX] * n_lanes),
         )
         hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
-        call(gemm, w, x, z, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, SET)
+        call_gemm(gemm, w, x, z, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, SET)
         x = pointer(tile, layer[layout.Y] * n_lanes)
         if mode != OUTPUTS:
-            call(layer[layout.TRAIN], z, b, aux, hyper, outputs, n_lanes, 0, 0)
+            call_tile_kernel(layer[layout.TRAIN], z, b, aux, hyper, outputs, n_lanes, 0, 0)
             if layer[layout.DROPOUT]:
                 factors = pointer(tile, layer[layout.FACTORS] * n_lanes)
                 if layer[layout.LAYER_VJP]:
@@ -64,7 +67,7 @@ def forward(net, x, tile, n_lanes, mode, key, position):
                         x, factors, hyper[layout.DROP_RATE], outputs, n_lanes, chosen, position
                     )
         else:
-            call(layer[layout.FORWARD], z, b, aux, hyper, outputs, n_lanes, 0, 0)
+            call_tile_kernel(layer[layout.FORWARD], z, b, aux, hyper, outputs, n_lanes, 0, 0)
     return x
 
 
@@ -99,12 +102,12 @@ def backward(net, tile, n_lanes, below, transposing):
                 pointer(net.theta, layer[layout.BIAS]),
             )
             hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
-            call(
+            call_tile_kernel(
                 layer[layout.LAYER_VJP], grad_y, b, delta, hyper, layer[layout.N_OUT], n_lanes, 0, 0
             )
         if transposing and layer[layout.TRAINABLE] and not uses_gemm_nt(net, q, n_lanes):
             delta_t = pointer(tile, layer[layout.DELTA_T] * n_lanes)
-            call(
+            call_transpose(
                 descriptor[layout.TRANSPOSE], delta, descriptor, delta_t, n_lanes, n_lanes, -1,
                 width - 1, stride, stride,
             )  # fmt: skip
@@ -115,7 +118,7 @@ def backward(net, tile, n_lanes, below, transposing):
                 under = pointer(tile, before[layout.FACTORS] * n_lanes)
                 mode = MULTIPLY if before[layout.SCALED] else SET
             w = pointer(net.theta, layer[layout.WEIGHTS])
-            call(
+            call_gemm(
                 descriptor[layout.GEMM], w, delta, under,
                 width, 1, n_lanes, n_lanes, inputs, n_lanes, width, mode,
             )  # fmt: skip
@@ -161,25 +164,25 @@ def layer_gradient(net, grad, q, x, tile, ones, n_lanes, n_samples, low, high, a
     m, has_bias = high - low, high == layer[layout.N_IN]
     if has_bias and trained:
         grad_y, place = pointer(tile, layer[layout.GRAD_Y] * n_lanes), pointer(bias, width)
-        call(
+        call_gemm_nt(
             descriptor[layout.GEMM_NT], ones, grad_y, place, n_lanes, n_lanes, trained, 1, trained,
             n_lanes, accumulates,
         )  # fmt: skip
     if uses_gemm_nt(net, q, n_lanes):
         gemm_nt, delta = descriptor[layout.GEMM_NT], error_of(net, q, tile, n_lanes)
-        call(
+        call_gemm_nt(
             gemm_nt, source, delta, target, n_lanes, n_lanes, width, m, width, n_lanes, accumulates
         )
         if has_bias:
-            call(
+            call_gemm_nt(
                 gemm_nt, ones, delta, bias, n_lanes, n_lanes, width, 1, width, n_lanes, accumulates
             )
         return
     gemm, delta_t = descriptor[layout.GEMM], pointer(tile, layer[layout.DELTA_T] * n_lanes)
     mode = ADD if accumulates else SET
-    call(gemm, source, delta_t, target, n_lanes, 1, stride, width, m, width, n_samples, mode)
+    call_gemm(gemm, source, delta_t, target, n_lanes, 1, stride, width, m, width, n_samples, mode)
     if has_bias:
-        call(gemm, ones, delta_t, bias, 0, 0, stride, width, 1, width, n_samples, mode)
+        call_gemm(gemm, ones, delta_t, bias, 0, 0, stride, width, 1, width, n_samples, mode)
 
 
 @scalar
@@ -215,18 +218,23 @@ def tile_parts(net, work, n_lanes, cached_tiles, number):
     return targets, x, ones, pointer(ones, n_lanes), pointer(ones, 5 * n_lanes)
 
 
-PASS_ARGUMENTS = "odddoiidiiiiiifiiii"
+TILE_PASS = Signature(
+    "tile pass", descriptor=INTS, X=DATA, T=DATA, weights=DATA, order=INTS, weighted=INT,
+    ordered=INT, work=DATA, n_lanes=INT, cached_tiles=INT, number=INT, first=INT, n_samples=INT,
+    regather=INT, scale=FLOAT, mode=INT, key=INT, position=INT, back=INT,
+)  # fmt: skip
+call_tile_pass = TILE_PASS.call
 
 
 def tile_pass(
     descriptor, X, T, weights, order, weighted, ordered, work, n_lanes, cached_tiles, number, first,
-    n_samples, regather, scale, mode, key, place, back,
+    n_samples, regather, scale, mode, key, position, back,
 ):  # fmt: skip
     """C function: samples ``first … first + samples`` forward, and back; returns their cost.
 
-    fresh: gather them first; way: see `forward`; place: of the first sample in the batch. back: 0
-    leaves the output as the activity of the last layer, 1 goes on to the cost and back to the first
-    layer, 2 to the input, and -1 to the cost's value only.
+    regather: gather them first; mode: see `forward`; position: of the first sample in the batch.
+    back: 0 leaves the output as the activity of the last layer, 1 goes on to the cost and back to
+    the first layer, 2 to the input, and -1 to the cost's value only.
     """
     net = view(descriptor, work)
     targets, x, ones, scratch, layers = tile_parts(net, work, n_lanes, cached_tiles, number)
@@ -239,18 +247,24 @@ def tile_pass(
             gather_weights(weights, weighted, scale, order, ordered, first, last, out, n_lanes)
             for r in range(n_lanes):
                 ones[r] = cast_like(ones[0], 1)
-    logits = forward(net, x, layers, n_lanes, mode, np.uint64(key), place)
+    logits = forward(net, x, layers, n_lanes, mode, np.uint64(key), position)
     if back == 0:
         return 0.0
     cost_kernel = descriptor[layout.COST] if back > 0 else descriptor[layout.VALUE]
     columns = descriptor[layout.TARGETS]
-    cost = call(cost_kernel, logits, targets, scratch, net.hyper, n_out(net), n_lanes, columns, 0)
+    cost = call_tile_kernel(
+        cost_kernel, logits, targets, scratch, net.hyper, n_out(net), n_lanes, columns, 0
+    )
     if back > 0:
         backward(net, layers, n_lanes, back == 2, True)
     return cost
 
 
-GRADIENT_ARGUMENTS = "oddiiiiiii"
+TILE_GRADIENT = Signature(
+    "tile gradient", descriptor=INTS, work=DATA, grad=DATA, n_lanes=INT, cached_tiles=INT,
+    number=INT, n_samples=INT, part=INT, parts=INT, accumulates=INT,
+)  # fmt: skip
+call_tile_gradient = TILE_GRADIENT.call
 
 
 def tile_gradient(

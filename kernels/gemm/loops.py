@@ -7,13 +7,26 @@ row. Its rows are whole cache lines: lanes beyond the last sample repeat it, wit
 These loops are reached by their address, so that they are compiled once a dtype.
 """
 
-from ..codegen.declare import pointer, scalar
-from .registers import block_rows, block_vectors, dots, product, vector_lanes
-from .registers import transpose as _transpose
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import pointer
+from ..codegen.signature import DATA, INT, INTS, Signature
+from .product import block_rows, block_vectors, dots, product
+from .registers import vector_lanes
+from .transpose import transpose_vectors
 
-GEMM_ARGUMENTS = "dddiiiiiiii"
-GEMM_NT_ARGUMENTS = "dddiiiiiii"
-TRANSPOSE_ARGUMENTS = "dodiiiiii"
+GEMM = Signature(
+    "gemm", a=DATA, b=DATA, c=DATA, a_row_stride=INT, a_term_stride=INT, b_term_stride=INT,
+    c_row_stride=INT, m=INT, n=INT, k=INT, flag=INT,
+)  # fmt: skip
+GEMM_NT = Signature(
+    "gemm_nt", a=DATA, b=DATA, c=DATA, a_row_stride=INT, b_row_stride=INT, c_row_stride=INT, m=INT,
+    n=INT, k=INT, flag=INT,
+)  # fmt: skip
+TRANSPOSE = Signature(
+    "transpose", source=DATA, order=INTS, out=DATA, source_stride=INT, n_columns=INT, first=INT,
+    last=INT, out_stride=INT, n_out_columns=INT,
+)  # fmt: skip
+call_gemm, call_gemm_nt, call_transpose = GEMM.call, GEMM_NT.call, TRANSPOSE.call
 
 LINE_BYTES = 64
 
@@ -73,7 +86,7 @@ def transpose(source, order, out, source_stride, n_columns, first, last, out_str
     """
     for column in range(0, n_out_columns, vector_lanes(source)):
         begin = first + column if first >= 0 else first - column
-        _transpose(
+        transpose_vectors(
             source, source_stride, n_columns, order, begin, last, out, out_stride, column,
             n_out_columns,
         )  # fmt: skip
@@ -95,10 +108,13 @@ def prefers_gemm_nt(n_in, n_out, rows, size):
 
 
 __all__ = [
-    "GEMM_ARGUMENTS",
-    "GEMM_NT_ARGUMENTS",
+    "GEMM",
+    "GEMM_NT",
     "LINE_BYTES",
-    "TRANSPOSE_ARGUMENTS",
+    "TRANSPOSE",
+    "call_gemm",
+    "call_gemm_nt",
+    "call_transpose",
     "gemm",
     "gemm_nt",
     "prefers_gemm_nt",

@@ -7,29 +7,28 @@ samples.
 
 import numpy as np
 
-from ..codegen.declare import call, cast_like, data, integers, numbers, pointer, scalar, singles
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, data, integers, numbers, pointer, singles
+from ..codegen.signature import C_INT, DATA, FLOAT, FLOATS, INT, INTS, Signature, call_tile_kernel
 from ..engine import layout
 from ..engine import tile as tiles
 from ..engine.model import layer_of, most_samples, n_in, n_out, tile_lanes, tile_samples, view
-from ..engine.tile import error_of, tile_parts
-from ..engine.train import (
-    PARTIAL,
-    PENALTY,
-    ThreadContext,
-    collect,
-    prepare,
-    run_tile,
-    tile_gradient,
-    update,
-)
-from ..gemm.registers import ADD, SET
-from ..optimizers import rules as rule
+from ..engine.step import collect, prepare, run_tile, tile_gradient, update
+from ..engine.team import PARTIAL, PENALTY, ThreadContext
+from ..engine.tile import call_tile_pass, error_of, tile_parts
+from ..gemm.loops import call_gemm, call_transpose
+from ..gemm.product import ADD, SET
+from ..optimizers import layout as rule
 from ..vecmath.random import mix
 
-PREDICT_ARGUMENTS = "oddid"
-STEP_ARGUMENTS = "oddifd"
-JACOBIAN_ARGUMENTS = "oddd"
-VJP_ARGUMENTS = "odddid"
+PREDICT = Signature("predict", descriptor=INTS, x=DATA, out=DATA, n_rows=INT, work=DATA)
+TRAIN_STEP = Signature(
+    "train_step", descriptor=INTS, X=DATA, T=DATA, n_rows=INT, rate=FLOAT, work=DATA
+)
+JACOBIAN = Signature("jacobian", descriptor=INTS, x=DATA, out=DATA, work=DATA)
+VJP = Signature("vjp", descriptor=INTS, x=DATA, g=DATA, out=DATA, n_rows=INT, work=DATA)
+call_predict, call_train_step = PREDICT.call, TRAIN_STEP.call
+call_jacobian, call_vjp = JACOBIAN.call, VJP.call
 
 _FEW = 4  # samples up to which one by one is faster than a tile
 
@@ -75,13 +74,17 @@ def _sample(net, x, layers, zero, derivatives):
         if derivatives:
             kernel = layer[layout.TRAIN]
         if layer[layout.MEMORY]:
-            call(net.descriptor[layout.GEMM], x, w, z, 0, 1, width, width, 1, width, inputs, SET)
-            call(kernel, z, b, aux, hyper, layer[layout.N_OUT], 1, 0, 0)
+            call_gemm(
+                net.descriptor[layout.GEMM], x, w, z, 0, 1, width, width, 1, width, inputs, SET
+            )
+            call_tile_kernel(kernel, z, b, aux, hyper, layer[layout.N_OUT], 1, 0, 0)
         else:  # each number alone: as lanes of one feature, whose bias is zero
             for j in range(width):
                 z[j] = b[j]
-            call(net.descriptor[layout.GEMM], x, w, z, 0, 1, width, width, 1, width, inputs, ADD)
-            call(kernel, z, zero, aux, hyper, 1, width, 0, 0)
+            call_gemm(
+                net.descriptor[layout.GEMM], x, w, z, 0, 1, width, width, 1, width, inputs, ADD
+            )
+            call_tile_kernel(kernel, z, zero, aux, hyper, 1, width, 0, 0)
         x = pointer(layers, layer[layout.Y])
     return x
 
@@ -90,7 +93,7 @@ def _sample(net, x, layers, zero, derivatives):
 def _activate(net, y, scratch, n_lanes):
     """The activation that the cost gives the output."""
     if net.descriptor[layout.OUTPUT_ACTIVATION]:
-        call(
+        call_tile_kernel(
             net.descriptor[layout.OUTPUT_ACTIVATION], y, y, scratch, net.hyper, n_out(net), n_lanes,
             0, 0,
         )  # fmt: skip
@@ -122,7 +125,7 @@ def predict(descriptor, x, out, n_rows, work):
 @scalar
 def _forward_tile(net, x, work, n_lanes, first, n_samples, mode):
     descriptor = net.descriptor
-    call(
+    call_tile_pass(
         descriptor[layout.PASS], descriptor, x, x, x, descriptor, 0, 0, work, n_lanes, 0, 0, first,
         n_samples, 1, 1.0, mode, 0, 0, 0,
     )  # fmt: skip
@@ -132,7 +135,7 @@ def _forward_tile(net, x, work, n_lanes, first, n_samples, mode):
 def _write(net, tile, n_lanes, n_samples, n_features, out):
     """The samples of a tile into rows of `features` numbers."""
     descriptor = net.descriptor
-    call(
+    call_transpose(
         descriptor[layout.TRANSPOSE], tile, descriptor, out, n_lanes, n_samples, -1, n_features - 1,
         n_features, n_features,
     )  # fmt: skip
@@ -155,7 +158,7 @@ def vjp(descriptor, x, g, out, n_rows, work):
         tiles.gather(net, g, outputs, descriptor, False, first, last, targets, n_lanes)
         _activate(net, y, scratch, n_lanes)
         if descriptor[layout.OUTPUT_VJP]:
-            call(
+            call_tile_kernel(
                 descriptor[layout.OUTPUT_VJP], targets, y, scratch, net.hyper, outputs, n_lanes, 0,
                 0,
             )  # fmt: skip
@@ -190,13 +193,15 @@ def jacobian(descriptor, x, out, work):
             _copy_rows(copies, pointer(work, layer[layout.DELTA]), layer[layout.MEMORY], n_lanes)
             b = pointer(net.theta, layer[layout.BIAS])
             hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
-            call(
+            call_tile_kernel(
                 layer[layout.LAYER_VJP], delta, b, copies, hyper, layer[layout.N_OUT], n_lanes, 0, 0
             )
             error = copies
         elif layer[layout.SCALED]:
             _scale_rows(delta, pointer(work, layer[layout.FACTORS]), n, n_lanes)
-        call(descriptor[layout.GEMM], w, error, under, n, 1, n_lanes, n_lanes, m, n_lanes, n, SET)
+        call_gemm(
+            descriptor[layout.GEMM], w, error, under, n, 1, n_lanes, n_lanes, m, n_lanes, n, SET
+        )
         delta, under = under, delta
     _write(net, delta, n_lanes, outputs, inputs, out)
     return 0.0
@@ -212,7 +217,7 @@ def _unit_errors(net, y, delta, copies, n_lanes):
             copies[j * n_lanes + r] = y[j]
     if net.descriptor[layout.OUTPUT_VJP]:
         scratch = pointer(copies, outputs * n_lanes)
-        call(
+        call_tile_kernel(
             net.descriptor[layout.OUTPUT_VJP], delta, copies, scratch, net.hyper, outputs, n_lanes,
             0, 0,
         )  # fmt: skip
@@ -266,7 +271,7 @@ def train_step(descriptor, X, T, n_rows, rate, work):
     return cost + sums[PENALTY]
 
 
-INTEGRAND_ARGUMENTS = "cno"
+INTEGRAND = Signature("integrand", count=C_INT, x=FLOATS, descriptor=INTS)
 
 
 def integrand64(count, x, descriptor):

@@ -22,11 +22,12 @@ from numba import types
 from numba.extending import models, overload, overload_attribute, register_model, typeof_impl
 
 from ..codegen.cache import stamps
-from ..codegen.declare import call, data, field, kernel, pointer, scalar
+from ..codegen.declare import kernel, scalar
 from ..codegen.headers import are_unchanged
+from ..codegen.intrinsics import data, field, pointer
 from ..engine import layout
 from ..engine.model import Model
-from .functions import workspace_elements
+from .functions import call_jacobian, call_predict, call_train_step, call_vjp, workspace_elements
 
 __all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
 
@@ -202,7 +203,9 @@ def _(model, x, out, workspace=None):
         _check_samples(model, "x", x, layout.INPUTS, rows)
         _check_samples(model, "out", out, layout.OUTPUTS, rows)
         work = _work(model, workspace)
-        call(descriptor[layout.PREDICT], descriptor, pointer(x, 0), pointer(out, 0), rows, work)
+        call_predict(
+            descriptor[layout.PREDICT], descriptor, pointer(x, 0), pointer(out, 0), rows, work
+        )
 
     return checked_call
 
@@ -235,7 +238,7 @@ def _(model, x, t, learning_rate, workspace=None):
         _check_samples(model, "x", x, layout.INPUTS, rows)
         _check_samples(model, "t", t, layout.TARGETS, rows)
         work = _work(model, workspace)
-        return call(
+        return call_train_step(
             descriptor[layout.STEP], descriptor, pointer(x, 0), pointer(t, 0), rows, rate, work
         )
 
@@ -260,7 +263,7 @@ def _(model, x, out, workspace=None):
         _check_samples(model, "x", x, layout.INPUTS, 1)
         _check_samples(model, "out", out, layout.INPUTS, descriptor[layout.OUTPUTS])
         work = _work(model, workspace)
-        call(descriptor[layout.JACOBIAN], descriptor, pointer(x, 0), pointer(out, 0), work)
+        call_jacobian(descriptor[layout.JACOBIAN], descriptor, pointer(x, 0), pointer(out, 0), work)
 
     return checked_call
 
@@ -281,7 +284,7 @@ def _(model, x, g, out, workspace=None):
         _check_samples(model, "g", g, layout.OUTPUTS, rows)
         _check_samples(model, "out", out, layout.INPUTS, rows)
         p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
-        call(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work)
+        call_vjp(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work)
 
     return checked_call
 
@@ -299,7 +302,7 @@ def predict_held(descriptor, x, out, scratch, headers):
     inside, work = pointer(descriptor, 0), pointer(scratch, 0)
     if scratch.size < _needed(inside, work, rows) or not are_unchanged(headers):
         return False
-    call(descriptor[layout.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
+    call_predict(descriptor[layout.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
     return True
 
 
@@ -320,7 +323,7 @@ def _check_flat(descriptor, rows, x, inputs, y, outputs, work):
 def predict_rows(descriptor, x, out, rows, work):
     """A batch from Python."""
     _check_flat(descriptor, rows, x, layout.INPUTS, out, layout.OUTPUTS, work)
-    call(
+    call_predict(
         descriptor[layout.PREDICT],
         pointer(descriptor, 0),
         pointer(x, 0),
@@ -336,7 +339,7 @@ def jacobian_one(descriptor, x, out, work):
     _check_flat(descriptor, 1, x, layout.INPUTS, x, layout.INPUTS, work)
     if out.size != descriptor[layout.INPUTS] * descriptor[layout.OUTPUTS]:
         raise SizeError("the Jacobian has", out.size, "numbers, the network another size")
-    call(
+    call_jacobian(
         descriptor[layout.JACOBIAN],
         pointer(descriptor, 0),
         pointer(x, 0),
@@ -350,7 +353,7 @@ def vjp_rows(descriptor, x, g, out, rows, work):
     """A vector-Jacobian product from Python."""
     _check_flat(descriptor, rows, x, layout.INPUTS, g, layout.OUTPUTS, work)
     _check_flat(descriptor, rows, out, layout.INPUTS, g, layout.OUTPUTS, work)
-    call(
+    call_vjp(
         descriptor[layout.VJP], pointer(descriptor, 0), pointer(x, 0), pointer(g, 0),
         pointer(out, 0), rows, pointer(work, 0),
     )  # fmt: skip

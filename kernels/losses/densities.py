@@ -9,7 +9,8 @@ range is found, and what is not is infinite, never NaN.
 import functools
 
 from .. import vecmath
-from ..codegen.declare import carray, cast_like, scalar, wide
+from ..codegen.declare import carray, scalar
+from ..codegen.intrinsics import cast_like, wide
 from ..vecmath.reductions import total_of
 from ..vecmath.softmax import SOFTMAX_ROWS, row_maxima, softmax, softmax_vjp
 from .elementwise import product, weighted

@@ -5,7 +5,8 @@
 """
 
 from .. import vecmath
-from ..codegen.declare import cast_like, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like
 
 __all__ = ["find"]
 

@@ -1,10 +1,12 @@
 """One step of an update rule on arrays wherever they are, by one thread or several."""
 
 from ..codegen.barrier import wait
-from ..codegen.declare import call, data, itemsize, kernel, pointer, scalar
+from ..codegen.declare import kernel, scalar
 from ..codegen.headers import are_unchanged
+from ..codegen.intrinsics import data, itemsize, pointer
 from ..vecmath.reductions import sum_of_scaled_squares, sum_of_squares
-from . import rules as rule
+from . import layout, update
+from .layout import call_update_kernel
 
 TAKEN, REFUSED, CHANGED = 0, 1, 2
 _LINE = 8
@@ -50,9 +52,9 @@ def _update(target, spans, state, hyper, step, low, high, total, flag):
         if start < stop:
             p = pointer(data(spans[k, 0], state), start - first)
             g = pointer(data(spans[k, 1], state), start - first)
-            where = flag + rule.FIRST * start
+            where = flag + layout.FIRST * start
             s = pointer(state, start)
-            bad += call(target, p, g, s, hyper, stop - start, step, total, where)
+            bad += call_update_kernel(target, p, g, s, hyper, stop - start, step, total, where)
     return bad
 
 
@@ -87,27 +89,27 @@ def take_step(
     total = spans[last, 3] + spans[last, 2]
     low, high = _share(total, thread, threads), _share(total, thread + 1, threads)
     own, arrivals, ticket = pointer(sums, thread * _LINE), pointer(counter, 0), 0
-    if h[rule.SKIP] != rule.UNSEEN or h[rule.CLIP] > 0.0:
+    if h[layout.SKIP] != layout.UNSEEN or h[layout.CLIP] > 0.0:
         own[_SQUARES] = _squares(spans, state, low, high, 0.0)
     ticket = wait(arrivals, ticket, threads, give_way)
     if thread == 0:
         squares = 0.0
         for k in range(threads):
             squares += sums[k, _SQUARES]
-        factor, scaled = rule.rescaling(h, squares, itemsize(state)), 0.0
+        factor, scaled = update.rescaling(h, squares, itemsize(state)), 0.0
         if factor > 0.0:  # rare
             scaled = _squares(spans, state, 0, total, factor)
-        needs_dry_run = rule.prepare(h, squares, factor, scaled, rate, itemsize(state))
+        needs_dry_run = update.prepare(h, squares, factor, scaled, rate, itemsize(state))
         sums[0, _DRY_RUN] = 1.0 if needs_dry_run else 0.0
-        call(target, state, state, state, h, 0, step, total, rule.BEGIN)
+        call_update_kernel(target, state, state, state, h, 0, step, total, layout.BEGIN)
     ticket = wait(arrivals, ticket, threads, give_way)
     if sums[0, _DRY_RUN] != 0.0:
-        own[_BAD] = _update(target, spans, state, h, step, low, high, total, rule.DRY_RUN)
+        own[_BAD] = _update(target, spans, state, h, step, low, high, total, layout.DRY_RUN)
         ticket = wait(arrivals, ticket, threads, give_way)
         for k in range(threads):
             if sums[k, _BAD] != 0.0:
                 return REFUSED
-    _update(target, spans, state, h, step, low, high, total, rule.APPLY)
+    _update(target, spans, state, h, step, low, high, total, layout.APPLY)
     return TAKEN
 
 
@@ -115,4 +117,4 @@ def take_step(
 def noise(target, out, seed, step):
     """Fill a vector with the random numbers of a step."""
     p = pointer(out, 0)
-    call(target, p, p, p, pointer(seed, 0), out.size, step, 0, 0)
+    call_update_kernel(target, p, p, p, pointer(seed, 0), out.size, step, 0, 0)

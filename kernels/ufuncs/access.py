@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..codegen.declare import bits_of, from_bits, numbers, scalar, singles
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import bits_of, from_bits, numbers, singles
 from ..codegen.vector_loops import BLOCK, halves
 
 __all__ = ["ACCESS", "Access", "copying"]
@@ -77,6 +78,16 @@ def _set_half(address, value, i=0):
     halves(address)[i] = to_half(value)
 
 
+@scalar
+def _singles(address):
+    return singles(address)
+
+
+@scalar
+def _doubles(address):
+    return numbers(address)
+
+
 class Access(NamedTuple):
     """How numbers of a dtype are read and written, and those of the blocks that are worked on.
 
@@ -87,21 +98,22 @@ class Access(NamedTuple):
     write: Callable[..., Any]
     read_block: Callable[..., Any]
     write_block: Callable[..., Any]
+    pointer: Callable[..., Any]  # to the numbers of a block at an address
     size: int  # bytes of a number
     width: int  # and of a number of a block
 
 
 ACCESS = {
-    "e": Access(_half, _set_half, _single, _set_single, 2, 4),
-    "f": Access(_single, _set_single, _single, _set_single, 4, 4),
-    "d": Access(_double, _set_double, _double, _set_double, 8, 8),
+    "e": Access(_half, _set_half, _single, _set_single, _singles, 2, 4),
+    "f": Access(_single, _set_single, _single, _set_single, _singles, 4, 4),
+    "d": Access(_double, _set_double, _double, _set_double, _doubles, 8, 8),
 }
 
 
 @functools.cache
 def copying(letter):
     """Functions that fill a block with one number, and copy a piece of an array to it and back."""
-    read, write, read_block, write_block, size, width = ACCESS[letter]
+    read, write, read_block, write_block, _, size, width = ACCESS[letter]
     length = BLOCK // width
 
     @scalar

@@ -28,18 +28,21 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from .. import activations
 from ..codegen.compiler import once
-from ..codegen.declare import address, call, integers, scalar
+from ..codegen.declare import address, scalar
+from ..codegen.intrinsics import integers
+from ..codegen.signature import INT, INTS, Signature
 from ..codegen.vector_loops import (
     BLOCK,
-    BLOCKS_ARGUMENTS,
+    BLOCKS,
     blocks,
+    call_blocks,
     flags,
     flush,
     restore,
     stack,
     stream,
 )
-from . import softmax as family
+from . import softmax_formulas, softmax_loop
 from .access import ACCESS, copying
 from .arguments import refuse_masked, refuse_self_overlap
 from .numpy_c_api import ufunc
@@ -55,6 +58,9 @@ _OPERANDS = 6  # at most
 _BLOCKS, _TABLE, _CHUNKS = _OPERANDS * BLOCK, _OPERANDS * 16, _CHUNK * BLOCK
 
 
+UFUNC_LOOP = Signature("ufunc loop", args=INTS, dims=INTS, steps=INTS, target=INT)
+
+
 @functools.cache
 def _loop(letter, nin, nout):
     """C function: a ufunc's loop, by the address of the function for blocks.
@@ -66,6 +72,7 @@ def _loop(letter, nin, nout):
     fill, take, give = copying(letter)
     operands, length = nin + nout, BLOCK // width
     copies = letter == "e"
+    typed = ACCESS[letter].pointer
 
     def ufunc_loop(args, dims, steps, target):
         state = stack(_LINE)
@@ -95,7 +102,7 @@ def _loop(letter, nin, nout):
                         places[k] = args[k] + start * size
                 if streams:
                     many, places[nin] = min(many, _CHUNK), chunk
-                call(target, places, many, 0)
+                call_blocks(target, places, many, typed(0))
                 if streams:
                     for b in range(many):
                         stream(chunk + b * BLOCK, out + start * size + b * BLOCK)
@@ -110,7 +117,7 @@ def _loop(letter, nin, nout):
                     places[k] = at
                     continue
                 take(place, at, stride, count, read(at))
-            call(target, places, 1, 0)
+            call_blocks(target, places, 1, typed(0))
             for k in range(nin, operands):
                 at, stride = args[k] + start * steps[k], steps[k]
                 if streams and count == length:
@@ -129,9 +136,9 @@ def _loop(letter, nin, nout):
 def _made(name, doc, formula, nin, nout):
     """A ufunc with loops for float16, float32 and float64."""
     function = blocks(formula, nin, nout)
-    single, double = (address(function, d, BLOCKS_ARGUMENTS) for d in (np.float32, np.float64))
+    single, double = (address(function, d, BLOCKS) for d in (np.float32, np.float64))
     loops = [
-        (letter, address(_loop(letter, nin, nout), np.float64, "oooi"), target)
+        (letter, address(_loop(letter, nin, nout), np.float64, UFUNC_LOOP), target)
         for letter, target in zip("efd", (single, single, double), strict=True)
     ]
     return ufunc(name, doc, loops, nin, nout)
@@ -139,16 +146,22 @@ def _made(name, doc, formula, nin, nout):
 
 def _made_along_axis(name):
     """A ufunc of the softmax family."""
-    nin = 2 if family.TABLE[name].pulls else 1
-    plans = [family.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)]
+    nin = 2 if softmax_formulas.TABLE[name].pulls else 1
+    plans = [
+        softmax_loop.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)
+    ]
     loops = [
-        (letter, address(family.loop(letter), np.float64, "oooo"), plan.ctypes.data)
+        (
+            letter,
+            address(softmax_loop.loop(letter), np.float64, softmax_loop.SOFTMAX_LOOP),
+            plan.ctypes.data,
+        )
         for letter, plan in zip("efd", plans, strict=True)  # `softmax.plan` keeps them
     ]
     signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
-    made = ufunc(name, family.TABLE[name].finish.__doc__, loops, nin, 1, signature)
+    made = ufunc(name, softmax_formulas.TABLE[name].finish.__doc__, loops, nin, 1, signature)
     made = AlongAxes(made, [], {})  # numba would take NumPy's own to act on each number alone
-    allow_along_axis(made, family.sample(name))
+    allow_along_axis(made, softmax_formulas.sample(name))
     return made
 
 
@@ -194,14 +207,14 @@ def _formula(name):
 def known():
     """Names of all ufuncs."""
     every = [name for name in activations.FORMULAS if not name.endswith("_from_output")]
-    every += family.TABLE
+    every += softmax_formulas.TABLE
     return every + [f"{name}{s}" for name in activations.names() for s in ("_vjp", "_and_vjp")]
 
 
 @once
 def find(name):
     """The ufunc of that name, or None; made at the first call."""
-    if name in family.TABLE:
+    if name in softmax_formulas.TABLE:
         return _made_along_axis(name)
     found = _formula(name)
     if found is None or name.endswith("_from_output"):

@@ -9,7 +9,8 @@ import functools
 
 from .. import vecmath
 from ..codegen.compiler import imported
-from ..codegen.declare import cast_like, constant, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, constant
 
 __all__ = ["NAMES", "find"]
 

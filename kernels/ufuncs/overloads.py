@@ -11,7 +11,8 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-from ..codegen.declare import prefer_wide, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import prefer_wide
 from ..codegen.vector_loops import packed
 
 __all__ = ["allow", "allow_along_axis"]

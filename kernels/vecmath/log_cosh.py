@@ -1,6 +1,7 @@
 """The logarithm of the hyperbolic cosine, which activations and costs share."""
 
-from ..codegen.declare import cast_like, choose, constant, fma, polynomial, scalar
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, choose, constant, fma, polynomial
 from .scaled_exp import exp_parts, least, scale
 from .tables import ATANH_BOTH, COSH, LN2, LN2_REST
 

@@ -5,8 +5,9 @@ They are the same whichever thread asks, and in whatever order.
 
 import numpy as np
 
-from ..codegen.declare import cast_like, polynomial, scalar, sqrt
-from .elementary import log
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, polynomial, sqrt
+from .logarithm import log
 
 # erf⁻¹(x) / x for w = -log(1 - x²) below 5, in w - 5/2, and above, in √w - 3: M. Giles,
 # "Approximating the erfinv function" (2010), table 1. Off by 3e-7 at most.

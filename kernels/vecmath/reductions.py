@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..codegen.declare import cast_like, scalar, wide
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like, wide
 
 
 @scalar

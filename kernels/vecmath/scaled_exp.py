@@ -5,17 +5,9 @@ last, as two factors, and a subnormal result is rounded once. `exp_parts` takes 
 pair, since exp makes an absolute error of its argument a relative one of its result.
 """
 
-from ..codegen.declare import (
-    bits_of,
-    cast_like,
-    choose,
-    constant,
-    fma,
-    from_bits,
-    polynomial,
-    scalar,
-)
-from .elementary import _exp_tail, _fast_two_sum, _half_expm1, _ratio, _reduce, _two_factors
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import bits_of, cast_like, choose, constant, fma, from_bits, polynomial
+from .exponential import exp_tail, fast_two_sum, half_expm1, ratio, reduce_range, two_factors
 
 __all__ = [
     "choose",
@@ -36,7 +28,7 @@ __all__ = [
     "with_sign",
 ]
 
-fast_two_sum = _fast_two_sum
+fast_two_sum = fast_two_sum
 
 
 @scalar
@@ -77,10 +69,10 @@ def exp_parts(x, low):
 
     For sizes of x + low up to 175 in float32 and 1400 in float64; low below the last bit of x.
     """
-    k, head, rest = _reduce(x)
+    k, head, rest = reduce_range(x)
     rest = rest - low
-    first, second = _two_factors(k, x)
-    return first, second, head + _exp_tail(head - rest, -rest)
+    first, second = two_factors(k, x)
+    return first, second, head + exp_tail(head - rest, -rest)
 
 
 @scalar
@@ -126,10 +118,10 @@ def sech2_parts(x, low):
 @scalar
 def exp_pair(x):
     """first, second, high, low with exp(x) = first second (high + low)."""
-    k, head, rest = _reduce(x)
-    high, low = _fast_two_sum(cast_like(x, 1.0), head)
-    high, low = _fast_two_sum(high, low + _exp_tail(head - rest, -rest))
-    first, second = _two_factors(k, x)
+    k, head, rest = reduce_range(x)
+    high, low = fast_two_sum(cast_like(x, 1.0), head)
+    high, low = fast_two_sum(high, low + exp_tail(head - rest, -rest))
+    first, second = two_factors(k, x)
     return first, second, high, low
 
 
@@ -141,12 +133,12 @@ def tanh_and_sech2(x):
     exp(-2x) / (1 + half)².
     """
     one = cast_like(x, 1.0)
-    k, head, rest = _reduce(cast_like(x, -2.0) * x)
-    tail = _exp_tail(head - rest, -rest)
-    power, base, high, low = _half_expm1(k, head, tail)
-    high, low = _fast_two_sum(high, low + (power - (base + cast_like(x, 0.5))))
+    k, head, rest = reduce_range(cast_like(x, -2.0) * x)
+    tail = exp_tail(head - rest, -rest)
+    power, base, high, low = half_expm1(k, head, tail)
+    high, low = fast_two_sum(high, low + (power - (base + cast_like(x, 0.5))))
     inverse = one / (one + high)
     e = (power + power) * (one + (head + tail))
-    t = abs(_ratio(high, low, high, low))
+    t = abs(ratio(high, low, high, low))
     # 1 - tanh² is the better one as long as it hardly cancels
     return t, fma(-t, t, one) if x < cast_like(x, 0.75) else (e * inverse) * inverse

@@ -1,7 +1,8 @@
 """Softmax of the features of many samples, which stand side by side in rows."""
 
-from ..codegen.declare import cast_like, scalar
-from .elementary import exp
+from ..codegen.declare import scalar
+from ..codegen.intrinsics import cast_like
+from .exponential import exp
 
 
 @scalar

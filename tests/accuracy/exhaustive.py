@@ -33,7 +33,8 @@ import fastnn  # noqa: E402
 from accuracy.kernels import NEIGHBOURHOOD, apply  # noqa: E402
 from accuracy.table import FUNCTIONS, suffixed  # noqa: E402
 from fastnn import info, kernels  # noqa: E402
-from fastnn.kernels.codegen.declare import bits_of, cast_like, kernel  # noqa: E402
+from fastnn.kernels.codegen.declare import kernel  # noqa: E402
+from fastnn.kernels.codegen.intrinsics import bits_of, cast_like  # noqa: E402
 from fastnn.reference import activations as reference  # noqa: E402
 
 RESULTS, TABLE = HERE / "float32.json", HERE / "float32.md"

@@ -91,8 +91,8 @@ def _main(dtype, names):
     found = {}
     for name in names or KERNELS:
         kernel = KERNELS[name]
-        declare.address(kernel.function, dtype, kernel.arguments)
-        compiled = declare._addresses[kernel.function, dtype.char, kernel.arguments]
+        declare.address(kernel.function, dtype, kernel.signature)
+        compiled = declare._addresses[kernel.function, dtype.char, kernel.signature]
         if compiled.cache_hits:
             sys.exit("what comes from the cache has no assembly: NUMBA_CACHE_DIR must be empty")
         library = compiled._library

@@ -88,7 +88,7 @@ def _main(dtype, names):
         kernel = KERNELS[name]
         if dtype != "float32" and kernel.has_remainder:
             continue  # the loops around formulas are those of float32
-        call = prototype(kernel)(address(kernel.function, np.dtype(dtype), kernel.arguments))
+        call = prototype(kernel)(address(kernel.function, np.dtype(dtype), kernel.signature))
         calls.append((kernel, call))
     counter = Counter()
     ready = [] if names else operations(dtype)

@@ -16,11 +16,11 @@ from fastnn.activations import ACTIVATIONS
 from fastnn.kernels import activations as formulas
 from fastnn.kernels import vecmath
 from fastnn.kernels.activations import tile_kernels as elementwise
-from fastnn.kernels.codegen import declare
 from fastnn.kernels.codegen import vector_loops as loops
+from fastnn.kernels.codegen.signature import INT, TILE_KERNEL, Signature
 from fastnn.kernels.losses import tile_kernels as costs
-from fastnn.kernels.optimizers import rules as optimizers
-from fastnn.kernels.ufuncs import softmax as family
+from fastnn.kernels.optimizers import layout
+from fastnn.kernels.ufuncs import softmax_formulas
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
 
@@ -49,7 +49,7 @@ class Blocks:
     name: str
     function: Callable[..., Any]
     operands: int
-    arguments: ClassVar[str] = loops.BLOCKS_ARGUMENTS
+    signature: ClassVar[Signature] = loops.BLOCKS
     has_remainder: ClassVar[bool] = False
     calls: ClassVar[frozenset[str]] = frozenset()
 
@@ -72,7 +72,7 @@ class Row:
     numbers: tuple[float, ...]
     features: int
     k: int = 0
-    arguments: ClassVar[str] = declare.TILE_KERNEL
+    signature: ClassVar[Signature] = TILE_KERNEL
     has_remainder: ClassVar[bool] = True
     calls: ClassVar[frozenset[str]] = frozenset({"memset", "memcpy"})
 
@@ -89,7 +89,7 @@ class Rule:
 
     name: str
     function: Callable[..., Any]
-    arguments: ClassVar[str] = declare.TILE_KERNEL
+    signature: ClassVar[Signature] = layout.UPDATE_KERNEL
     has_remainder: ClassVar[bool] = True
     calls: ClassVar[frozenset[str]] = frozenset({"pow", "memset"})  # pow: once a step
 
@@ -97,9 +97,9 @@ class Rule:
         """Arguments of a call for so many elements."""
         numbers = get_opt(self.name.removesuffix(" step")).numbers()
         memory.numbers[: numbers.size] = numbers
-        memory.numbers[optimizers.RATE] = 1e-3
+        memory.numbers[layout.RATE] = 1e-3
         places = [array.ctypes.data for array in (*memory.arrays, memory.numbers)]
-        return *places, size, 1, memory.arrays[2].size // 8, optimizers.APPLY
+        return *places, size, 1, memory.arrays[2].size // 8, layout.APPLY
 
 
 def _blocks(name, formula, outputs=1):
@@ -125,8 +125,8 @@ def _activations():
 
 
 def _along_axis():
-    for name in family.TABLE:
-        for step, (formula, inputs, outputs) in enumerate(family.steps(name), 1):
+    for name in softmax_formulas.TABLE:
+        for step, (formula, inputs, outputs) in enumerate(softmax_formulas.steps(name), 1):
             function = loops.blocks(formula, inputs, outputs)
             yield Blocks(f"{name.replace('_', ' ')} ufunc step {step}", function, inputs + outputs)
 
@@ -146,9 +146,7 @@ def _costs():
 
 
 def _all():
-    yield from (
-        _blocks(f"vecmath {name}", getattr(vecmath, name)) for name in vecmath.elementary.__all__
-    )
+    yield from (_blocks(f"vecmath {name}", getattr(vecmath, name)) for name in vecmath.ELEMENTARY)
     yield from _activations()
     yield from _along_axis()
     yield from _costs()
@@ -159,7 +157,7 @@ def _kernels():
     """By name; a function that several entries share stands under its first one."""
     found = {}
     for kernel in _all():
-        found.setdefault((kernel.function, kernel.arguments), kernel)
+        found.setdefault((kernel.function, kernel.signature), kernel)
     return {kernel.name: kernel for kernel in found.values()}
 
 
@@ -168,5 +166,6 @@ KERNELS = _kernels()
 
 def prototype(kernel):
     """Its C function, for ctypes."""
-    kinds = [ctypes.c_int64 if letter == "i" else ctypes.c_void_p for letter in kernel.arguments]
+    kinds = kernel.signature.arguments.values()
+    kinds = [ctypes.c_int64 if kind is INT else ctypes.c_void_p for kind in kinds]
     return ctypes.CFUNCTYPE(ctypes.c_double, *kinds)

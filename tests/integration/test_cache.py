@@ -130,7 +130,7 @@ def test_changed_vecmath_is_picked_up(child, own_copy):
     before = child("evaluate", **environment)
     assert before["file"].startswith(str(environment["PYTHONPATH"]))
     assert before["result"] == pytest.approx(0.7616, abs=1e-4)
-    with (folder / "vecmath" / "elementary.py").open("a") as source:
+    with (folder / "vecmath" / "exponential.py").open("a") as source:
         source.write(
             "\n\nfrom ..codegen.declare import cast_like, scalar\n\n\n"
             "@scalar\ndef tanh(x):\n    return cast_like(x, 0.25)\n"
@@ -173,7 +173,7 @@ def test_sources_in_a_zip_count(own_copy, monkeypatch, tmp_path):
         archive = shutil.make_archive(str(tmp_path / f"{k}"), "zip", folder.parent.parent)
         monkeypatch.setattr(cache, "_HERE", Path(archive) / "fastnn" / "kernels")
         found.append(sources())
-        with (folder / "vecmath" / "elementary.py").open("a") as source:
+        with (folder / "vecmath" / "exponential.py").open("a") as source:
             source.write("# changed\n")
     assert len(found[0]) == len(found[1]) > 2 * len([*KERNELS.glob("*.py")])
     assert found[0] != found[1]
@@ -188,7 +188,7 @@ def test_bytecode_without_sources_counts(own_copy, monkeypatch):
         path.unlink()
     before = sources()
     assert len(before) == len(with_sources)
-    path = folder / "vecmath" / "elementary.pyc"
+    path = folder / "vecmath" / "exponential.pyc"
     path.write_bytes(path.read_bytes() + b"0")
     assert sources() != before
 

@@ -10,7 +10,8 @@ import pytest
 from support.ulp import ulp_error
 
 from fastnn.kernels import vecmath
-from fastnn.kernels.codegen.declare import kernel, wide
+from fastnn.kernels.codegen.declare import kernel
+from fastnn.kernels.codegen.intrinsics import wide
 
 INF, NAN = float("inf"), float("nan")
 

@@ -86,19 +86,21 @@ def compile_where_numba_is_switched_off():
     import numpy as np
 
     from fastnn.kernels.codegen import declare
+    from fastnn.kernels.codegen.intrinsics import cast_like, pointer
+    from fastnn.kernels.codegen.signature import call_tile_kernel
 
     @declare.scalar
     def more(x):
-        return x + declare.cast_like(x, 1.0)
+        return x + cast_like(x, 1.0)
 
-    def row(a, b, c, parameters, m, n, k, flag):
+    def row(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         return more(a[0])
 
     @declare.kernel
     def called(target, x):
-        place = declare.pointer(x, 0)
-        numbers = declare.pointer(x, 0)
-        return declare.call(target, place, place, place, numbers, 0, 0, 0, 0)
+        place = pointer(x, 0)
+        numbers = pointer(x, 0)
+        return call_tile_kernel(target, place, place, place, numbers, 0, 0, 0, 0)
 
     @numba.njit
     def own(x):
@@ -582,7 +584,7 @@ def _ask(seconds=0.0):
 
     slow = _slowly(seconds)
 
-    def row(a, b, c, parameters, m, n, k, flag):
+    def row(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         return slow(1.0)
 
     assert declare.address(row, np.float64)
@@ -947,10 +949,10 @@ def make_a_ufunc_in_threads():
     import numpy as np
 
     from fastnn import kernels
-    from fastnn.kernels.ufuncs import softmax as family
+    from fastnn.kernels.ufuncs import softmax_loop
 
     made = in_threads(lambda k: kernels.softmax, 4)
-    plans = in_threads(lambda k: family.plan("softmin", np.dtype(np.float64)), 4)
+    plans = in_threads(lambda k: softmax_loop.plan("softmin", np.dtype(np.float64)), 4)
     return [len({id(one) for one in found}) for found in (made, plans)]
 
 

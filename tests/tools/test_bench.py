@@ -37,7 +37,7 @@ from fastnn.bench.networks.tasks import SWEEPS, TASKS
 from fastnn.bench.optimizers import contest as optimizers
 from fastnn.bench.results import Ratio, Row
 from fastnn.kernels.activations import find
-from fastnn.kernels.codegen.declare import fma
+from fastnn.kernels.codegen.intrinsics import fma
 from fastnn.optimizers import RULES
 
 QUIET = [100.0, 101.0]

@@ -1,0 +1,226 @@
+"""Blocks of products, kept in vector registers.
+
+`product`     a block of C = A B, rows of A against vectors of columns of B
+`dots`        a block of C = A Bᵀ, summed along the vectors
+"""
+
+import functools
+
+from numba import types
+from numba.extending import intrinsic
+
+from .registers import WORD, Vectors, counted_loop, machine
+
+SET, ADD, MULTIPLY = 0, 1, 2  # what a product does with what C holds
+
+
+def _shapes(registers):
+    """Blocks of C: rows to the numbers of vectors they come with, the largest first."""
+    if registers == 32:
+        wide = {12: (2, 1), 10: (2, 1), 8: (2, 1), 6: (4, 2, 1), 4: (4, 2, 1)}
+    else:
+        wide = {6: (2, 1), 4: (2, 1)}
+    return wide | {2: (4, 2, 1), 1: (8, 4, 2, 1)}
+
+
+@intrinsic
+def block_rows(typingctx, rows):
+    """Rows of the block that begins a stretch of `rows`, at least one."""
+
+    def codegen(context, builder, sig, args):
+        result = WORD(1)
+        for size in sorted(_shapes(machine(context)[1])):
+            fits = builder.icmp_signed(">=", args[0], WORD(size))
+            result = builder.select(fits, WORD(size), result)
+        return result
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def block_vectors(typingctx, rows, vectors):
+    """Vectors of a block of `rows` rows that begins a stretch of `vectors` whole ones, or 1."""
+
+    def codegen(context, builder, sig, args):
+        result = WORD(1)
+        for size, counts in _shapes(machine(context)[1]).items():
+            for count in sorted(counts):
+                fits = builder.and_(
+                    builder.icmp_signed("==", args[0], WORD(size)),
+                    builder.icmp_signed(">=", args[1], WORD(count)),
+                )
+                result = builder.select(fits, WORD(count), result)
+        return result
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def product(
+    typingctx, a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride, k, rows, vectors,
+    some, flag,
+):  # fmt: skip
+    """One block of C = A B, C + A B or C ∘ A B (flag SET, ADD or MULTIPLY).
+
+    a, b, c: pointers to where the block begins. Element (i, l) of A stands at
+    ``i*a_row_stride + l*a_term_stride``, row l of B at ``l*b_term_stride``, row i of C at
+    ``i*c_row_stride``. k: terms of the sum, at least one. rows, vectors: as `block_rows` and
+    `block_vectors` say. A single vector takes only its first `some` columns and touches no others.
+    """
+    word = types.int64
+    sig = types.void(a, word, word, b, word, c, word, word, word, word, word, word)
+
+    def codegen(context, builder, sig, args):
+        (
+            a,
+            a_row_stride,
+            a_term_stride,
+            b,
+            b_term_stride,
+            c,
+            c_row_stride,
+            k,
+            rows,
+            vectors,
+            some,
+            flag,
+        ) = args
+        emit = Vectors(context, builder, sig.args[0].dtype)
+        shape = builder.add(builder.mul(rows, WORD(16)), vectors)
+        done = builder.append_basic_block("done")
+        choice = builder.switch(shape, done)
+        for size, counts in _shapes(emit.registers).items():
+            for count in counts:
+                start = builder.append_basic_block(f"block_{size}_{count}")
+                choice.add_case(WORD(16 * size + count), start)
+                builder.position_at_end(start)
+                operands = (a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride)
+                _product_block(emit, size, count, operands, k, some, flag, done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _product_block(emit, size, count, operands, k, some, flag, done):
+    builder = emit.builder
+    a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride = operands
+    mask = emit.mask(some) if count == 1 else None
+    offsets = [builder.mul(a_row_stride, WORD(i)) for i in range(size)]
+    cells = [(i, v) for i in range(size) for v in range(count)]
+
+    def add_term(term, sums):
+        row = builder.gep(b, [builder.mul(term, b_term_stride)])
+        if mask:
+            columns = [emit.load_some(row, WORD(0), mask)]
+        else:
+            columns = [emit.load(row, WORD(v * emit.lanes)) for v in range(count)]
+        column = builder.gep(a, [builder.mul(term, a_term_stride)])
+        factors = [emit.spread(builder.load(builder.gep(column, [o]))) for o in offsets]
+        return [emit.fma(factors[i], columns[v], x) for (i, v), x in zip(cells, sums, strict=True)]
+
+    sums = _sums(emit, k, len(cells), add_term)
+    modes = builder.switch(flag, done)
+    for mode in (SET, ADD, MULTIPLY):
+        block = builder.append_basic_block(f"mode_{mode}")
+        modes.add_case(WORD(mode), block)
+        builder.position_at_end(block)
+        for (i, v), value in zip(cells, sums, strict=True):
+            target = builder.gep(c, [builder.mul(c_row_stride, WORD(i))])
+            column = WORD(v * emit.lanes)
+            if mode != SET:
+                old = emit.load_some(target, column, mask) if mask else emit.load(target, column)
+                value = (builder.fadd if mode == ADD else builder.fmul)(old, value)
+            if mask:
+                emit.store_some(value, target, column, mask)
+            else:
+                emit.store(value, target, column)
+        builder.branch(done)
+
+
+def _sums(emit, k, cells, add_term):
+    """The sums of a block over k terms.
+
+    A multiplier takes some cycles, so a small block adds several terms at once, each to sums of its
+    own, which come together at the end.
+    """
+    builder = emit.builder
+    n_chains = max(1, _IN_FLIGHT // cells)
+    sums = [emit.zero] * (cells * n_chains)
+    if n_chains > 1:
+        whole = builder.sub(k, builder.srem(k, WORD(n_chains)))
+
+        def add_terms(term, values):
+            return [
+                x
+                for chain in range(n_chains)
+                for x in add_term(
+                    builder.add(term, WORD(chain)), values[chain * cells : (chain + 1) * cells]
+                )
+            ]
+
+        sums = counted_loop(builder, WORD(0), whole, WORD(n_chains), sums, add_terms)
+        while len(sums) > cells:
+            half = len(sums) // 2
+            pairs = zip(sums[:half], sums[half:], strict=True)
+            sums = [builder.fadd(x, y) for x, y in pairs]
+        return counted_loop(builder, whole, k, WORD(1), sums, add_term)
+    return counted_loop(builder, WORD(0), k, WORD(1), sums, add_term)
+
+
+_IN_FLIGHT = 8  # sums that keep two multipliers of four cycles busy
+
+_DOTS = (4, 2, 1)  # rows of A, and of B, in a block of `dots`
+
+
+@intrinsic
+def dots(typingctx, a, a_row_stride, b, b_row_stride, c, c_row_stride, k, rows, columns, flag):
+    """One block of C = A Bᵀ (or C + A Bᵀ), with 4, 2 or 1 rows of A and of B, of k elements each.
+
+    k is a multiple of the lanes. Each sum is taken lane by lane, then over the lanes by halves.
+    """
+    word = types.int64
+    sig = types.void(a, word, b, word, c, word, word, word, word, word)
+
+    def codegen(context, builder, sig, args):
+        a, a_row_stride, b, b_row_stride, c, c_row_stride, k, rows, columns, flag = args
+        emit = Vectors(context, builder, sig.args[0].dtype)
+        keep = builder.icmp_signed("!=", flag, WORD(0))
+        done = builder.append_basic_block("done")
+        choice = builder.switch(builder.add(builder.mul(rows, WORD(8)), columns), done)
+        for m in _DOTS:
+            for n in _DOTS:
+                start = builder.append_basic_block(f"dots_{m}_{n}")
+                choice.add_case(WORD(8 * m + n), start)
+                builder.position_at_end(start)
+                cells = [(i, j) for i in range(m) for j in range(n)]
+                new = counted_loop(
+                    builder, WORD(0), k, WORD(emit.lanes), [emit.zero] * len(cells),
+                    functools.partial(_add_products, emit, a, a_row_stride, b, b_row_stride, cells),
+                )  # fmt: skip
+                for (i, j), value in zip(cells, new, strict=True):
+                    row = builder.mul(c_row_stride, WORD(i))
+                    cell = builder.gep(c, [builder.add(row, WORD(j))])
+                    old = builder.load(cell)
+                    total = emit.total(value)
+                    total = builder.select(keep, builder.fadd(old, total), total)
+                    builder.store(total, cell)
+                builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
+def _add_products(emit, a, a_row_stride, b, b_row_stride, cells, at, sums):
+    """Add the products of one vector of each row."""
+    builder = emit.builder
+
+    def vectors(pointer, stride, rows):
+        return {
+            k: emit.load(pointer, builder.add(builder.mul(stride, WORD(k)), at)) for k in set(rows)
+        }
+
+    left = vectors(a, a_row_stride, [i for i, _ in cells])
+    right = vectors(b, b_row_stride, [j for _, j in cells])
+    return [emit.fma(left[i], right[j], x) for (i, j), x in zip(cells, sums, strict=True)]

@@ -1,0 +1,107 @@
+"""Cross entropy of a softmax, and the divergence. Tile kernels as in `tile_kernels`."""
+
+import functools
+
+from .. import vecmath
+from ..codegen.declare import carray, scalar
+from ..codegen.intrinsics import cast_like, constant, wide
+from ..vecmath.reductions import total_of
+from ..vecmath.softmax import row_maxima
+from .elementwise import weighted
+
+
+@functools.cache
+def softmax_entropy(step, divergence):
+    """Tile kernel: Σ w t (log Σ exp(a) - a), where t = 0 wins over an infinite logit.
+
+    divergence: plus Σ w t log t, see `_excess`; step: a = w (y Σ t - t), y the softmax, in place.
+    Parameters: the label smoothing s, and whether class weights v follow; t stands for
+    v (t (1 - s) + s/features).
+    """
+
+    def softmax_entropy_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
+        wide()
+        x, t = carray(a, (n_features, n_lanes)), carray(b, (n_features + 1, n_lanes))
+        work = carray(c, (4, n_lanes))
+        top, linear, shares, ties = work[0], work[1], work[2], work[3]
+        zero, one = cast_like(top[0], 0), cast_like(top[0], 1)
+        row_maxima(x, top, n_features, n_lanes)
+        for r in range(n_lanes):
+            linear[r] = shares[r] = ties[r] = zero
+        for j in range(n_features):
+            keep, spread = _smoothing(hyper, j, n_features, top[0])
+            for r in range(n_lanes):
+                target, below = keep * t[j, r] + spread, x[j, r] - top[r]
+                if not divergence:
+                    linear[r] -= weighted(target, below)
+                shares[r] += target
+                x[j, r] = below if divergence else vecmath.exp(below)
+        others = top  # Σ exp(a - top) - 1, by one term of those that are 1: small ones stay
+        for r in range(n_lanes):
+            others[r] = zero
+        for j in range(n_features):
+            for r in range(n_lanes):
+                e = vecmath.exp(x[j, r]) if divergence else x[j, r]
+                equal = e == one
+                others[r] += zero if equal else e
+                ties[r] += one if equal else zero
+        for r in range(n_lanes):
+            others[r] += ties[r] - one
+            log_total = vecmath.log1p(others[r])
+            ties[r] = log_total
+            linear[r] += shares[r] * log_total
+        if divergence:  # linear anew
+            _excesses(x, t, others, ties, shares, linear, n_features, n_lanes)
+        for r in range(n_lanes):
+            linear[r] = weighted(t[n_features, r], linear[r])
+        found = total_of(linear, n_lanes)
+        if step:
+            for j in range(n_features):
+                keep, spread = _smoothing(hyper, j, n_features, top[0])
+                for r in range(n_lanes):
+                    target, e, total = keep * t[j, r] + spread, x[j, r], one + others[r]
+                    # at the top the ones cancel
+                    near = (shares[r] - target) - target * others[r]
+                    delta = near if e == one else shares[r] * e - target * total
+                    x[j, r] = weighted(t[n_features, r], delta / total)
+        return found
+
+    return softmax_entropy_kernel
+
+
+@scalar
+def _excesses(x, t, others, log_total, shares, found, n_features, n_lanes):
+    """found[r] = Σ t log(t / y), y the softmax, and x = exp(x), x the logits below their maximum.
+
+    As Σ t log(t / y) + y - t, of which no term is negative, and Σ t - 1 where that is more than
+    the roundings of probabilities that sum to 1.
+    """
+    zero, one = cast_like(found[0], 0), cast_like(found[0], 1)
+    close = cast_like(zero, n_features) * constant(zero, _EPS)
+    for r in range(n_lanes):
+        rest = shares[r] - one
+        found[r] = zero if abs(rest) <= close else rest
+    for j in range(n_features):
+        for r in range(n_lanes):
+            below, target, e = x[j, r], t[j, r], vecmath.exp(x[j, r])
+            y = e / (one + others[r])
+            apart = target - y
+            near = abs(apart) < cast_like(one, 0.5) * y
+            log_ratio = vecmath.log(target) - (below - log_total[r])
+            log_ratio = vecmath.log1p(apart / y) if near else log_ratio
+            excess = weighted(target, log_ratio) - apart
+            found[r] += zero if excess < zero else excess
+            x[j, r] = e
+
+
+@scalar
+def _smoothing(hyper, j, n_features, like_this):
+    """Factor and summand that smoothing and weight of class j make of its target."""
+    smoothing = hyper[0]
+    weight = hyper[2 + j] if hyper[1] != 0.0 else 1.0
+    return cast_like(like_this, weight * (1.0 - smoothing)), cast_like(
+        like_this, weight * smoothing / n_features
+    )
+
+
+_EPS = 2.0**-23, 2.0**-52
