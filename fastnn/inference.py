@@ -18,7 +18,8 @@ from .kernels.engine import layout
 from .kernels.engine.model import Model
 from .kernels.inference import functions as inference
 from .kernels.inference import overloads as api
-from .layers.dense import changes, check_trainable
+from .layers.base import check_trainable
+from .layers.changes import changes
 from .model.compile import CURVE, Use, is_compiled, keep, model
 from .model.flat_parameters import Known
 from .model.snapshot import Snapshot, logits, snapshot

@@ -16,7 +16,7 @@ from .history import History
 from .kernels.engine.model import Model
 from .kernels.inference import overloads as api
 from .layers import Layer
-from .layers.dense import passing
+from .layers.changes import passing
 from .losses.base import CostFunction, delta_of
 from .model.stack import Stack
 from .optimizers import Optimizer
@@ -262,11 +262,14 @@ class NeuralNetwork(Stack):
             For arguments that do not fit, before anything is changed; and ValueError when a step
             would make a parameter infinite or NaN: the parameters are then those of the last
             complete step.
+        RuntimeError
+            If another thread trains this network and its callback waits for one that this thread
+            trains: neither would ever go on.
         KeyboardInterrupt
             Ctrl-C ends the training after the step at hand.
 
         """
-        with self._lock:
+        with self._lock.held():
             return fit(
                 self, X, t, learning_rate, optimizer, epochs, batch_size, shuffle,
                 validation_data, sample_weight, class_weight, callbacks, verbose, rng, n_threads,

@@ -11,7 +11,7 @@ from ..kernels.codegen import barrier, run
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..kernels.engine.model import Model
-from ..layers.dense import is_trainable
+from ..layers.base import is_trainable
 from ..losses.base import delta_of
 from ..optimizers import Optimizer
 from .compile import Use, model

@@ -12,7 +12,7 @@ from .._core.arrays import Array, aligned
 from .._core.live_models import holders, outdate_all
 from ..kernels.codegen import headers
 from ..layers import Layer
-from ..layers.dense import changes, count_change, structure
+from ..layers.changes import changes, count_change, structure
 
 
 class Known(NamedTuple):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .._core.arrays import Array
 from ..kernels.codegen import headers
 from ..layers import Layer
-from ..layers.dense import changes
+from ..layers.changes import changes
 from .compile import is_compiled
 from .flat_parameters import Known
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from .._core.arrays import Array, convert
 from .._core.live_models import outdate_all
+from .._core.locks import Lock
 from ..layers import DenseLayer, Layer
 from ..losses.base import CostFunction, check_total, cost_of
 from ..optimizers import Optimizer
@@ -71,7 +71,7 @@ class Stack:
         array (parameters,), array (rows, dim_input)
 
         """
-        with self._lock:
+        with self._lock.held():
             now = snapshot(self)
             x, targets = finite_samples(now.layers, now.cost_function, X, t)
             if now.compiled:
@@ -117,9 +117,10 @@ class Stack:
         return self._flat_parameters
 
     @property
-    def _lock(self) -> Any:
+    def _lock(self) -> Lock:
         # One a process: a child forked in the middle of a training must not wait for the parent's.
-        return self.__dict__.setdefault("_locks", {}).setdefault(os.getpid(), threading.RLock())
+        locks: dict[int, Lock] = self.__dict__.setdefault("_locks", {})
+        return locks.get(os.getpid()) or locks.setdefault(os.getpid(), Lock("the network"))
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles own their parameters; they gather them again when they are used."""

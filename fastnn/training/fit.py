@@ -14,7 +14,7 @@ from .._core.random import RNG, uniform_source
 from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from ..history import History
 from ..kernels.codegen.compiler import clock
-from ..layers.dense import check_trainable
+from ..layers.base import check_trainable
 from ..model.data import Samples, finite_samples, sample_weights, validation_pair
 from ..model.evaluation import evaluate
 from ..model.snapshot import Pinned, snapshot

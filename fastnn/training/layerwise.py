@@ -12,7 +12,8 @@ from ..kernels.codegen.compiler import clock
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..layers import Layer
-from ..layers.dense import is_trainable, passing
+from ..layers.base import is_trainable
+from ..layers.changes import passing
 from ..losses.base import cost_of, delta_of
 from ..model.data import Samples
 from ..model.evaluation import check_parameters

@@ -12,7 +12,7 @@ from .._core.arrays import Array, count, number
 from .._core.names import same_name
 from ..kernels.codegen.compiler import imported
 from ..kernels.engine import train as engine
-from ..layers.dense import check_trainable
+from ..layers.base import check_trainable
 from ..model.compile import Use, model
 from ..model.data import finite_samples, sample_weights
 from ..model.evaluation import alone, check_parameters

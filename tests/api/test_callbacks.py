@@ -25,8 +25,8 @@ from fastnn.callbacks import (
     Run,
     TerminateOnNaN,
     as_callbacks,
-    base,
 )
+from fastnn.callbacks.progress import bar
 from fastnn.history import History
 from fastnn.schedules import Cosine
 
@@ -338,7 +338,7 @@ def test_plot_without_matplotlib(monkeypatch):
 
 @pytest.mark.parametrize(
     ("package", "use"),
-    [("matplotlib", lambda: history_of([4.0, 2.0]).plot()), ("tqdm", lambda: base._bar(3))],
+    [("matplotlib", lambda: history_of([4.0, 2.0]).plot()), ("tqdm", lambda: bar(3))],
 )
 def test_a_broken_package_is_not_a_missing_one(package, use, monkeypatch, tmp_path):
     (tmp_path / f"{package}.py").write_text("import no_such_part")

@@ -11,7 +11,7 @@ from support.tolerance import assert_close
 
 import fastnn
 from fastnn.activations import ACTIVATIONS
-from fastnn.layers.dense import truncated_normal
+from fastnn.layers.base import truncated_normal
 from fastnn.reference import KINDS
 from fastnn.reference import activations as reference
 

@@ -169,6 +169,19 @@ def test_a_daemon_thread_in_training_does_not_hold_back_the_exit(child):
     assert child("leave_trainings_to_daemons", timeout=300)
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("call", ["fit", "gradient"])
+def test_threads_whose_callbacks_use_each_others_network_do_not_wait_for_ever(child, threads, call):
+    """One is refused, which ends its training and lets the others go on, each with the next."""
+    answer = child("use_each_others_network", threads, call, timeout=600)
+    assert answer["errors"] == [
+        "the network is in use by another thread, which waits for one that this thread is using: "
+        "neither would ever go on"
+    ]
+    assert answer["trained"] == threads - 1
+    assert answer["afterwards"] == threads
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_fork_in_the_middle_of_a_team_and_after(child, n_threads):
     assert child("fork_a_team", n_threads) == {"meanwhile": 0, "after": 0, "equal": True}

@@ -1052,6 +1052,40 @@ def leave_trainings_to_daemons():
     return True
 
 
+def use_each_others_network(threads, call):
+    """Trainings in threads, in each of which a callback uses the next one's network."""
+    import threading
+
+    count = int(threads)
+    networks = [network_and_data(SHAPES["own loops"], seed) for seed in range(count)]
+    for nn, X, t in networks:
+        nn.fit(X, t, 1e-5)
+    begun = threading.Barrier(count)
+    trained, errors = [], []
+
+    def train(k):
+        nn, X, t = networks[k]
+        other = networks[(k + 1) % count]
+
+        def use(run):
+            begun.wait()  # all networks are being trained now
+            other[0].fit(*other[1:], 1e-5) if call == "fit" else other[0].gradient(*other[1:])
+
+        try:
+            nn.fit(X, t, 1e-5, callbacks=use)
+            trained.append(k)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    workers = [threading.Thread(target=train, args=(k,)) for k in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    afterwards = sum(len(nn.fit(X, t, 1e-5)) for nn, X, t in networks)
+    return {"errors": errors, "trained": len(trained), "afterwards": afterwards}
+
+
 def storm_of_signals():
     """Bursts of Ctrl-C around trainings by two threads; what they raise, and what is left."""
     import gc

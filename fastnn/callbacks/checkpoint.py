@@ -1,0 +1,261 @@
+"""A callback that writes parameters and the optimizer's state to files, and reads them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import uuid
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from .._core.arrays import Array, count
+from ..model.stack import Stack
+from ..optimizers import Optimizer
+from .base import Callback, Run, flag, last, shown
+from .monitor import Monitor, checked_monitor, monitored_cost
+
+__all__ = ["Checkpoint"]
+
+_OF_STATE = "optimizer."  # before the names of an optimizer's state in an archive
+_EPOCH_FIELD = re.compile(r"\{epoch(?::([^{}]*))?\}")
+
+
+class Checkpoint(Callback):
+    """Write the parameters and the optimizer's state to a file as the training goes.
+
+    A file is complete or not there at all: it is written beside its place and then moved there.
+    It is an .npz archive of arrays, without pickles; see `load`. A training of all samples at once
+    that goes on from it is the one that was never interrupted, to the last bit; with mini-batches,
+    if every call of `fit` is given its own `rng`.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to; folders that are missing are made. ``{epoch}`` stands for the number of complete
+        epochs, ``{epoch:04d}`` for the same in four digits; without it each file replaces the one
+        before.
+    every : int
+        Write after each so many epochs, and after the last.
+    best_only : bool
+        Whether to write only if the monitored cost is the least so far in this training.
+    monitor : "cost", "validation_cost" or None
+        For `best_only`. None takes the validation cost if there is one, else the cost. As with
+        `EarlyStopping`, it is that of the parameters after the epoch; the file then holds it.
+
+    Examples
+    --------
+    >>> Checkpoint("digits-{epoch:04d}.npz", every=100)
+    Checkpoint(path='digits-{epoch:04d}.npz', every=100, best_only=False, monitor=None)
+
+    In another process, with the same network and optimizer made anew::
+
+        found = Checkpoint.restore("digits-0300.npz", nn, optimizer)
+        nn.fit(X, t, optimizer=optimizer, epochs=1000 - found["epoch"])
+
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: int = 1,
+        best_only: bool = False,
+        monitor: Monitor | None = None,
+    ) -> None:
+        self.path = _path(path)
+        self.every = count("every", every, least=1)
+        self.best_only = flag("best_only", best_only)
+        self.monitor = checked_monitor(monitor)
+        self._best = math.inf
+
+    def on_begin(self, run: Run) -> None:
+        """Start anew."""
+        self._best = math.inf
+
+    def on_epoch(self, run: Run) -> None:
+        """Write a file, if it is time to."""
+        if self.best_only:
+            name, value = monitored_cost(self, self.monitor, run)
+            if not value < self._best:
+                return
+            self._write(run, run.history.cost[-1:] if name != "cost" else np.array([value]))
+            self._best = value
+        else:
+            self._write(run, run.history.cost[-1:])
+
+    def _write(self, run: Run, cost: Array) -> None:
+        path = _at_epoch(self.path, run.epoch)
+        folder = os.path.dirname(path) or "."
+        os.makedirs(folder, exist_ok=True)
+        temporary = os.path.join(folder, f".fastnn-{uuid.uuid4().hex}.tmp")
+        try:
+            # Opened here and not by `tempfile`, whose files nobody else may read.
+            with open(temporary, "xb") as file:
+                np.savez(
+                    file,
+                    parameters=run.network.parameters,
+                    epoch=np.int64(run.epoch),
+                    cost=cost,
+                    validation_cost=run.history.validation_cost[-1:],
+                    layers=np.array(json.dumps(_structure(run.network))),
+                    **_state_of(run.optimizer),
+                )
+            os.replace(temporary, path)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+        """What a file of this callback holds.
+
+        Returns
+        -------
+        dict
+            ``parameters`` (array), ``epoch`` (int), ``cost`` (float; of the last epoch's batches,
+            each before its step, and with ``best_only`` as told there), ``validation_cost`` (float,
+            or None without validation data), ``optimizer`` (for `Optimizer.load_state_dict`; None
+            if there was none) and ``layers`` (a list of mappings: inputs, outputs, activation). The
+            last two are None of files of older versions.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        ValueError
+            If it is no such file.
+
+        """
+        with open(path, "rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError(f"{os.fspath(path)!r} is not a checkpoint: it is no .npz file")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                missing = {"parameters", "epoch", "cost", "validation_cost"} - set(archive)
+                if missing:
+                    raise ValueError(
+                        f"{os.fspath(path)!r} is not a checkpoint: it has no {sorted(missing)}"
+                    )
+                state = {
+                    key.removeprefix(_OF_STATE): archive[key]
+                    for key in archive
+                    if key.startswith(_OF_STATE)
+                }
+                return {
+                    "parameters": archive["parameters"],
+                    "epoch": int(archive["epoch"]),
+                    "cost": last(archive["cost"]),
+                    "validation_cost": last(archive["validation_cost"]),
+                    "optimizer": state or None,
+                    "layers": json.loads(str(archive["layers"])) if "layers" in archive else None,
+                }
+
+    @classmethod
+    def restore(
+        cls,
+        path: str | os.PathLike[str],
+        network: Stack,
+        optimizer: Optimizer | None = None,
+    ) -> dict[str, Any]:
+        """Give a network the parameters of a file, and an optimizer its state.
+
+        Parameters
+        ----------
+        path : str or path
+        network : NeuralNetwork
+            Of the same layers; its dtype may be another.
+        optimizer : Optimizer, optional
+            Of the same rule. Default: that of the network's last `fit`, if there was one with an
+            optimizer. Else the state is left alone: then give it to the optimizer by
+            ``optimizer.load_state_dict(found["optimizer"])``. A training by a learning rate alone
+            goes on with ``get_opt("SGD", eta=…)``.
+
+        Returns
+        -------
+        dict
+            All that the file holds; see `load`.
+
+        Raises
+        ------
+        OSError, ValueError
+            As `load` does, and ValueError if the file is of other layers, or of an optimizer of
+            another rule, or of none though one was given. Network and optimizer are then as before.
+
+        """
+        found, name = cls.load(path), os.fspath(path)
+        shape, expected = found["parameters"].shape, network.parameters.shape
+        theirs, own = found["layers"], _structure(network)
+        if theirs is not None and theirs != own:
+            raise ValueError(
+                f"{name!r} is of a network {_as_text(theirs)}, but this one is {_as_text(own)}"
+            )
+        if shape != expected:
+            raise ValueError(f"parameters in {name!r} have shape {shape}, expected {expected}")
+        state = found["optimizer"]
+        if state is None and optimizer is not None:
+            raise ValueError(f"{name!r} holds no state of an optimizer")
+        optimizer = network.optimizer if optimizer is None else optimizer
+        if state is not None and optimizer is not None:
+            dtype = {"dtype": network.parameters.dtype.name} if "dtype" in state else {}
+            optimizer.load_state_dict({**state, **dtype})
+        network.parameters[...] = found["parameters"]
+        return found
+
+    def __repr__(self) -> str:
+        return shown(self, "path", "every", "best_only", "monitor")
+
+
+def _structure(network: Stack) -> list[dict[str, Any]]:
+    """What the parameters of a network are those of, layer by layer, for JSON."""
+    found = []
+    for layer in network.layers:
+        spec = getattr(layer, "activation", None)
+        inputs, outputs = np.shape(layer.w)
+        found.append(
+            {
+                "inputs": inputs,
+                "outputs": getattr(layer, "dim_output", outputs),
+                "activation": getattr(spec, "name", None) or type(layer).__name__,
+                "numbers": dict(getattr(layer, "activation_parameters", {})),
+            }
+        )
+    return found
+
+
+def _as_text(layers: list[dict[str, Any]]) -> str:
+    """Such a list as text: 9-4-1 (tanh, identity)."""
+    widths = [layers[0]["inputs"], *(layer["outputs"] for layer in layers)]
+    names = [
+        f"{layer['activation']}{layer['numbers'] if layer['numbers'] else ''}" for layer in layers
+    ]
+    return f"{'-'.join(map(str, widths))} ({', '.join(names)})"
+
+
+def _state_of(optimizer: Any) -> dict[str, Any]:
+    """The state of an optimizer as arrays of an archive; L-BFGS has none."""
+    if not hasattr(optimizer, "state_dict"):
+        return {}
+    return {_OF_STATE + key: np.asarray(value) for key, value in optimizer.state_dict().items()}
+
+
+def _path(value: Any) -> str:
+    try:
+        path = os.fsdecode(value)
+    except TypeError as error:
+        raise TypeError(f"path must be a str or a path, not {value!r}") from error
+    if not os.path.basename(path):
+        raise ValueError(f"path is {path!r}, expected the name of a file")
+    try:
+        _at_epoch(path, 0)
+    except ValueError as error:
+        raise ValueError(f"path is {path!r}, which has no number format: {error}") from error
+    return path
+
+
+def _at_epoch(path: str, epoch: int) -> str:
+    """The path with the epoch in it; other braces are left alone."""
+    return _EPOCH_FIELD.sub(lambda field: format(epoch, field[1] or ""), path)
