@@ -226,6 +226,7 @@ def _for_all_to_read(path, flags):
 
 def _identity(function):
     """What tells one function from another, closures over other functions included."""
+    function = getattr(function, "_defn", function)  # what an instruction is defined by
     code = function.__code__
     cells = [cell.cell_contents for cell in function.__closure__ or ()]
     inside = [_identity(cell) if callable(cell) else repr(cell) for cell in cells]

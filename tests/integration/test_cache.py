@@ -130,9 +130,9 @@ def test_changed_vecmath_is_picked_up(child, own_copy):
     before = child("evaluate", **environment)
     assert before["file"].startswith(str(environment["PYTHONPATH"]))
     assert before["result"] == pytest.approx(0.7616, abs=1e-4)
-    with (folder / "vecmath" / "exponential.py").open("a") as source:
+    with (folder / "vecmath" / "logistic.py").open("a") as source:
         source.write(
-            "\n\nfrom ..codegen.declare import cast_like, scalar\n\n\n"
+            "\n\nfrom ..codegen.intrinsics import cast_like\n\n\n"
             "@scalar\ndef tanh(x):\n    return cast_like(x, 0.25)\n"
         )
     home = folder / "__pycache__" / "fastnn"

@@ -828,7 +828,7 @@ def refuse_wrong_sizes():
     batches, team, work = alone(made, np.empty_like(theta), x, t[:64].copy(), room)
     wrong = [
         {"X": few}, {"X": np.ones((64, 3))}, {"T": np.ones((64, 2))}, {"T": np.ones((9, 1))},
-        {"weights": room[:9]}, {"order": np.zeros(9, int)}, {"kept": 9},
+        {"weights": room[:9]}, {"order": np.zeros(9, int)}, {"cached_tiles": 9},
         {"grads": team.grads[:, 1:].copy()}, {"sums": team.sums[:0]}, {"hyper": team.hyper[:0]},
         {"parts": 2, "own": False},
     ]  # fmt: skip

@@ -340,7 +340,7 @@ def test_nothing_is_measured_if_ours_computes_something_else(monkeypatch):
     contest = activations.Contest(1, 1e-5, peers=False)
     with pytest.raises(ValueError, match="fastnn computes something else"):
         contest.field(vars(case_of("tanh", "forward", "float32", 640)))
-    monkeypatch.setattr(networks.agreement, "_WAY", {"float32": 0.0})
+    monkeypatch.setattr(networks.agreement, "_DISTANCE", {"float32": 0.0})
     contest = networks.Contest(1, 1e-5, peers=False, quick=True)
     with pytest.raises(ValueError, match="xor: fastnn: parameters went astray"):
         contest.field({**vars(TASKS["xor"]), "epochs": 3})
