@@ -97,7 +97,7 @@ def address(function, dtype, signature=TILE_KERNEL):
                 options = {"fastmath": _fastmath(False), **_OPTIONS}
                 signature.check(function)
                 data = types.float32 if np.dtype(dtype) == np.float32 else types.float64
-                kinds = signature.types(data), types.float64
+                kinds = signature.types(data), signature.returns
                 compiled = _with_cache(CFunc(function, kinds, locals={}, options=options), function)
                 compiled.compile()
                 _addresses[key] = compiled

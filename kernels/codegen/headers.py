@@ -9,7 +9,7 @@ flags and address takes longer than a small kernel, so this reads what they stan
 import numpy as np
 
 from .declare import kernel, scalar
-from .intrinsics import integers
+from .intrinsics import integers, pointer
 
 # Columns of a table of headers, which has a row for each array: the address of the object, then
 # what its header is to hold. Arrays of more than two dimensions may get others of the same size.
@@ -40,9 +40,16 @@ def are_unchanged(headers):
 
     Nobody may change them meanwhile: hold the GIL, or be the one who uses the arrays next.
     """
-    for k in range(headers.shape[0]):
+    return are_unchanged_at(pointer(headers, 0), headers.shape[0])
+
+
+@scalar
+def are_unchanged_at(headers, n_arrays):
+    """The same, of a table at a pointer, with so many rows."""
+    for k in range(n_arrays):
+        row = pointer(headers, k * COLUMNS)
         # data, nd, dimensions, strides, base, descr, flags: a word each
-        fields = integers(headers[k, OBJECT] + _HEAD)
+        fields = integers(row[OBJECT] + _HEAD)
         dimensions = integers(fields[2])
         count = fields[1] & _INT
         size, last = 1, 0
@@ -50,12 +57,12 @@ def are_unchanged(headers):
             last = dimensions[i]
             size *= last
         if (
-            fields[0] != headers[k, DATA]
-            or fields[5] != headers[k, DTYPE]
-            or (fields[6] & _INT) != headers[k, FLAGS]
-            or count != headers[k, DIMENSIONS]
-            or size != headers[k, SIZE]
-            or last != headers[k, LAST]
+            fields[0] != row[DATA]
+            or fields[5] != row[DTYPE]
+            or (fields[6] & _INT) != row[FLAGS]
+            or count != row[DIMENSIONS]
+            or size != row[SIZE]
+            or last != row[LAST]
         ):
             return False
     return True

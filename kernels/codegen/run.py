@@ -40,8 +40,8 @@ def run_samples(target, x, t, w, parameters, out, writes, samples, features, col
         rows = min(lanes, samples - start)
         a, b = pointer(work, 0), pointer(work, features * rows)
         weights = pointer(b, columns * rows)
-        _gather(pointer(x, start * features), a, rows, features)
-        _gather(pointer(t, start * columns), b, rows, columns)
+        gather_columns(pointer(x, start * features), a, rows, features)
+        gather_columns(pointer(t, start * columns), b, rows, columns)
         if w.size == 1:
             for r in range(rows):
                 weights[r] = w[0]
@@ -53,12 +53,12 @@ def run_samples(target, x, t, w, parameters, out, writes, samples, features, col
             target, a, b, c, pointer(parameters, 0), features, rows, columns, 0
         )
         if writes:
-            _scatter(a, pointer(out, start * features), rows, features)
+            scatter_columns(a, pointer(out, start * features), rows, features)
     return total
 
 
 @scalar
-def _gather(samples, columns, rows, features):
+def gather_columns(samples, columns, rows, features):
     """Some samples as columns."""
     for j in range(features):
         for r in range(rows):
@@ -66,7 +66,7 @@ def _gather(samples, columns, rows, features):
 
 
 @scalar
-def _scatter(columns, samples, rows, features):
+def scatter_columns(columns, samples, rows, features):
     """Columns as samples again."""
     for j in range(features):
         for r in range(rows):
@@ -81,8 +81,8 @@ def run_each(target, x, t, w, parameters, out, features, columns):
     weight = pointer(b, columns)
     c, p = pointer(weight, 1), pointer(parameters, 0)
     for r in range(out.size):
-        _gather(pointer(x, r * features), a, 1, features)
-        _gather(pointer(t, r * columns), b, 1, columns)
+        gather_columns(pointer(x, r * features), a, 1, features)
+        gather_columns(pointer(t, r * columns), b, 1, columns)
         weight[0] = w[0] if w.size == 1 else w[r]
         out[r] = call_tile_kernel(target, a, b, c, p, features, 1, columns, 0)
 

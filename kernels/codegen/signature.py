@@ -41,13 +41,13 @@ _CAST = {INT: (types.Integer, types.Boolean), C_INT: types.Integer, FLOAT: types
 
 
 class Signature:
-    """Names and kinds of the arguments of a C function, which returns a float64.
+    """Names and kinds of the arguments of a C function, which returns a float64 or an int64.
 
     `call(address, …)` calls such a function in compiled code, with its arguments by position.
     """
 
-    def __init__(self, name, **arguments):
-        self.name, self.arguments = name, arguments
+    def __init__(self, name, *, returns=FLOAT, **arguments):
+        self.name, self.arguments, self.returns = name, arguments, _TYPES[returns]
         self.call = _caller(self)
 
     def __repr__(self):
@@ -87,7 +87,7 @@ def _caller(signature):
     def call(typingctx, target, *args):
         """Call the function at the address `target`."""
         wanted = signature.cast(args)
-        sig = types.float64(types.int64, types.StarArgTuple(args))
+        sig = signature.returns(types.int64, types.StarArgTuple(args))
 
         def codegen(context, builder, sig, args):
             values = [
@@ -96,9 +96,8 @@ def _caller(signature):
                     cgutils.unpack_tuple(builder, args[1]), sig.args[1], wanted, strict=True
                 )
             ]
-            function = ir.FunctionType(
-                ir.DoubleType(), [context.get_value_type(kind) for kind in wanted]
-            )
+            result = context.get_value_type(signature.returns)
+            function = ir.FunctionType(result, [context.get_value_type(kind) for kind in wanted])
             return builder.call(builder.inttoptr(args[0], function.as_pointer()), values)
 
         return sig, codegen

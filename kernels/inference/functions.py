@@ -90,7 +90,7 @@ def _sample(net, x, layers, zero, derivatives):
 
 
 @scalar
-def _activate(net, y, scratch, n_lanes):
+def activate_output(net, y, scratch, n_lanes):
     """The activation that the cost gives the output."""
     if net.descriptor[layout.OUTPUT_ACTIVATION]:
         call_tile_kernel(
@@ -106,7 +106,7 @@ def predict(descriptor, x, out, n_rows, work):
     if n_rows <= _FEW:
         for r in range(n_rows):
             y = _sample(net, pointer(x, r * inputs), pointer(work, 8), work, False)
-            _activate(net, y, pointer(work, 1), 1)
+            activate_output(net, y, pointer(work, 1), 1)
             for j in range(outputs):
                 out[r * outputs + j] = y[j]
         return 0.0
@@ -116,14 +116,15 @@ def predict(descriptor, x, out, n_rows, work):
     y = pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
     for first in range(0, n_rows, tile):
         n_samples = min(tile, n_rows - first)
-        _forward_tile(net, x, work, n_lanes, first, n_samples, tiles.OUTPUTS)
-        _activate(net, y, scratch, n_lanes)
-        _write(net, y, n_lanes, n_samples, outputs, pointer(out, first * outputs))
+        forward_tile(net, x, work, n_lanes, first, n_samples, tiles.OUTPUTS)
+        activate_output(net, y, scratch, n_lanes)
+        write_rows(net, y, n_lanes, n_samples, outputs, pointer(out, first * outputs))
     return 0.0
 
 
 @scalar
-def _forward_tile(net, x, work, n_lanes, first, n_samples, mode):
+def forward_tile(net, x, work, n_lanes, first, n_samples, mode):
+    """Run a tile of samples forward; mode: see `tile.forward`."""
     descriptor = net.descriptor
     call_tile_pass(
         descriptor[layout.PASS], descriptor, x, x, x, descriptor, 0, 0, work, n_lanes, 0, 0, first,
@@ -132,7 +133,7 @@ def _forward_tile(net, x, work, n_lanes, first, n_samples, mode):
 
 
 @scalar
-def _write(net, tile, n_lanes, n_samples, n_features, out):
+def write_rows(net, tile, n_lanes, n_samples, n_features, out):
     """The samples of a tile into rows of `features` numbers."""
     descriptor = net.descriptor
     call_transpose(
@@ -153,10 +154,10 @@ def vjp(descriptor, x, g, out, n_rows, work):
     y = pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
     for first in range(0, n_rows, tile):
         n_samples = min(tile, n_rows - first)
-        _forward_tile(net, x, work, n_lanes, first, n_samples, tiles.DERIVATIVES)
+        forward_tile(net, x, work, n_lanes, first, n_samples, tiles.DERIVATIVES)
         last = first + n_samples - 1
         tiles.gather(net, g, outputs, descriptor, False, first, last, targets, n_lanes)
-        _activate(net, y, scratch, n_lanes)
+        activate_output(net, y, scratch, n_lanes)
         if descriptor[layout.OUTPUT_VJP]:
             call_tile_kernel(
                 descriptor[layout.OUTPUT_VJP], targets, y, scratch, net.hyper, outputs, n_lanes, 0,
@@ -166,7 +167,7 @@ def vjp(descriptor, x, g, out, n_rows, work):
             y[i] = targets[i]
         tiles.backward(net, layers, n_lanes, True, False)
         below = error_of(net, -1, layers, n_lanes)
-        _write(net, below, n_lanes, n_samples, inputs, pointer(out, first * inputs))
+        write_rows(net, below, n_lanes, n_samples, inputs, pointer(out, first * inputs))
     return 0.0
 
 
@@ -181,7 +182,7 @@ def jacobian(descriptor, x, out, work):
     widest, _ = _jacobian_rows(net)
     zero, delta = pointer(work, room), pointer(work, room + 16)
     y = _sample(net, x, work, zero, True)
-    _activate(net, y, pointer(zero, 1), 1)
+    activate_output(net, y, pointer(zero, 1), 1)
     under = pointer(delta, widest * n_lanes)
     copies = pointer(under, widest * n_lanes)
     _unit_errors(net, y, delta, copies, n_lanes)
@@ -203,7 +204,7 @@ def jacobian(descriptor, x, out, work):
             descriptor[layout.GEMM], w, error, under, n, 1, n_lanes, n_lanes, m, n_lanes, n, SET
         )
         delta, under = under, delta
-    _write(net, delta, n_lanes, outputs, inputs, out)
+    write_rows(net, delta, n_lanes, outputs, inputs, out)
     return 0.0
 
 

@@ -23,7 +23,6 @@ from numba.extending import models, overload, overload_attribute, register_model
 
 from ..codegen.cache import stamps
 from ..codegen.declare import kernel, scalar
-from ..codegen.headers import are_unchanged
 from ..codegen.intrinsics import data, field, pointer
 from ..engine import layout
 from ..engine.model import Model
@@ -287,23 +286,6 @@ def _(model, x, g, out, workspace=None):
         call_vjp(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work)
 
     return checked_call
-
-
-@kernel(nogil=False)
-def predict_held(descriptor, x, out, scratch, headers):
-    """A few samples from Python, holding the GIL, since all callers share the scratch memory.
-
-    Does nothing and returns False if x and `out` share memory, the scratch is too short, or the
-    arrays of a table of `headers` have changed.
-    """
-    x_begin, out_begin, rows = x.ctypes.data, out.ctypes.data, _rows(x)
-    if x_begin < out_begin + out.nbytes and out_begin < x_begin + x.nbytes:
-        return False
-    inside, work = pointer(descriptor, 0), pointer(scratch, 0)
-    if scratch.size < _needed(inside, work, rows) or not are_unchanged(headers):
-        return False
-    call_predict(descriptor[layout.PREDICT], inside, pointer(x, 0), pointer(out, 0), rows, work)
-    return True
 
 
 @scalar

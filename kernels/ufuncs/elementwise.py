@@ -133,12 +133,17 @@ def _loop(letter, nin, nout):
     return ufunc_loop
 
 
+def loop_address(letter, nin, nout):
+    """The address of a ufunc's loop, which wants that of a function for blocks."""
+    return address(_loop(letter, nin, nout), np.float64, UFUNC_LOOP)
+
+
 def _made(name, doc, formula, nin, nout):
     """A ufunc with loops for float16, float32 and float64."""
     function = blocks(formula, nin, nout)
     single, double = (address(function, d, BLOCKS) for d in (np.float32, np.float64))
     loops = [
-        (letter, address(_loop(letter, nin, nout), np.float64, UFUNC_LOOP), target)
+        (letter, loop_address(letter, nin, nout), target)
         for letter, target in zip("efd", (single, single, double), strict=True)
     ]
     return ufunc(name, doc, loops, nin, nout)
@@ -190,7 +195,7 @@ def _parse(name):
     return name.removesuffix(suffix), suffix
 
 
-def _formula(name):
+def formula_of(name):
     """The formula behind a ufunc's name, its number of outputs, its docstring; or None."""
     base, suffix = _parse(name)
     if suffix in ("", "_derivative", "_second_derivative"):
@@ -216,7 +221,7 @@ def find(name):
     """The ufunc of that name, or None; made at the first call."""
     if name in softmax_formulas.TABLE:
         return _made_along_axis(name)
-    found = _formula(name)
+    found = formula_of(name)
     if found is None or name.endswith("_from_output"):
         return None
     formula, nout, doc = found

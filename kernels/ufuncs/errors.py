@@ -77,8 +77,13 @@ def cross_entropy_derivative(y, t):
 NAMES = "square_error", "binary_cross_entropy", "cross_entropy"
 
 
+def formula_of(name):
+    """The formula of that name."""
+    return globals()[name]
+
+
 @functools.cache
 def find(name):
     """The ufunc of a formula."""
-    formula = globals()[name]
+    formula = formula_of(name)
     return imported(".elementwise", __package__)._made(name, formula.__doc__, formula, 2, 1)

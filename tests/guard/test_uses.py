@@ -17,10 +17,10 @@ KERNELS = {
     "another rule": 1,
     "a first prediction": 4,
     "a first step of an optimizer": 1,
-    # for two dtypes, and the loops of ufuncs of one to three arguments in three
-    "forward of every activation": 2 * sum(not spec.kind for spec in ACTIVATIONS.values()) + 3 * 3,
+    # for two dtypes, as are the loops of ufuncs of one to three arguments, and the prepared call
+    "forward of every activation": 2 * (sum(not s.kind for s in ACTIVATIONS.values()) + 3 + 1),
     "the same again": 0,
-    "gradient of every cost": len(COSTS) + 1,
+    "gradient of every cost": len(COSTS) + 2,  # the prepared call, and the way of some costs
     "a step of every rule": len({rule.kernel() for rule in RULES.values()}) - 2,
 }
 """How many are needed that were not before, where all that the guard compiles is in the cache."""

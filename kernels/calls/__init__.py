@@ -1,0 +1,1 @@
+"""Python's calls answered by machine code: objects in, new arrays out, nothing in between."""
