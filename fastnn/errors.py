@@ -5,6 +5,8 @@ Those that networks train with are in `fastnn.losses`; of logits they are exact 
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +15,7 @@ import numpy.typing as npt
 from ._core.arrays import Array, convert
 from ._core.foreign import item
 from ._core.names import lookup
+from .kernels.calls import elementwise
 from .kernels.ufuncs import errors as formulas
 
 __all__ = ["ERRORS", "BinaryCrossEntropy", "CrossEntropy", "Error", "SquareError", "get_err"]
@@ -27,7 +30,7 @@ class Error:
     Attributes
     ----------
     y, t : arrays
-        Of the last `forward`.
+        As given to the last `forward`.
     error : array
         Its result.
 
@@ -39,9 +42,16 @@ class Error:
     y: Any = None
     t: Any = None
     error: Any = None
+    _slope: Any = None  # the derivative for what was given then, whatever becomes of y and t
 
     def forward(self, y: npt.ArrayLike, t: npt.ArrayLike) -> Any:
-        """The error of each element of y, which is remembered for `backward`."""
+        """The error of each element of y, and its derivative for `backward`."""
+        for call in _prepared(self.kernel, self.probabilities):
+            found = call(y, t)
+            if found is not None:
+                self.y, self.t = y, t
+                self.error, self._slope = found
+                return found[0]
         given = convert("y", y)
         target = convert("t", t, given.dtype)
         try:
@@ -54,16 +64,16 @@ class Error:
         if self.probabilities:
             _check("y", given)
             _check("t", target)
-        # of their own: the caller may change what was given
-        self.y, self.t = np.array(given)[()], np.array(target)[()]
+        self.y, self.t = given[()], target[()]
         self.error = formulas.find(self.kernel)(self.y, self.t)
+        self._slope = formulas.find(f"{self.kernel}_derivative")(self.y, self.t)
         return self.error
 
     def backward(self) -> Any:
-        """The derivative of each element's error by y."""
-        if self.y is None:
+        """The derivative of each element's error by y, a new array."""
+        if self._slope is None:
             raise ValueError("backward needs forward first")
-        return formulas.find(f"{self.kernel}_derivative")(self.y, self.t)
+        return self._slope.copy() if isinstance(self._slope, np.ndarray) else self._slope
 
     def total_error(self) -> float:
         """The mean over all elements of the last `forward`."""
@@ -71,16 +81,43 @@ class Error:
             raise ValueError("total_error needs forward first")
         if not np.size(self.error):
             raise ValueError("y is empty, and so has no mean error")
+        for mean in _means():
+            found = mean(self.error)
+            if found is not None:
+                return found  # type: ignore[no-any-return]
         return float(np.mean(self.error, dtype=np.float64))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
+# Numbers in an array that is worked on by a call that was worked out once.
+_MOST = 1 << 22
+_DTYPES = np.dtype(np.float64), np.dtype(np.float32)
+
+
+@functools.cache
+def _prepared(kernel: str, probabilities: bool) -> tuple[Callable[..., Any], ...]:
+    """Calls of an error with its derivative, for the dtypes; None where something does not fit."""
+    return tuple(elementwise.error(kernel, dtype, _MOST, _bounds(dtype) if probabilities else None)
+                 for dtype in _DTYPES)  # fmt: skip
+
+
+@functools.cache
+def _means() -> tuple[Callable[..., Any], ...]:
+    return tuple(elementwise.mean(dtype, _MOST) for dtype in _DTYPES)
+
+
+def _bounds(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Between which probabilities are, up to roundings."""
+    slack = float(np.sqrt(np.finfo(dtype).eps))
+    return -slack, 1 + slack
+
+
 def _check(name: str, p: Array) -> None:
     """Refuse what are no probabilities, up to roundings."""
-    slack = float(np.sqrt(np.finfo(p.dtype).eps))
-    bad = (p < -slack) | (p > 1 + slack)
+    least, most = _bounds(p.dtype)
+    bad = (p < least) | (p > most)
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])
         raise ValueError(f"{item(name, place)} is {p[place]}, expected a probability, from 0 to 1")

@@ -57,6 +57,25 @@ class History:
         self._validated = False
         self._table = np.empty((len(_COLUMNS), _FIRST_ROOM))
 
+    @classmethod
+    def of_one(cls, cost: float, learning_rate: float, seconds: float) -> History:
+        """The history of one epoch, whose table is made when somebody looks at it."""
+        found = object.__new__(cls)
+        found.stopped, found._epochs, found._validated = None, 1, False
+        found._first = cost, learning_rate, seconds
+        return found
+
+    _first: tuple[float, float, float]
+
+    def __getattr__(self, name: str) -> Any:
+        """The table, of a history that was made without it."""
+        if name != "_table" or "_first" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        table = np.empty((len(_COLUMNS), _FIRST_ROOM))
+        table[:3, 0] = self.__dict__.pop("_first")
+        self._table = table
+        return table
+
     @property
     def cost(self) -> Array:
         """Cost of the training data in each epoch."""
@@ -213,7 +232,8 @@ class History:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the room for more, so that copies neither share it nor keep it."""
-        return {**self.__dict__, "_table": self._table[:, : self._epochs].copy()}
+        table = self._table[:, : self._epochs].copy()  # made now, where nobody has looked at it
+        return {**self.__dict__, "_table": table}
 
     def __repr__(self) -> str:
         epochs = f"{self._epochs} epoch{'s' if self._epochs != 1 else ''}"

@@ -19,57 +19,14 @@ from .kernels.engine.model import Model
 from .kernels.inference import functions as inference
 from .kernels.inference import overloads as api
 from .layers.base import check_trainable
-from .layers.changes import changes
-from .model.compile import CURVE, Use, is_compiled, keep, model
+from .model.compile import Use, is_compiled, keep, model
 from .model.flat_parameters import Known
 from .model.snapshot import Snapshot, logits, snapshot
 from .model.stack import Stack
 from .optimizers import Optimizer
 from .optimizers.classes import resolve
 
-__all__ = ["Predictor", "compiled", "jacobian", "low_level_callable", "predict", "vjp"]
-
-
-# Samples that are predicted with the GIL held, in memory that all callers share: up to so many
-# multiplications and additions, some 20 µs, counting an activation as CURVE of them.
-_HELD = 2e6
-_HELD_ROWS = 512
-
-_NONE = headers.table([])
-
-
-class Predictor:
-    """The compiled form of a network as it stands, for calls from Python."""
-
-    def __init__(self, network: Stack) -> None:
-        now, known = _look(network)
-        made = model(now.layers, now.cost_function, now.theta, Use(predicting=True))
-        work = sum(layer.w.shape[1] * (layer.dim_input + CURVE) for layer in now.layers)
-        self.rows = max(1, min(_HELD_ROWS, int(_HELD / work)))
-        self.model, self.scratch = _with_scratch(made, self.rows)
-        self.descriptor = self.model.descriptor
-        self.dtype, self.layers, self.cost_function = (
-            now.theta.dtype,
-            known.layers,
-            now.cost_function,
-        )
-        self.ends = now.layers[0].dim_input, now.layers[-1].dim_output
-        self.changes, self.known, self.headers = known.changes, known, known.headers
-
-    def fits(self, network: Stack) -> bool:
-        """Whether the network is still the one that this was made of."""
-        return (
-            self.changes == changes()
-            and self.layers == network.layers
-            and self.cost_function is network.cost_function
-        )
-
-    def takes(self, given: tuple[int, ...], out: tuple[int, ...]) -> bool:
-        """Whether arrays of these shapes fit, and are few samples."""
-        return (given[-1:] + out[-1:]) == self.ends and (
-            len(given) == len(out) == 1
-            or (len(given) == len(out) == 2 and given[0] == out[0] and 0 < given[0] <= self.rows)
-        )
+__all__ = ["compiled", "jacobian", "low_level_callable", "predict", "vjp"]
 
 
 def _look(network: Stack) -> tuple[Snapshot, Known]:
@@ -105,27 +62,37 @@ def predict(network: Stack, X: npt.ArrayLike, out: Array | None) -> Array:
         check_out(out, found.shape, found.dtype)
         out[...] = found
         return out
-    ready = network._predictor
-    if ready is None or not ready.fits(network) or not headers.unchanged(ready.headers):
-        ready = network._predictor = Predictor(network)
-    x = samples(ready.model, layout.INPUTS, "X", X)
-    shape = (*x.shape[:-1], ready.ends[1])
+    made = _model(network)
+    x = samples(made, layout.INPUTS, "X", X)
+    shape = (*x.shape[:-1], int(made.descriptor[layout.OUTPUTS]))
     if out is None:
-        out = np.empty(shape, ready.dtype)
+        out = np.empty(shape, x.dtype)
     else:
-        check_out(out, shape, ready.dtype)
+        check_out(out, shape, x.dtype)
     plain = out.flags.carray and not np.may_share_memory(out, x)
-    target = out if plain else np.empty(shape, ready.dtype)
-    held = ready.takes(x.shape, target.shape)
-    # Converting X may have run code that changes arrays, which this predictor does not look at.
-    held = held and api.predict_held(ready.descriptor, x, target, ready.scratch, _NONE)
+    target = out if plain else np.empty(shape, x.dtype)
     rows = 1 if x.ndim == 1 else x.shape[0]
-    if rows and not held:
-        work = np.empty(api.workspace_size(ready.model, rows), ready.dtype)
-        api.predict_rows(ready.descriptor, x.reshape(-1), target.reshape(-1), rows, work)
+    if rows:
+        work = np.empty(api.workspace_size(made, rows), x.dtype)
+        api.predict_rows(made.descriptor, x.reshape(-1), target.reshape(-1), rows, work)
     if target is not out:
         out[...] = target
     return out
+
+
+def _model(network: Stack) -> Model:
+    """The network for predictions: that of the prepared call, where it is still right."""
+    ready = network._prepared.get("predict")
+    if (
+        ready is not None
+        and ready.model is not None
+        and ready.fits(network)
+        and headers.unchanged(ready.known.headers)
+    ):
+        made: Model = ready.model
+        return made
+    now, _ = _look(network)
+    return model(now.layers, now.cost_function, now.theta, Use(predicting=True))
 
 
 def compiled(network: Stack, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:

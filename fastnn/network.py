@@ -14,14 +14,15 @@ from ._core.random import RNG
 from .callbacks import Callbacks
 from .history import History
 from .kernels.engine.model import Model
-from .kernels.inference import overloads as api
 from .layers import Layer
 from .layers.changes import passing
 from .losses.base import CostFunction, delta_of
+from .model.prepared import ask
 from .model.stack import Stack
 from .optimizers import Optimizer
 from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
+from .training.one_step import one_step
 
 __all__ = ["NeuralNetwork"]
 
@@ -65,14 +66,19 @@ class NeuralNetwork(Stack):
     def __call__(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
         """Output of the network for the samples X, one a row.
 
-        Goes through the layers, which remember it for `back_propagation` as in the article. With
-        `out` it is `predict`.
+        The layers remember it for `back_propagation`, as in the article: what the way back wants
+        is kept by the same call, and given to a layer when it is asked for. With `out` it is
+        `predict`.
         """
         if out is not None:
             return self.predict(X, out)
+        found = self._ask("forward", X)
+        if found is not None:
+            self._prepared["forward"].mark()
+            return found  # type: ignore[no-any-return]
         with passing():
-            found = self._logits(X)
-        return np.asarray(self.cost_function.activate(found))
+            activity = self._logits(X)
+        return np.asarray(self.cost_function.activate(activity))
 
     def predict(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
         """Output of the network, in one compiled call that leaves the layers alone.
@@ -97,20 +103,9 @@ class NeuralNetwork(Stack):
         array([43.])
 
         """
-        ready = self._predictor
-        # What follows is written for speed: a small network takes less time than other checks.
-        if ready is not None and type(X) is np.ndarray and X.dtype is ready.dtype:
-            target = np.empty((*X.shape[:-1], ready.ends[1]), X.dtype) if out is None else out
-            if (
-                type(target) is np.ndarray
-                and target.dtype is X.dtype
-                and ready.takes(X.shape, target.shape)
-                and X.flags.carray
-                and target.flags.carray
-                and ready.fits(self)
-                and api.predict_held(ready.descriptor, X, target, ready.scratch, ready.headers)
-            ):
-                return target
+        found = ask(self, "predict", X) if out is None else ask(self, "predict", X, out)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
         return inference.predict(self, X, out)
 
     def compiled(self, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:
@@ -269,6 +264,22 @@ class NeuralNetwork(Stack):
             Ctrl-C ends the training after the step at hand.
 
         """
+        if (
+            type(epochs) is int
+            and epochs == 1
+            and batch_size is None
+            and validation_data is None
+            and sample_weight is None
+            and class_weight is None
+            and type(callbacks) is tuple
+            and not callbacks
+            and (verbose is False or (type(verbose) is int and verbose == 0))
+            and rng is None
+            and n_threads is None
+        ):
+            history = one_step(self, X, t, learning_rate, optimizer)
+            if history is not None:
+                return history
         with self._lock.held():
             return fit(
                 self, X, t, learning_rate, optimizer, epochs, batch_size, shuffle,

@@ -19,9 +19,8 @@ from numba.core.dispatcher import Dispatcher
 
 from . import kernels
 from ._core.arrays import Array
-from .activations import ACTIVATIONS
+from .activations import ACTIVATIONS, get_act
 from .errors import ERRORS, get_err
-from .inference import _HELD_ROWS
 from .kernels.codegen import declare
 from .kernels.codegen.cache import folder, folders
 from .kernels.codegen.compiler import imported, silence
@@ -202,8 +201,9 @@ def _train_layer_by_layer(case: _Case) -> None:
 
 def _predict(case: _Case) -> None:
     for network in case.networks():
-        for x in (case.zeros(), case.zeros()[0], case.zeros(_HELD_ROWS + 1)):
-            network.predict(x)
+        x = case.zeros()
+        for samples in (x, x[0], x.tolist()):  # a list goes the careful way
+            network.predict(samples)
         if network.layers[-1].dim_output == 1:
             network.low_level_callable()
 
@@ -216,11 +216,34 @@ def _embed(case: _Case) -> None:
         network.vjp(x, network.predict(x))
 
 
+def _call(case: _Case) -> None:
+    """The articles' calls, one by one."""
+    x = case.zeros()
+    for network in case.networks():
+        layer, y = network.layers[0], network(x)
+        if not layer.dropout:
+            network.fit(x, x, 0.0)
+        network.cost(x, x)
+        layer(x)
+        layer.back_propagation(y, 0.0)
+        cost = network.cost_function
+        for logits in (y, y.tolist()):
+            cost.delta(logits, x), cost(logits, x), cost.activate(logits)
+        layer.activation.kind or get_act(case.activation).forward(x)
+    optimizer = get_opt(case.rule)
+    optimizer.update(x, x[0], f=1.0, w=x, b=x[0])
+    error = get_err(next(iter(ERRORS)))
+    error.forward(x, x)
+    error.total_error()
+    get_act("softmax").forward(x)
+
+
 _USES: dict[str, Callable[[_Case], None]] = {
     "training": _train,
     "training layer by layer": _train_layer_by_layer,
     "prediction": _predict,
     "users' kernels": _embed,
+    "calls one by one": _call,
 }
 
 
@@ -229,9 +252,8 @@ def _name(ufunc: str) -> None:
 
 
 def _measure(name: str) -> None:
-    error = get_err(name)
-    error.forward(0.5, 0.5)
-    error.backward()
+    for y in (0.5, np.full(1, 0.5), np.full(1, 0.5, np.float32)):
+        get_err(name).forward(y, y)
 
 
 def _use(case: _Case) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import kernels
-from .._core.arrays import check_out, overlaps_itself
+from .._core.arrays import check_out
 from .._core.threads import get_num_threads
-from .arguments import PARALLEL, as_floats, in_parts, is_lazy, same_shapes
+from ..kernels.calls.elementwise import activation
+from .arguments import DTYPES, PARALLEL, as_floats, in_parts, is_lazy, same_shapes
 from .base import Tabulated
 
 __all__ = ["Elementwise"]
@@ -41,6 +42,7 @@ class Elementwise(Tabulated):
             for letter in "efd"
         }
         self._kernels: dict[str, Callable[..., Any]] = {}
+        self._calls: dict[str, tuple[Callable[..., Any], ...]] = {}
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -57,13 +59,10 @@ class Elementwise(Tabulated):
 
     def vjp(self, g: Any, x: Any, y: Any = None, out: Any = None) -> Any:
         """g times the derivative: the gradient with respect to x, where g is that to y."""
-        if (
-            type(x) is type(g) is np.ndarray
-            and g.shape == x.shape
-            and g.dtype is x.dtype
-            and self._is_usual("_vjp", x, out)
-        ):
-            return self._kernels["_vjp"](g, x, *self._scalars[x.dtype.char], out)
+        for call in self._calls.get("_vjp") or self._prepared("_vjp"):
+            result = call(g, x) if out is None else call(g, x, out)
+            if result is not None:
+                return result
         return self._apply("_vjp", (g, x), ("g", "x"), out)
 
     def forward_and_vjp(
@@ -80,26 +79,20 @@ class Elementwise(Tabulated):
         return self._of_one("_second_derivative", x, out)
 
     def _of_one(self, suffix: str, x: Any, out: Any) -> Any:
-        if type(x) is np.ndarray and self._is_usual(suffix, x, out):
-            return self._kernels[suffix](x, *self._scalars[x.dtype.char], out)
+        for call in self._calls.get(suffix) or self._prepared(suffix):
+            result = call(x) if out is None else call(x, out)
+            if result is not None:
+                return result
         return self._apply(suffix, (x,), ("x",), out)
 
-    def _is_usual(self, suffix: str, x: npt.NDArray[Any], out: Any) -> bool:
-        """Whether the short way does: a small array of floats, an `out` like it or none."""
-        return (
-            x.size < PARALLEL
-            and x.dtype.char in self._scalars
-            and suffix in self._kernels
-            and (
-                out is None
-                or (
-                    type(out) is np.ndarray
-                    and out.dtype is x.dtype
-                    and out.shape == x.shape
-                    and (out.flags.carray or (out.flags.writeable and not overlaps_itself(out)))
-                )
+    def _prepared(self, suffix: str) -> tuple[Callable[..., Any], ...]:
+        """Calls that are worked out once, for the dtypes; None where something does not fit."""
+        if suffix not in self._calls:
+            name, values = self.spec.kernel + suffix, tuple(self._parameters.values())
+            self._calls[suffix] = tuple(
+                activation(name, dtype, values, PARALLEL) for dtype in DTYPES
             )
-        )
+        return self._calls[suffix]
 
     def _kernel(self, suffix: str) -> Any:
         if suffix not in self._kernels:

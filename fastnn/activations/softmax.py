@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,17 @@ from .. import kernels
 from .._core.arrays import check_out
 from .._core.foreign import complete
 from .._core.threads import get_num_threads
-from .arguments import PARALLEL, as_floats, checked_axis, in_parts, is_lazy, same_shapes
+from ..kernels.calls.elementwise import softmax_function
+from .arguments import DTYPES, PARALLEL, as_floats, checked_axis, in_parts, is_lazy, same_shapes
 from .base import Tabulated
 
 __all__ = ["AlongAxis"]
+
+
+@functools.cache
+def _calls(name: str) -> tuple[Callable[..., Any], ...]:
+    """Calls that are worked out once, for the dtypes; None where something does not fit."""
+    return tuple(softmax_function(name, dtype, PARALLEL) for dtype in DTYPES)
 
 
 class AlongAxis(Tabulated):
@@ -65,6 +74,11 @@ class AlongAxis(Tabulated):
         return self._apply("_second_derivative", (x,), ("x",), out)
 
     def _apply(self, suffix: str, given: tuple[Any, ...], names: tuple[str, ...], out: Any) -> Any:
+        if self.axis == -1:
+            for call in _calls(self.spec.kernel + suffix):
+                result = call(*given) if out is None else call(*given, out)
+                if result is not None:
+                    return result
         kernel = getattr(kernels, self.spec.kernel + suffix)
         given = tuple(map(complete, names, given))
         if any(map(is_lazy, given)):

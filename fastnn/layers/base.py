@@ -22,7 +22,7 @@ __all__ = ["CHANGED", "Layer", "check_trainable", "is_trainable"]
 
 CHANGED = "the layer has changed since the forward pass: call layer(X) again"
 
-_OF_DATA = "input", "output", "_slope"  # attributes of a layer that hold what went through it
+_OF_DATA = "_calls", "_passed"  # attributes of a layer that hold what went through it
 
 
 def is_trainable(layer: Any) -> bool:
@@ -116,8 +116,52 @@ class Layer:
     _w: Array | None = None
     _b: Array | None = None
     _trainable: bool = True
-    input: Array | None = None
-    output: Array | None = None
+
+    # What the last forward pass has left: input, output and the activation's derivative (or the
+    # memory of a vector activation), or the prepared call of a network that has them.
+    _passed: Any = (None, None, None)
+
+    @property
+    def input(self) -> Any:
+        """Samples of the last forward pass; None before it."""
+        return self._remembered()[0]
+
+    @input.setter
+    def input(self, value: Any) -> None:
+        self.remember(value, *self._remembered()[1:])
+
+    @property
+    def output(self) -> Any:
+        """What the layer made of them."""
+        return self._remembered()[1]
+
+    @output.setter
+    def output(self, value: Any) -> None:
+        x, _, slope = self._remembered()
+        self.remember(x, value, slope)
+
+    @property
+    def _slope(self) -> Any:
+        return self._remembered()[2]
+
+    @_slope.setter
+    def _slope(self, value: Any) -> None:
+        self.remember(*self._remembered()[:2], value)
+
+    def _remembered(self) -> tuple[Any, Any, Any]:
+        while type(self._passed) is not tuple:
+            self._passed.unpack()
+        found: tuple[Any, Any, Any] = self._passed
+        return found
+
+    def remember(self, X: Any, output: Any, slope: Any) -> None:
+        """Keep what a forward pass has left."""
+        self.__dict__["_passed"] = X, output, slope
+
+    def forget(self) -> None:
+        """Let go of it."""
+        if self._passed is not Layer._passed:
+            self.__dict__["_passed"] = Layer._passed
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, number
+from .._core.arrays import Array, convert, number
 from .._core.random import RNG
 from ..activations import Activation, Activator
 from ..activations import classes as activations
@@ -16,6 +16,7 @@ from ..initializers import Init
 from ..kernels.codegen import run
 from .base import CHANGED, Layer
 from .changes import structure
+from .prepared import LayerCalls, prepare
 
 __all__ = ["DenseLayer"]
 
@@ -209,6 +210,36 @@ class DenseLayer(Layer):
         more += [f"{name}={value!r}" for name, value in extras.items() if value]
         return super().__repr__().replace("dtype=", "".join(f"{m}, " for m in more) + "dtype=")
 
+    def __call__(self, X: npt.ArrayLike) -> Array:
+        """Output for the samples X, one a row; remembers them for `back_propagation`."""
+        calls = self._prepared()
+        found = calls.forward(X)
+        if found is None:
+            found = calls.forward(X := np.ascontiguousarray(convert("X", X, self._dtype)))
+        if found is None:
+            return super().__call__(X)
+        self.remember(X, *found)
+        return found[0]  # type: ignore[no-any-return]
+
+    def back_propagation(self, delta: npt.ArrayLike, learning_rate: float) -> Array:
+        """See `Layer.back_propagation`."""
+        X, _, slope = self._remembered()
+        found = self._prepared().back(delta, learning_rate, X, slope)
+        return super().back_propagation(delta, learning_rate) if found is None else found
+
+    _calls: LayerCalls | None = None
+
+    def _prepared(self) -> LayerCalls:
+        """The calls of the layer as it stands."""
+        calls = self._calls
+        if calls is None or not calls.fit(self):
+            calls = self.__dict__["_calls"] = prepare(self)
+        return calls
+
+    def _changed(self) -> None:
+        super()._changed()
+        self.__dict__["_calls"] = None
+
     def forward_propagation(self, X: Array) -> Array:
         """Output f(X w + b)."""
         spec = self.activation
@@ -237,8 +268,6 @@ class DenseLayer(Layer):
             run.run(kernel, a, np.zeros(1, z.dtype), c, numbers, 1, a.size, 0)
         self.output, self._slope = z, slope
         return z
-
-    _slope: Array | None = None  # the derivative, or the memory of the kind
 
     def _forward_kind(self, X: Array) -> tuple[Array, Array]:
         """The output, by kernels that want the samples in columns, and their memory.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, as_samples, convert, read, weights
+from ..kernels.calls import cost as calls
 from ..kernels.codegen import run
 from ..kernels.codegen.declare import address
 from ..kernels.losses import tile_kernels
@@ -33,6 +34,13 @@ REDUCTIONS = "sum", "mean", "none"
 _DTYPES = np.dtype(np.float32), np.dtype(np.float64)
 _ONE = {dtype: np.ones(1, dtype) for dtype in _DTYPES}  # a weight for all samples
 _NOTHING = {dtype: np.empty(0, dtype) for dtype in _DTYPES}  # targets of an activation
+
+
+_MOST = 1 << 20  # numbers in the logits of a prepared call
+
+
+def _never(*arguments: Any) -> None:
+    """The call of a cost that compiled code does not have."""
 
 
 class CostKernels(NamedTuple):
@@ -180,6 +188,9 @@ class CostFunction:
 
     def activate(self, logits: npt.ArrayLike) -> Array:
         """Output of a network whose last layer has the activity `logits`."""
+        found = self._ask("activate", logits)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
         x = convert("logits", logits)
         self.targets_for(_features(x))
         kernel = tile_kernels.ACTIVATIONS[self.spec.activation].activate
@@ -206,6 +217,10 @@ class CostFunction:
             Factor of each sample's cost, at least 0. The mean divides by the number of samples.
 
         """
+        if sample_weight is None:
+            total = self._ask("value", logits, targets)
+            if total is not None:
+                return total
         x, t, w = self._arguments(logits, targets, sample_weight)
         if self.reduction == "none":
             return self._each(x, t, w)
@@ -221,6 +236,10 @@ class CostFunction:
         sample_weight: npt.ArrayLike | None = None,
     ) -> Array:
         """Gradient of the cost with respect to `logits`; of each sample's, if not reduced."""
+        if sample_weight is None:
+            gradient = self._ask("delta", logits, targets)
+            if gradient is not None:
+                return gradient  # type: ignore[no-any-return]
         x, t, w = self._arguments(logits, targets, sample_weight)
         if not x.size:
             return x.copy()
@@ -229,6 +248,51 @@ class CostFunction:
         out = np.empty_like(x)
         self._run(self.spec.cost.step, x, t, self._shares(w, x), out)
         return out
+
+    _calls: dict[str, Any] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles work out their own calls."""
+        return {name: value for name, value in vars(self).items() if name != "_calls"}
+
+    def _ask(self, what: str, *given: Any) -> Any:
+        """The answer of a call that is worked out once; None: the careful way."""
+        known = self._calls
+        if known is None or known["reduction"] is not self.reduction:
+            known = self.__dict__["_calls"] = {"reduction": self.reduction}
+        call = known.get(what)
+        if call is not None:
+            found = call(*given)
+            if found is not None:
+                return found
+        logits = given[0]
+        if type(logits) is not np.ndarray or not logits.ndim or logits.dtype not in _DTYPES:
+            return None
+        key = what, logits.dtype, logits.shape[-1]
+        if known.get(f"{what} for") == key or self.reduction == "none":
+            return None
+        known[f"{what} for"], known[what] = key, self._prepared(*key)
+        return known[what](*given)
+
+    def _prepared(self, what: str, dtype: np.dtype[Any], features: int) -> Callable[..., Any]:
+        """The call for logits of this dtype, with so many outputs."""
+        kernels, form = self.kernels(), self.spec.form
+        kernel = {
+            "value": kernels.value,
+            "delta": kernels.value_and_grad,
+            "activate": kernels.activate,
+        }[what]
+        if kernel is None or features % self.spec.per_target:
+            return _never
+        if form.whole or not features:
+            return _never
+        limits = None if form.least == -math.inf else (form.least, form.most)
+        call: Callable[..., Any] = calls.cost(
+            what, address(kernel, dtype), dtype, self.numbers(features), features,
+            self.targets_for(features), self.spec.is_elementwise and what != "activate",
+            self.spec.averaged, self.reduction == "mean", limits, _MOST,
+        )  # fmt: skip
+        return call
 
     def _shares(self, w: Array, x: Array) -> Array:
         """Weights of samples as weights of their outputs, which are averaged or summed."""

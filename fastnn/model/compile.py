@@ -22,6 +22,7 @@ from ..kernels.engine.model import Model
 from ..kernels.gemm import loops as gemm
 from ..kernels.inference import functions as inference
 from ..layers import DenseLayer
+from ..layers.prepared import goes_own_way
 from ..losses.base import CostFunction, CostKernels, check_total
 from ..optimizers import Optimizer, Rule
 
@@ -39,15 +40,7 @@ def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
 
 
 def _is_plain(layer: Any) -> bool:
-    kind: Any = type(layer)
-    return _is_plain_class(kind) and DenseLayer.OWN_WAY.isdisjoint(vars(layer))
-
-
-@functools.cache
-def _is_plain_class(kind: type) -> bool:
-    return issubclass(kind, DenseLayer) and all(
-        getattr(kind, name) is getattr(DenseLayer, name) for name in DenseLayer.OWN_WAY
-    )
+    return isinstance(layer, DenseLayer) and not goes_own_way(layer)
 
 
 CURVE = 30.0  # multiplications and additions that take as long as an activation does
@@ -61,6 +54,7 @@ class Use:
     evaluating: bool = False
     training: bool = False
     in_njit: bool = False  # in users' own kernels
+    stepping: bool = False  # one step on all samples, by a call of its own
 
 
 def keep(made: Model, index: int, array: npt.NDArray[Any]) -> None:
@@ -139,7 +133,7 @@ def _tables(
         line[layout.WEIGHTS], line[layout.BIAS] = offset, offset + n_in * width
         line[layout.TRAINED] = n_out if spec.trained else 0
         offset += (n_in + 1) * width + line[layout.TRAINED]
-        if use.training or use.in_njit:
+        if use.training or use.stepping or use.in_njit:
             line[layout.TRAIN] = spec.training_address(dtype, always=drops)
             line[layout.LAYER_VJP] = spec.vjp_address(dtype)
         if use.predicting or use.evaluating or use.in_njit:
@@ -160,7 +154,7 @@ def _tables(
     descriptor = np.zeros(layout.PLACES, np.int64)
     for address_of, function, arguments in _functions(use, rule is not None):
         descriptor[address_of] = address(function, dtype, arguments)
-    if use.training or (use.in_njit and rule):
+    if use.training or use.stepping or (use.in_njit and rule):
         descriptor[layout.COST] = address(cost.value_and_grad, dtype)
     if use.evaluating:
         descriptor[layout.VALUE] = address(cost.value, dtype)
@@ -180,7 +174,7 @@ def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], Si
         (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE),
         (layout.PASS, tiles.tile_pass, tiles.TILE_PASS),
     ]
-    if use.training or (use.in_njit and learns):
+    if use.training or use.stepping or (use.in_njit and learns):
         found += [
             (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT),
             (layout.GRADIENT, tiles.tile_gradient, tiles.TILE_GRADIENT),
@@ -192,6 +186,6 @@ def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], Si
             (layout.JACOBIAN, inference.jacobian, inference.JACOBIAN),
             (layout.VJP, inference.vjp, inference.VJP),
         ]
-    if use.in_njit and learns:
+    if use.stepping or (use.in_njit and learns):
         found += [(layout.STEP, inference.train_step, inference.TRAIN_STEP)]
     return found

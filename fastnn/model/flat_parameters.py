@@ -55,6 +55,7 @@ class FlatParameters:
             known is None
             or known.changes != changes()
             or known.layers != layers
+            or list(map(type, known.twins)) != list(map(type, layers))
             or not headers.unchanged(known.headers)
         ):
             with structure():

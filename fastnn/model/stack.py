@@ -19,6 +19,7 @@ from ..optimizers import Optimizer
 from . import evaluation
 from .data import finite_samples
 from .flat_parameters import FlatParameters, check_neighbours
+from .prepared import ask
 from .snapshot import logits, snapshot
 
 __all__ = ["Stack"]
@@ -55,6 +56,9 @@ class Stack:
 
     def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Cost of the samples X against the targets t, with the penalties of the layers."""
+        found = self._ask("cost", X, t)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
         cost, layers = self.cost_function, list(self.layers)
         check_total(cost)
         penalties = sum(getattr(layer, "penalty", float)() for layer in layers)
@@ -81,7 +85,11 @@ class Stack:
     optimizer: Optimizer | None = None
     _plain_descent: Optimizer | None = None
     _trainer: tuple[Any, Any] | None = None
-    _predictor: Any = None
+
+    @property
+    def _prepared(self) -> dict[str, Any]:
+        """Calls that are worked out once, see `prepared`."""
+        return self.__dict__.setdefault("_calls", {})  # type: ignore[no-any-return]
 
     @property
     def parameters(self) -> Array:
@@ -100,6 +108,23 @@ class Stack:
     def dtype(self) -> np.dtype[Any]:
         """Of parameters and outputs."""
         return self.parameters.dtype
+
+    def _ask(self, what: str, *given: npt.ArrayLike) -> Any:
+        """The answer of a call that is worked out once, also to arrays of other layouts; or None.
+
+        So the same numbers give the same answer, to the last bit, however they are given.
+        """
+        found = ask(self, what, *given)
+        if found is not None or not self.layers:
+            return found
+        dtype = getattr(self.layers[0], "dtype", None)
+        try:
+            arrays = [np.ascontiguousarray(convert("X", value, dtype)) for value in given]
+        except (TypeError, ValueError):  # the careful way says so
+            return None
+        if all(array is value for array, value in zip(arrays, given, strict=True)):
+            return None
+        return ask(self, what, *arrays)
 
     def _logits(self, X: npt.ArrayLike) -> Any:
         """Activity of the last layer."""
@@ -124,7 +149,7 @@ class Stack:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles own their parameters; they gather them again when they are used."""
-        dropped = ("_flat_parameters", "_locks", "_predictor", "_trainer")
+        dropped = ("_calls", "_flat_parameters", "_locks", "_trainer")
         return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
     def __repr__(self) -> str:

@@ -8,9 +8,47 @@ from typing import Any
 import numpy as np
 
 from .._core.arrays import Array, convert
+from ..kernels.calls import optimizer as calls
 from .spec import Rule
 
-__all__ = ["by_name", "checked_nargs", "decayed", "grads_ahead", "of_one_dtype", "point"]
+__all__ = [
+    "by_name", "checked_nargs", "decayed", "grads_ahead", "never", "of_one_dtype", "point",
+    "prepared",
+]  # fmt: skip
+
+
+def never(*arguments: Any) -> None:
+    """The call of an optimizer whose updates need more than compiled code."""
+
+
+def _never_here(*arguments: Any) -> None:
+    """The call for gradients that the careful way is for."""
+
+
+_MOST = 1 << 18  # parameters: more are worth several threads
+_DIMENSIONS = 4  # of gradients that a call is worked out for, at most
+
+
+def prepared(optimizer: Any, *grads: Any) -> Callable[..., Any]:
+    """A call for gradients like these, ``(grad_w, grad_b, rate, step)``; None: it does not fit."""
+    if optimizer.needs_more:
+        return never
+    arrays = [g for g in grads if type(g) is np.ndarray]
+    dtype = arrays[0].dtype if arrays else np.dtype(np.float64)
+    if dtype not in (np.float32, np.float64) or not all(0 < a.ndim <= _DIMENSIONS for a in arrays):
+        return _never_here
+    rule, shapes = optimizer.rule, tuple(np.shape(g) for g in grads)
+    try:
+        state = optimizer.state_for(np.empty(sum(map(np.size, grads)), dtype), shapes)
+    except (TypeError, ValueError):  # the careful way says so
+        return _never_here
+    known = [g.shape if type(g) is np.ndarray else None for g in grads] if rule.states else None
+    hyper = optimizer.numbers()
+    memory = hyper.size - 1 if rule.memory else 0
+    call: Callable[..., Any] = calls.update(
+        rule.address(dtype), state.reshape(-1), hyper, optimizer.counter, known, memory, _MOST
+    )
+    return call
 
 
 def by_name(rule: Rule, given: Sequence[Any]) -> dict[str, Any]:

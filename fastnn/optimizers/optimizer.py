@@ -138,7 +138,7 @@ class Optimizer(Stateful):
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles keep neither the caller's arrays nor whom the optimizer serves."""
-        dropped = ("__weakref__", "_served", "_users")
+        dropped = ("__weakref__", "_move", "_served", "_users")
         slots = *Stateful.__slots__, *Optimizer.__slots__
         names = [name for name in slots if name not in dropped]
         return {**{name: getattr(self, name) for name in names}, "_prepared": None}
@@ -147,7 +147,7 @@ class Optimizer(Stateful):
         """See `__getstate__`."""
         for name, value in state.items():
             setattr(self, _RENAMED.get(name, name), value)
-        self._users, self._served = weakref.WeakSet(), ()
+        self._users, self._served, self._move = weakref.WeakSet(), (), None
 
     def __copy__(self) -> Optimizer:
         """Its state is its own."""
@@ -205,6 +205,7 @@ class Optimizer(Stateful):
         """Put the settings where kernels read them."""
         settings.write(self.rule, self._settings, self._hyperparameters)
         self._needs_python = any(map(callable, self.hyper.values()))
+        self._move = None
 
     def step(
         self,
@@ -311,6 +312,10 @@ class Optimizer(Stateful):
         [-0.001  0.001] -0.001
 
         """
+        if dfw is None and dfb is None and nargs is None:
+            quick = self._quick_moves(grad_w, grad_b, more, t, f)
+            if quick is not None:
+                return quick
         if more:
             names = "t", "f", "w", "b", "dfw", "dfb", "nargs"
             values: tuple[Any, ...] = (t, f, w, b, dfw, dfb, nargs)
@@ -331,6 +336,34 @@ class Optimizer(Stateful):
         moves = self._moves(grads, self.steps + 1 if t is None else t, f, ahead, decayed)
         dw, db = (m.copy() if m.ndim else m.dtype.type(m) for m in moves)
         return dw, db
+
+    def _quick_moves(
+        self, grad_w: Any, grad_b: Any, more: tuple[Any, ...], t: Any, f: Any
+    ) -> tuple[Any, Any] | None:
+        """What `update` gives, by a call that is worked out once; None: the careful way."""
+        if more:
+            if len(more) > 1 or t is not None or self.rule.ahead:
+                return None
+            (t,) = more
+        step = int(self.counter[0]) + 1 if t is None else t
+        if type(step) is not int or step < 1:
+            return None
+        if self.rule.needs_loss:
+            if type(f) is not float or f - f != 0.0:
+                return None
+            self._hyperparameters[layout.LOSS] = f
+        move = self._move
+        if move is None:
+            move = self._move = article_update.prepared(self, grad_w, grad_b)
+        moves = move(grad_w, grad_b, self._rate(step - 1), step)
+        if moves is None and move is not article_update.never:
+            self._move = None  # another one, perhaps, for the next gradients
+        return moves  # type: ignore[no-any-return]
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether an update needs more than its gradients, or Python."""
+        return bool(self.weight_decay or self._needs_python)
 
     def _grads_ahead(self, w: Any, b: Any, dfw: Any, dfb: Any, nargs: int) -> list[Array]:
         """Gradients at the place that NAG looks ahead to."""

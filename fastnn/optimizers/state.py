@@ -21,8 +21,8 @@ class Stateful:
     """A rule with its state: a vector for each name of `Rule.states`, memory, and a counter."""
 
     __slots__ = (
-        "__weakref__", "_hyperparameters", "_prepared", "_seed", "_served", "_shapes", "_state",
-        "_users", "counter", "rule",
+        "__weakref__", "_hyperparameters", "_move", "_prepared", "_seed", "_served", "_shapes",
+        "_state", "_users", "counter", "rule",
     )  # fmt: skip
 
     def __init__(self, rule: Rule) -> None:
@@ -33,6 +33,7 @@ class Stateful:
         self._state: Array = np.empty((0, 0))
         self._shapes: tuple[tuple[int, ...], ...] = ()
         self._prepared: PreparedStep | None = None
+        self._move: Callable[..., Any] | None = None  # of `update`, worked out once
         self._users: weakref.WeakSet[Any] = weakref.WeakSet()  # compiled models and trainings
         self._served: tuple[Callable[[], Any], ...] = ()  # layers, by weak references
         self._seed = 0
@@ -65,7 +66,7 @@ class Stateful:
             values[...] = initial(self, values.size) if callable(initial) else initial
         memory = list(self.rule.memory.values())
         self._hyperparameters[self.rule.memory_place :] = [*memory, *memory, 0.0]
-        self._shapes, self._prepared = (), None
+        self._shapes, self._prepared, self._move = (), None, None
 
     def serve(self, layers: Sequence[Any]) -> None:
         """Belong to these layers from now on.

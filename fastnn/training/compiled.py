@@ -119,7 +119,7 @@ class CompiledTrainer:
         self.model.descriptor[layout.SEED] = samples.seed % 2**31
         self.team.control[...] = self._before = 0
         for layer in self.network.layers:
-            layer.input = layer.output = None
+            layer.forget()
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""

@@ -236,7 +236,7 @@ def _minimize(
         return run.stopping
 
     for layer in network.layers:
-        layer.input = layer.output = None
+        layer.forget()
     try:
         for hook in hooks:
             hook.on_begin(run)

@@ -11,7 +11,7 @@ from .._core.arrays import Array
 from ..kernels.codegen.compiler import clock
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
-from ..layers import Layer
+from ..layers import DenseLayer, Layer
 from ..layers.base import is_trainable
 from ..layers.changes import passing
 from ..losses.base import cost_of, delta_of
@@ -156,7 +156,8 @@ def _check_own_layers(layers: list[Any], optimizer: Optimizer) -> None:
                 f"layers[{k}] has dropout, l1 or l2, which need a network of DenseLayers and "
                 "costs of fastnn only"
             )
-        own = type(layer).back_propagation is not Layer.back_propagation
+        known = Layer.back_propagation, DenseLayer.back_propagation
+        own = getattr(type(layer), "back_propagation", None) not in known
         if not optimizer.is_plain and (not isinstance(layer, Layer) or own):
             raise TypeError(
                 f"layers[{k}] has a back_propagation of its own, which is gradient descent: "

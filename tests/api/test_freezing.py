@@ -53,6 +53,7 @@ def fixed(nn):
     return values(layer for layer in nn.layers if not layer.trainable)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("options", OPTIONS, ids=range(len(OPTIONS)))
 @pytest.mark.parametrize("frozen", FROZEN)
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -49,6 +49,7 @@ SIZES = [(2, 4, 1), (1, 1), (3, 5, 7, 2), (6, 3, 6), (64, 64, 10), (20, 1)]
 # predict
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_predict_equals_the_network(sizes, dtype):
@@ -64,6 +65,7 @@ def test_predict_equals_the_network(sizes, dtype):
             assert_close(out.array, expected, operations=chain(sizes))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("name", "cost"), WITH_COSTS)
 def test_predict_one_sample_or_many_with_every_activation(name, cost, dtype):

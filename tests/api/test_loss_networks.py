@@ -46,7 +46,7 @@ def chain(rows, steps=1):
     return steps * (sum(SIZES) + 60 + rows)  # 60: activations, and a mixture of 15 outputs
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @dtypes
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @cases
@@ -102,6 +102,7 @@ def test_layer_by_layer_comes_to_the_same(case, dtype):
     assert_close(found, expected.astype(np.float64), operations=8 * chain(20))
 
 
+@pytest.mark.one_in(4)
 @dtypes
 @cases
 def test_train_step_equals_fit(case, dtype):

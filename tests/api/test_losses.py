@@ -238,6 +238,7 @@ def exact_softmax(a):
     return [x / mpmath.fsum(e) for x in e]
 
 
+@pytest.mark.one_in(3)
 @dtypes
 @pytest.mark.parametrize("name", ["SoftmaxCrossEntropy", "KLDivergence"])
 @pytest.mark.parametrize(
@@ -406,6 +407,7 @@ def test_gaussian_of_any_width(s, dtype):
             assert_exact(slope[1], (1 - square) / 2, dtype, 16 * (1 + square) / (abs(1 - square)))
 
 
+@pytest.mark.one_in(4)
 @dtypes
 @pytest.mark.parametrize("s", SOME_WIDTHS)
 def test_mixture_of_any_width(s, dtype):

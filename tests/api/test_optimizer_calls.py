@@ -262,6 +262,7 @@ def test_compiled_models_get_no_function_of_python():
 # --- states
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("dtype", DTYPES)
 @EVERY
 def test_states_go_through_json(rule, dtype):

@@ -44,6 +44,7 @@ def assert_same(actual, expected):
     assert (np.abs(actual - expected).astype(np.float64) <= 1e-11 * scale).all()
 
 
+@pytest.mark.one_in(2)
 @each_function
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("spread", SPREADS)

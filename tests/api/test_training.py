@@ -103,7 +103,7 @@ def weights_of(options, t):
     return weights
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("activation", "cost", "rule", "options"),

@@ -96,8 +96,8 @@ def one_byte_changed(content):
     [
         pytest.param("train", half, marks=pytest.mark.sweep),
         ("evaluate", half),
-        ("evaluate", empty),
-        ("evaluate", one_byte_changed),
+        pytest.param("evaluate", empty, marks=pytest.mark.sweep),
+        pytest.param("evaluate", one_byte_changed, marks=pytest.mark.sweep),
     ],
 )
 def test_damaged_files_heal(child, filled, tmp_path, program, damaged):
@@ -113,7 +113,8 @@ def test_damaged_files_heal(child, filled, tmp_path, program, damaged):
     assert files(tmp_path).keys() == present.keys()
 
 
-@pytest.mark.parametrize("program", ["evaluate", pytest.param("train", marks=pytest.mark.sweep)])
+@pytest.mark.sweep
+@pytest.mark.parametrize("program", ["evaluate", "train"])
 def test_two_processes_share_an_empty_cache(child, tmp_path, program):
     lone, shared = tmp_path / "lone", tmp_path / "shared"
     expected = child(program, NUMBA_CACHE_DIR=lone)["result"]

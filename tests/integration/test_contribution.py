@@ -157,6 +157,7 @@ def test_its_accuracy_is_tested(contributed):
     assert "4 passed" in out  # few points and all
 
 
+@pytest.mark.sweep
 def test_a_new_cost_is_known_everywhere(contributed):
     run(contributed, "-c", COST_PROGRAM)
 
@@ -170,6 +171,7 @@ def test_a_new_cost_is_tested(contributed):
     assert "passed" in run(contributed, *doctests, "fastnn/losses/__init__.py", "-k", "Cauchy")
 
 
+@pytest.mark.sweep
 def test_a_new_rule_is_known_everywhere(contributed):
     run(contributed, "-c", RULE_PROGRAM)
 

@@ -9,6 +9,7 @@ from support.tolerance import assert_close
 
 import fastnn
 from fastnn import DenseLayer, NeuralNetwork, kernels
+from fastnn.kernels.calls import network as calls
 from fastnn.kernels.engine import train as engine
 
 HANG = 600  # seconds
@@ -50,7 +51,8 @@ def test_predict_does_not_trust_the_scratch_that_it_has():
     nn = NeuralNetwork([DenseLayer(3, 40, std=0.5, rng=0)], fastnn.SumSquaresError())
     X = np.random.default_rng(0).normal(size=(100, 3))
     nn.predict(X[:1])
-    scratch = nn._predictor.scratch
-    for size in (0, scratch.size // 2, scratch.size):
-        nn._predictor.scratch = scratch[:size]
+    record = nn._prepared["predict"].record
+    room = int(record[calls.ROOM])
+    for size in (0, room // 2, room):
+        record[calls.ROOM], record[calls.MOST] = size, 100
         assert_close(nn.predict(X), nn(X), operations=40)

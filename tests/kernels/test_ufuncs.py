@@ -599,7 +599,7 @@ def test_spellings_in_compiled_code(function):
     assert returned["float64"] == returned["int64"] == returned["bool"] == "float64"
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(10)
 @pytest.mark.parametrize(
     "name", [*FORWARD, "gelu_derivative", "mish_second_derivative", "swish_vjp"]
 )
@@ -716,6 +716,7 @@ def test_keywords_in_compiled_code():
         numba.njit(lambda x: kernels.elu(x, alpha=2.0))(1.0)
 
 
+@pytest.mark.sweep
 def test_cached_functions_of_users_are_found_again(child, tmp_path):
     source = tmp_path / "users.py"
     source.write_text(

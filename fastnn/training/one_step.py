@@ -1,0 +1,73 @@
+"""`fit` for one step on all samples, as the articles call it: by a prepared call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..history import History
+from ..kernels.codegen.compiler import clock
+from ..model.prepared import Prepared, rows_of
+from ..model.stack import Stack
+from ..optimizers import Optimizer, get_opt
+
+__all__ = ["one_step"]
+
+
+def one_step(network: Stack, X: Any, t: Any, learning_rate: Any, optimizer: Any) -> History | None:
+    """The history of the step; None, and nothing has changed, where the careful way must go.
+
+    It must for whatever is not as the step was prepared for, for schedules in the place of plain
+    descent's learning rate, and for a step that would not be finite.
+    """
+    if type(learning_rate) is int and abs(learning_rate) < 1 << 53:
+        learning_rate = float(learning_rate)
+    if optimizer is None and learning_rate is not None:
+        return _descend(network, X, t, learning_rate)
+    opt = network.optimizer
+    if opt is None or not (optimizer is None or optimizer is opt or optimizer == opt.rule.name):
+        return None
+    rate = opt._rate(opt.steps) if learning_rate is None else learning_rate
+    ready = network._prepared.get("step")
+    if ready is None or not ready.fits(network) or not ready.serves(opt):
+        ready = _prepare(network, "step", X, opt)
+    return None if ready is None else _taken(network, ready, X, t, rate)
+
+
+def _descend(network: Stack, X: Any, t: Any, rate: Any) -> History | None:
+    """Plain gradient descent, which begins anew with every `fit`."""
+    ready = network._prepared.get("descent")
+    if ready is None or not ready.fits(network):
+        ready = _prepare(network, "descent", X, get_opt("SGD"))
+    if ready is None:
+        return None
+    history = _taken(network, ready, X, t, rate)
+    if history is not None and network._plain_descent is not None:
+        network._plain_descent = None
+    return history
+
+
+def _prepare(network: Stack, name: str, X: Any, opt: Optimizer) -> Prepared | None:
+    """A step of this optimizer, kept under that name."""
+    try:
+        ready = Prepared(network, "step", rows_of(X), opt)
+    except (TypeError, ValueError, AttributeError):  # the careful way says so in its own words
+        return None
+    network._prepared[name] = ready
+    return ready
+
+
+def _taken(network: Stack, ready: Prepared, X: Any, t: Any, rate: Any) -> History | None:
+    begin, lock = clock(), ready.lock
+    if rows_of(X) > ready.light:
+        with lock.held():
+            cost = ready.call(X, t, rate)
+    elif lock.is_free():  # and stays so: the call holds the GIL
+        cost = ready.call(X, t, rate)
+    else:
+        cost = None
+    if cost is None:
+        return None
+    seconds = clock() - begin
+    for layer in ready.layers:
+        layer.forget()
+    return History.of_one(cost, rate, seconds)
