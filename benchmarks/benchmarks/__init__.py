@@ -20,9 +20,9 @@ Times are those of one process on an idle machine. ``bench_startup`` is about th
 process, ``bench_training`` about whole trainings and their memory, ``bench_inference`` about
 predictions, ``bench_layers`` about layers called by hand, ``bench_vecmath`` about elementary
 functions, ``bench_quality`` about accuracy and bandwidth; ``bench_activations``,
-``bench_optimizers`` and ``bench_losses`` take what they measure from the tables, so that nothing in
-a table can lack a benchmark. What they measure is that of ``fastnn.bench``, where it is compared
-with other libraries.
+``bench_optimizers``, ``bench_losses`` and ``bench_dropin`` take what they measure from the tables,
+so that nothing in a table can lack a benchmark. What they measure is that of ``fastnn.bench``,
+where it is compared with other libraries.
 """
 
 import numpy as np

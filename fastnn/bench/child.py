@@ -44,6 +44,10 @@ def main() -> None:
 
 
 def _contest(job: Job) -> Any:
+    if job.part == "dropin":
+        from .dropin import contest as dropin
+
+        return dropin.Contest(job.threads, job.seconds, peers=job.peers)
     if job.part == "activations":
         from .activations import contest as activations
 

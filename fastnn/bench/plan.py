@@ -8,12 +8,13 @@ from typing import Any
 
 from ..activations import ACTIVATIONS, find
 from .activations.cases import case_of
+from .dropin.cases import CALLS, cases_of
 from .networks.tasks import SWEEPS, TASKS, Inference, Task, Training, quick
 from .optimizers.cases import NAMES, SHAPES
 
 __all__ = ["PARTS", "Job", "Wishes", "jobs", "known", "named", "number", "threads_for"]
 
-PARTS = "activations", "optimizers", "training", "inference"
+PARTS = "dropin", "activations", "optimizers", "training", "inference"
 
 # Those whose time is drawn over the size, and which are given more than one thread: one without
 # any arithmetic, a cheap, a usual and a dear one.
@@ -87,6 +88,8 @@ def known(part: str) -> list[str]:
         return list(ACTIVATIONS)
     if part == "optimizers":
         return list(NAMES)
+    if part == "dropin":
+        return list(CALLS)
     kind = Training if part == "training" else Inference
     return [name for name, task in TASKS.items() if isinstance(task, kind)]
 
@@ -139,6 +142,7 @@ def jobs(wishes: Wishes) -> list[Job]:
 
 
 _SECONDS = {  # long and quick
+    "dropin": (0.005, 0.001),
     "activations": (0.002, 0.0005),
     "optimizers": (0.05, 0.005),
     "training": (0.2, 0.03),
@@ -263,7 +267,26 @@ def _network(
     }
 
 
+def _dropin(wishes: Wishes, more: bool) -> Any:
+    """The articles' calls, which one thread makes."""
+    if more:
+        return
+    for door in wishes.names or CALLS:
+        for dtype in ("float64",) if wishes.quick else ("float64", "float32"):
+            for case in cases_of(door, dtype):
+                what = ", ".join(filter(None, (case.name, case.size)))
+                yield {
+                    "given": asdict(case),
+                    "table": f"{door}, {dtype}",
+                    "name": what,
+                    "series": what,
+                    "axis": "",
+                    "x": 0,
+                }
+
+
 _CASES = {
+    "dropin": _dropin,
     "activations": _activations,
     "optimizers": _optimizers,
     "training": _training,

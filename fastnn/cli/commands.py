@@ -14,7 +14,7 @@ from .arguments import DTYPES, fail
 __all__ = ["DEMOS", "PARTS", "bench", "demo", "info", "warm_up"]
 
 DEMOS = ("xor", "regression", "digits", "ode", "mdn")
-PARTS = ("activations", "optimizers", "training", "inference")
+PARTS = ("dropin", "activations", "optimizers", "training", "inference")
 
 # Command -> module -> name of its distribution, in the extra of the command's name.
 _NEEDED = {

@@ -30,6 +30,7 @@ Measure fastnn beside NumPy, and with --peers beside PyTorch, JAX, scikit-learn 
 where they are installed, all in one run, in turn. Print how many times as fast it is, and write
 report.html with pictures, report.md with the tables, and results.json with every measurement.
 
+  dropin       the articles' calls, one by one, beside the articles' NumPy
   activations  every activation and its vector-Jacobian product
   optimizers   a step of every update rule
   training     steps of whole trainings; how they grow with width, batch and threads

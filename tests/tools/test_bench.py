@@ -9,6 +9,7 @@ import random
 import re
 import statistics
 import sys
+from dataclasses import asdict
 
 import pytest
 from rich.console import Console
@@ -32,6 +33,8 @@ from fastnn.bench import (
 from fastnn.bench.activations import contest as activations
 from fastnn.bench.activations import numpy_peer
 from fastnn.bench.activations.cases import case_of
+from fastnn.bench.dropin import contest as dropin
+from fastnn.bench.dropin.cases import CALLS, cases_of
 from fastnn.bench.networks import contest as networks
 from fastnn.bench.networks.tasks import SWEEPS, TASKS
 from fastnn.bench.optimizers import contest as optimizers
@@ -260,7 +263,7 @@ def test_pictures_of_made_up_results_with_peers_and_threads():
 def measured(job, case):
     """A row, without a process of its own."""
     kinds = {"activations": activations, "optimizers": optimizers, "training": networks}
-    kinds["inference"] = networks
+    kinds |= {"inference": networks, "dropin": dropin}
     more = {"quick": True} if kinds[job.part] is networks else {}
     contest = kinds[job.part].Contest(1, 1e-4, peers=False, **more)
     return Row.from_json(child._row(job, contest, case, random.Random(0)))
@@ -288,10 +291,30 @@ def test_the_other_parts_measure(part, names, libraries):
         assert all(len(times) == 2 for times in one.times.values())
 
 
+@pytest.mark.sweep
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_calls_of_the_articles_compute_what_theirs_do(dtype):
+    """One of each kind; what differs by roundings alone is within the tolerance."""
+    contest = dropin.Contest(1, 1e-5, peers=False)
+    for door in CALLS:
+        for case in cases_of(door, dtype)[:: 7 if len(cases_of(door, dtype)) > 30 else 3]:
+            competitors = contest.field(asdict(case))[1].competitors
+            assert [one.name for one in competitors] == ["fastnn", "NumPy"]
+
+
+def test_a_call_of_the_articles_is_measured():
+    wishes = plan.Wishes("dropin", plan.named("dropin", ["nn(x)"]), quick=True, rounds=2)
+    _, job = plan.jobs(wishes)
+    row = measured(plan.Job("dropin", 1, job.cases, 1e-4, 2), job.cases[0])
+    assert row.table == "nn(X), float64"
+    assert row.libraries == ["NumPy"]
+
+
 def test_a_plan_of_everything_takes_in_every_row_of_the_tables():
     jobs = plan.jobs(plan.Wishes(threads=(1, 2), quick=True))
     assert [(job.part, job.threads) for job in jobs] == [
         ("roofs", 1),
+        ("dropin", 1),
         ("activations", 1), ("activations", 2),
         ("optimizers", 1), ("optimizers", 2),
         ("training", 1), ("training", 2),

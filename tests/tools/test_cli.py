@@ -34,6 +34,7 @@ def short_timing(monkeypatch):
     monkeypatch.setattr(ode, "_ROUNDS", 3)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", FILES)
 def test_demo_prints_and_draws(name, dtype, tmp_path, capsys):
