@@ -76,7 +76,7 @@ class NeuralNetwork(Stack):
         if found is not None:
             self._prepared["forward"].mark()
             return found  # type: ignore[no-any-return]
-        with passing():
+        with passing().held():
             activity = self._logits(X)
         return np.asarray(self.cost_function.activate(activity))
 

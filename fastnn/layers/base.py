@@ -6,7 +6,7 @@ parameter vector, which changes nothing for whoever reads or assigns them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from .._core.arrays import Array, convert, count, float_dtype, number
 from .._core.live_models import outdate
 from .._core.random import RNG
 from ..initializers import Init, get_init, truncated_normal
-from .changes import count_change, structure
+from .changes import count_change, passing, structure
 
-__all__ = ["CHANGED", "Layer", "check_trainable", "is_trainable"]
+__all__ = ["CHANGED", "Layer", "check_trainable", "forget", "is_trainable"]
 
 CHANGED = "the layer has changed since the forward pass: call layer(X) again"
 
@@ -34,6 +34,18 @@ def check_trainable(layers: Sequence[Any]) -> None:
     """Refuse to train nothing."""
     if not any(map(is_trainable, layers)):
         raise ValueError("all layers have trainable=False, expected at least one that is trained")
+
+
+def forget(layers: Iterable[Any]) -> None:
+    """Let layers forget the samples that passed, not in the middle of a pass by another thread."""
+    remembering = [layer for layer in layers if getattr(layer, "remembers", True)]
+    if remembering:
+        with passing().held():
+            for layer in remembering:
+                if isinstance(layer, Layer):
+                    vars(layer).pop("_passed", None)
+                else:
+                    layer.input = layer.output = None
 
 
 class Layer:
@@ -158,10 +170,10 @@ class Layer:
         """Keep what a forward pass has left."""
         self.__dict__["_passed"] = X, output, slope
 
-    def forget(self) -> None:
-        """Let go of it."""
-        if self._passed is not Layer._passed:
-            self.__dict__["_passed"] = Layer._passed
+    @property
+    def remembers(self) -> bool:
+        """Whether there is anything to forget."""
+        return self._passed is not Layer._passed
 
     @property
     def dtype(self) -> np.dtype[Any]:

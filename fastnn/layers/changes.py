@@ -6,6 +6,8 @@ import itertools
 import os
 import threading
 
+from .._core.locks import Lock
+
 __all__ = ["changes", "count_change", "passing", "structure"]
 
 _numbers = itertools.count(1)
@@ -17,7 +19,7 @@ _structure = threading.RLock()
 
 # Held while samples go through layers that remember them, and back: those of another thread, in
 # another network with the same layers, do not come in between.
-_passing = threading.RLock()
+_passing = Lock("what layers remember of samples")
 
 
 def changes() -> int:
@@ -36,7 +38,7 @@ def structure() -> threading.RLock:
     return _structure
 
 
-def passing() -> threading.RLock:
+def passing() -> Lock:
     """The lock of what all layers remember of samples."""
     return _passing
 
@@ -44,7 +46,8 @@ def passing() -> threading.RLock:
 def _renew() -> None:
     """In a forked child: a thread of the parent may have held the locks, and is not here."""
     global _structure, _passing
-    _structure, _passing = threading.RLock(), threading.RLock()
+    _structure, _passing = threading.RLock(), Lock("what layers remember of samples")
+    count_change()  # prepared calls have the parent's locks
 
 
 if hasattr(os, "register_at_fork"):

@@ -19,7 +19,7 @@ from ..kernels.codegen.builtin import prepared
 from ..kernels.engine import layout
 from ..kernels.engine.model import Model
 from ..kernels.inference.overloads import workspace_size
-from ..layers.changes import changes
+from ..layers.changes import changes, passing
 from ..losses.base import CostFunction
 from ..optimizers import Optimizer
 from .compile import CURVE, Use, model
@@ -133,8 +133,10 @@ class Prepared:
 
     def mark(self) -> None:
         """Let the layers ask for what the last forward pass has left."""
-        for layer in self.layers:
-            if layer._passed is not self:
+        if all(layer._passed is self for layer in self.layers):
+            return
+        with passing().held():  # not in the middle of a pass by another thread
+            for layer in self.layers:
                 layer.__dict__["_passed"] = self
 
     def unpack(self) -> None:

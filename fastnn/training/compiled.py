@@ -14,6 +14,7 @@ from .._core.threads import get_num_threads, start_threads
 from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
+from ..layers.base import forget
 from ..model.compile import CURVE, Use, model
 from ..model.data import Samples
 from ..model.evaluation import check_parameters, evaluate, make_team
@@ -118,8 +119,7 @@ class CompiledTrainer:
         self.batches.rng[0] = samples.seed
         self.model.descriptor[layout.SEED] = samples.seed % 2**31
         self.team.control[...] = self._before = 0
-        for layer in self.network.layers:
-            layer.forget()
+        forget(self.network.layers)
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""

@@ -14,7 +14,7 @@ from .._core.random import RNG, uniform_source
 from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from ..history import History
 from ..kernels.codegen.compiler import clock
-from ..layers.base import check_trainable
+from ..layers.base import check_trainable, forget
 from ..model.data import Samples, finite_samples, sample_weights, validation_pair
 from ..model.evaluation import evaluate
 from ..model.snapshot import Pinned, snapshot
@@ -235,8 +235,7 @@ def _minimize(
         started = clock()
         return run.stopping
 
-    for layer in network.layers:
-        layer.forget()
+    forget(network.layers)
     try:
         for hook in hooks:
             hook.on_begin(run)

@@ -58,7 +58,7 @@ class LayerTrainer:
                 batch: Any = slice(start, start + samples.batch)
                 chosen = batch if self.order is None else self.order[batch]
                 rate = float(rates[min(done, rates.size - 1)])
-                with passing():
+                with passing().held():
                     cost = self._step(chosen, rate)
                 if cost is None and self.optimizer.on_nonfinite != "skip":
                     error = diverged(self.optimizer, rate, control)

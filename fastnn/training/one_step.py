@@ -6,6 +6,7 @@ from typing import Any
 
 from ..history import History
 from ..kernels.codegen.compiler import clock
+from ..layers.base import forget
 from ..model.prepared import Prepared, rows_of
 from ..model.stack import Stack
 from ..optimizers import Optimizer, get_opt
@@ -68,6 +69,5 @@ def _taken(network: Stack, ready: Prepared, X: Any, t: Any, rate: Any) -> Histor
     if cost is None:
         return None
     seconds = clock() - begin
-    for layer in ready.layers:
-        layer.forget()
+    forget(ready.layers)
     return History.of_one(cost, rate, seconds)
