@@ -84,10 +84,13 @@ def prepared(function, dtype, words):
     It answers None where the arguments, or what it was prepared for, do not fit.
     """
     key = function, np.dtype(dtype).char
-    if key not in _methods:
+    method = _methods.get(key)
+    if method is None:
         code = address(function, dtype, objects.CALL)
-        _methods[key] = _Method(function.__name__.encode(), code, _FASTCALL, None)
+        method = _Method(function.__name__.encode(), code, _FASTCALL, None)
+        # the first of two threads' stays: functions of Python's have its address
+        method = _methods.setdefault(key, method)
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype = ctypes.py_object
     make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
-    return make(ctypes.addressof(_methods[key]), words, None)
+    return make(ctypes.addressof(method), words, None)
