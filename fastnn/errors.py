@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ._core.arrays import Array, convert
 from ._core.foreign import item
 from ._core.names import lookup
+from ._core.prepared import DTYPES
 from .kernels.calls import elementwise
 from .kernels.ufuncs import errors as formulas
 
@@ -93,19 +94,18 @@ class Error:
 
 # Numbers in an array that is worked on by a call that was worked out once.
 _MOST = 1 << 22
-_DTYPES = np.dtype(np.float64), np.dtype(np.float32)
 
 
 @functools.cache
 def _prepared(kernel: str, probabilities: bool) -> tuple[Callable[..., Any], ...]:
     """Calls of an error with its derivative, for the dtypes; None where something does not fit."""
     return tuple(elementwise.error(kernel, dtype, _MOST, _bounds(dtype) if probabilities else None)
-                 for dtype in _DTYPES)  # fmt: skip
+                 for dtype in DTYPES)  # fmt: skip
 
 
 @functools.cache
 def _means() -> tuple[Callable[..., Any], ...]:
-    return tuple(elementwise.mean(dtype, _MOST) for dtype in _DTYPES)
+    return tuple(elementwise.mean(dtype, _MOST) for dtype in DTYPES)
 
 
 def _bounds(dtype: np.dtype[Any]) -> tuple[float, float]:

@@ -66,10 +66,6 @@ class Lock:
         finally:
             _waits.pop(me, None)
 
-    def is_free(self) -> bool:
-        """Whether no other thread holds the lock at this moment."""
-        return self._owner is None or self._owner == threading.get_ident()
-
     def _announce(self, me: int) -> None:
         """Say what this thread is about to wait for, unless that would close a circle."""
         with _guard:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from .._core.foreign import complete, not_numbers, shown
 
 __all__ = [
-    "DTYPES",
     "PARALLEL",
     "as_floats",
     "checked_axis",
@@ -24,8 +23,6 @@ __all__ = [
 
 # From this number of elements on, several threads are faster: some 0.1 ms of work.
 PARALLEL = 2**18
-
-DTYPES = np.dtype(np.float64), np.dtype(np.float32)  # of prepared calls, the usual one first
 
 
 def is_lazy(value: Any) -> bool:

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from .. import kernels
 from .._core.arrays import check_out
+from .._core.prepared import DTYPES
 from .._core.threads import get_num_threads
 from ..kernels.calls.elementwise import activation
-from .arguments import DTYPES, PARALLEL, as_floats, in_parts, is_lazy, same_shapes
+from .arguments import PARALLEL, as_floats, in_parts, is_lazy, same_shapes
 from .base import Tabulated
 
 __all__ = ["Elementwise"]

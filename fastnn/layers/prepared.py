@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .._core.arrays import Array
+from .._core.prepared import never
 from ..kernels.calls import layer as calls
 from ..kernels.codegen import headers
 
@@ -14,10 +15,6 @@ __all__ = ["LayerCalls", "goes_own_way", "prepare"]
 
 # Multiplications and additions of such a call at most: NumPy's products pay from there on.
 _WORK = 1 << 20
-
-
-def _never(*arguments: Any) -> None:
-    """The call of a layer that compiled code does not run."""
 
 
 class LayerCalls(NamedTuple):
@@ -32,8 +29,8 @@ class LayerCalls(NamedTuple):
     activation: Any
     parameters: dict[str, float]
     trainable: bool
-    forward: Callable[..., Any] = _never
-    back: Callable[..., Any] = _never
+    forward: Callable[..., Any] = never
+    back: Callable[..., Any] = never
 
     def fit(self, layer: Any) -> bool:
         """Whether the layer is still the one that these were made for."""

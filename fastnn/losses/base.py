@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, as_samples, convert, read, weights
+from .._core.prepared import DTYPES, never
 from ..kernels.calls import cost as calls
 from ..kernels.codegen import run
 from ..kernels.codegen.declare import address
@@ -31,16 +32,11 @@ Reduction: TypeAlias = Literal["sum", "mean", "none"]
 REDUCTIONS = "sum", "mean", "none"
 
 
-_DTYPES = np.dtype(np.float32), np.dtype(np.float64)
-_ONE = {dtype: np.ones(1, dtype) for dtype in _DTYPES}  # a weight for all samples
-_NOTHING = {dtype: np.empty(0, dtype) for dtype in _DTYPES}  # targets of an activation
+_ONE = {dtype: np.ones(1, dtype) for dtype in DTYPES}  # a weight for all samples
+_NOTHING = {dtype: np.empty(0, dtype) for dtype in DTYPES}  # targets of an activation
 
 
 _MOST = 1 << 20  # numbers in the logits of a prepared call
-
-
-def _never(*arguments: Any) -> None:
-    """The call of a cost that compiled code does not have."""
 
 
 class CostKernels(NamedTuple):
@@ -90,7 +86,7 @@ def _fitting(cost: Any, logits: Any, t: npt.ArrayLike, name: str) -> npt.ArrayLi
     if known and type(cost).__call__ is own.__call__ and type(cost).delta is own.delta:
         return t
     y = np.asarray(logits)
-    dtype = y.dtype if y.dtype in _DTYPES else np.dtype(np.float64)
+    dtype = y.dtype if y.dtype in DTYPES else np.dtype(np.float64)
     if known and y.ndim == 2:
         found: Array = cost.samples_of_targets(name, t, y.shape[1], dtype)
     else:
@@ -266,7 +262,7 @@ class CostFunction:
             if found is not None:
                 return found
         logits = given[0]
-        if type(logits) is not np.ndarray or not logits.ndim or logits.dtype not in _DTYPES:
+        if type(logits) is not np.ndarray or not logits.ndim or logits.dtype not in DTYPES:
             return None
         key = what, logits.dtype, logits.shape[-1]
         if known.get(f"{what} for") == key or self.reduction == "none":
@@ -282,10 +278,8 @@ class CostFunction:
             "delta": kernels.value_and_grad,
             "activate": kernels.activate,
         }[what]
-        if kernel is None or features % self.spec.per_target:
-            return _never
-        if form.whole or not features:
-            return _never
+        if kernel is None or form.whole or not features or features % self.spec.per_target:
+            return never
         limits = None if form.least == -math.inf else (form.least, form.most)
         call: Callable[..., Any] = calls.cost(
             what, address(kernel, dtype), dtype, self.numbers(features), features,

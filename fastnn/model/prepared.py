@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, aligned
+from .._core.prepared import never
 from ..kernels.calls import network as calls
 from ..kernels.codegen.builtin import prepared
 from ..kernels.engine import layout
@@ -25,7 +26,7 @@ from ..optimizers import Optimizer
 from .compile import CURVE, Use, model
 from .snapshot import Snapshot, snapshot
 
-__all__ = ["Prepared", "ask", "rows_of"]
+__all__ = ["Prepared", "ask", "prepare"]
 
 _USES = {
     "predict": Use(predicting=True),
@@ -40,11 +41,6 @@ _WORK = 1e8
 _LIGHT = 2e6
 _BYTES = 1 << 23  # of the memory of a call
 _ROWS = 32  # samples that this is made for at least
-_LINE = 64
-
-
-def _never(*arguments: Any) -> None:
-    """The call of a network that compiled code cannot run."""
 
 
 class Prepared:
@@ -61,21 +57,19 @@ class Prepared:
         Whose step it is.
     model : Model or None
         What it runs.
-    light : int
-        Samples up to which it holds the GIL.
     lock : Lock
         That of the network's trainings in this process.
 
     """
 
-    call: Callable[..., Any] = staticmethod(_never)
+    call: Callable[..., Any] = staticmethod(never)
 
     def __init__(
         self, network: Any, what: str, rows: int, optimizer: Optimizer | None = None
     ) -> None:
         self.layers, self.cost_function = list(network.layers), network.cost_function
         self.reduction = getattr(self.cost_function, "reduction", None)
-        self.changes, self.most, self.light, self._limit = changes(), 0, 0, 0
+        self.changes, self.most, self._limit = changes(), 0, 0
         self.optimizer, self.lock = optimizer, network._lock
         self.model: Model | None = None
         now = snapshot(network)
@@ -103,10 +97,8 @@ class Prepared:
         self.known, self.model, self.most = now.known, made, most
         self._scratch = aligned(size, dtype)
         limits = _limits(now.cost_function, dtype)
-        self.light, headers = int(_LIGHT / work), now.known.headers  # type: ignore[union-attr]
-        self.record = calls.network(
-            made.descriptor, self._scratch, most, self.light, limits, headers
-        )
+        light, headers = int(_LIGHT / work), now.known.headers  # type: ignore[union-attr]
+        self.record = calls.network(made.descriptor, self._scratch, most, light, limits, headers)
         self.call = prepared(calls.CALLS[what], dtype, self.record)
 
     def fits(self, network: Any) -> bool:
@@ -129,7 +121,7 @@ class Prepared:
 
     def is_short_of(self, X: Any) -> bool:
         """Whether a call for more samples would take these."""
-        return self.most < rows_of(X) <= self._limit
+        return self.most < _rows(X) <= self._limit
 
     def mark(self) -> None:
         """Let the layers ask for what the last forward pass has left."""
@@ -187,21 +179,29 @@ def _limits(cost: CostFunction, dtype: np.dtype[Any]) -> npt.NDArray[np.float64]
     return np.array([max(form.least, -largest), min(form.most, largest), form.whole], np.float64)
 
 
-def ask(network: Any, what: str, *given: Any, optimizer: Optimizer | None = None) -> Any:
+def ask(network: Any, what: str, *given: Any) -> Any:
     """What the call answers to what is given, samples first; None: go the careful way."""
     ready = network._prepared.get(what)
     if ready is not None and ready.fits(network):
         found = ready.call(*given)
         if found is not None or not ready.is_short_of(given[0]):
             return found
+    ready = prepare(network, what, what, given[0])
+    return None if ready is None else ready.call(*given)
+
+
+def prepare(
+    network: Any, name: str, what: str, X: Any, optimizer: Optimizer | None = None
+) -> Prepared | None:
+    """A new call for samples like X, kept under that name; None: the network is at fault."""
     try:
-        ready = Prepared(network, what, rows_of(given[0]), optimizer)
+        ready = Prepared(network, what, _rows(X), optimizer)
     except (TypeError, ValueError, AttributeError):  # the careful way says so in its own words
         return None
-    network._prepared[what] = ready
-    return ready.call(*given)
+    network._prepared[name] = ready
+    return ready
 
 
-def rows_of(X: Any) -> int:
+def _rows(X: Any) -> int:
     """Samples in X, where it is a plain matrix of them."""
     return int(X.shape[0]) if type(X) is np.ndarray and X.ndim == 2 else 1

@@ -8,25 +8,22 @@ from typing import Any
 import numpy as np
 
 from .._core.arrays import Array, convert
+from .._core.prepared import DTYPES, never
 from ..kernels.calls import optimizer as calls
 from .spec import Rule
 
 __all__ = [
-    "by_name", "checked_nargs", "decayed", "grads_ahead", "never", "of_one_dtype", "point",
+    "by_name", "checked_nargs", "decayed", "grads_ahead", "of_one_dtype", "point",
     "prepared",
 ]  # fmt: skip
 
 
-def never(*arguments: Any) -> None:
-    """The call of an optimizer whose updates need more than compiled code."""
-
-
-def _never_here(*arguments: Any) -> None:
-    """The call for gradients that the careful way is for."""
-
-
 _MOST = 1 << 18  # parameters: more are worth several threads
 _DIMENSIONS = 4  # of gradients that a call is worked out for, at most
+
+
+def _unfit(*arguments: Any) -> None:
+    """The call for gradients that the careful way is for; others may do."""
 
 
 def prepared(optimizer: Any, *grads: Any) -> Callable[..., Any]:
@@ -35,13 +32,13 @@ def prepared(optimizer: Any, *grads: Any) -> Callable[..., Any]:
         return never
     arrays = [g for g in grads if type(g) is np.ndarray]
     dtype = arrays[0].dtype if arrays else np.dtype(np.float64)
-    if dtype not in (np.float32, np.float64) or not all(0 < a.ndim <= _DIMENSIONS for a in arrays):
-        return _never_here
+    if dtype not in DTYPES or not all(0 < a.ndim <= _DIMENSIONS for a in arrays):
+        return _unfit
     rule, shapes = optimizer.rule, tuple(np.shape(g) for g in grads)
     try:
         state = optimizer.state_for(np.empty(sum(map(np.size, grads)), dtype), shapes)
     except (TypeError, ValueError):  # the careful way says so
-        return _never_here
+        return _unfit
     known = [g.shape if type(g) is np.ndarray else None for g in grads] if rule.states else None
     hyper = optimizer.numbers()
     memory = hyper.size - 1 if rule.memory else 0

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, count, number
+from .._core.prepared import never
 from .._core.random import RNG, uniform_source
 from .._core.threads import get_num_threads
 from ..kernels.codegen import headers
@@ -356,7 +357,7 @@ class Optimizer(Stateful):
         if move is None:
             move = self._move = article_update.prepared(self, grad_w, grad_b)
         moves = move(grad_w, grad_b, self._rate(step - 1), step)
-        if moves is None and move is not article_update.never:
+        if moves is None and move is not never:
             self._move = None  # another one, perhaps, for the next gradients
         return moves  # type: ignore[no-any-return]
 

@@ -7,9 +7,9 @@ from typing import Any
 from ..history import History
 from ..kernels.codegen.compiler import clock
 from ..layers.base import forget
-from ..model.prepared import Prepared, rows_of
+from ..model.prepared import Prepared, prepare
 from ..model.stack import Stack
-from ..optimizers import Optimizer, get_opt
+from ..optimizers import get_opt
 
 __all__ = ["one_step"]
 
@@ -29,43 +29,29 @@ def one_step(network: Stack, X: Any, t: Any, learning_rate: Any, optimizer: Any)
         return None
     rate = opt._rate(opt.steps) if learning_rate is None else learning_rate
     ready = network._prepared.get("step")
-    if ready is None or not ready.fits(network) or not ready.serves(opt):
-        ready = _prepare(network, "step", X, opt)
-    return None if ready is None else _taken(network, ready, X, t, rate)
+    if ready is None or not ready.fits(network) or not ready.serves(opt) or ready.is_short_of(X):
+        ready = prepare(network, "step", "step", X, opt)
+    return None if ready is None else _taken(ready, X, t, rate)
 
 
 def _descend(network: Stack, X: Any, t: Any, rate: Any) -> History | None:
     """Plain gradient descent, which begins anew with every `fit`."""
     ready = network._prepared.get("descent")
-    if ready is None or not ready.fits(network):
-        ready = _prepare(network, "descent", X, get_opt("SGD"))
+    if ready is None or not ready.fits(network) or ready.is_short_of(X):
+        ready = prepare(network, "descent", "step", X, get_opt("SGD"))
     if ready is None:
         return None
-    history = _taken(network, ready, X, t, rate)
+    history = _taken(ready, X, t, rate)
     if history is not None and network._plain_descent is not None:
         network._plain_descent = None
     return history
 
 
-def _prepare(network: Stack, name: str, X: Any, opt: Optimizer) -> Prepared | None:
-    """A step of this optimizer, kept under that name."""
-    try:
-        ready = Prepared(network, "step", rows_of(X), opt)
-    except (TypeError, ValueError, AttributeError):  # the careful way says so in its own words
-        return None
-    network._prepared[name] = ready
-    return ready
-
-
-def _taken(network: Stack, ready: Prepared, X: Any, t: Any, rate: Any) -> History | None:
-    begin, lock = clock(), ready.lock
-    if rows_of(X) > ready.light:
-        with lock.held():
-            cost = ready.call(X, t, rate)
-    elif lock.is_free():  # and stays so: the call holds the GIL
+def _taken(ready: Prepared, X: Any, t: Any, rate: Any) -> History | None:
+    """The step, while no other training of the network is under way."""
+    begin = clock()
+    with ready.lock.held():
         cost = ready.call(X, t, rate)
-    else:
-        cost = None
     if cost is None:
         return None
     seconds = clock() - begin

@@ -18,8 +18,7 @@ from ..codegen.objects import (
     shape_of,
     size_of,
 )
-from ..codegen.run import gather_columns, scatter_columns
-from ..codegen.signature import call_tile_kernel
+from ..codegen.run import sum_samples, work_lanes, work_width
 
 # Words of a record, after those of all.
 KERNEL, NUMBERS = objects.OWN, objects.OWN + 1  # the cost's kernel, and its parameters
@@ -27,9 +26,8 @@ FEATURES, COLUMNS = objects.OWN + 2, objects.OWN + 3  # of logits and targets
 EACH = objects.OWN + 4  # whether every output is one by itself
 AVERAGED, MEAN = objects.OWN + 5, objects.OWN + 6  # over outputs; over samples
 LIMITS = objects.OWN + 7  # address: least and most of the targets; 0: any
-SCRATCH, ROOM = objects.OWN + 8, objects.OWN + 9  # and its elements
+SCRATCH, LANES = objects.OWN + 8, objects.OWN + 9  # address of a weight and of memory for lanes
 MOST = objects.OWN + 10  # numbers: more let the GIL go, the careful way
-SCRATCH_ROWS = 4
 
 
 @scalar
@@ -61,57 +59,51 @@ def _are_pair(record, x, t, me):
 
 @scalar
 def _sum(record, x, t, out, writes, samples, weight):
-    """What the kernel returns for all samples, some at a time; `out` gets what it makes of x."""
+    """What the kernel returns for all samples of one weight; `out` gets what it makes of x."""
     features, columns = record[FEATURES], record[COLUMNS]
     if record[EACH]:
         samples, features, columns = samples * features, 1, min(columns, 1)
-    work = data(record[SCRATCH], x)
-    lanes = min(samples, record[ROOM] // (features + columns + 1 + SCRATCH_ROWS))
-    total = 0.0
-    for start in range(0, samples, lanes):
-        rows = min(lanes, samples - start)
-        a, b = pointer(work, 0), pointer(work, features * rows)
-        weights = pointer(b, columns * rows)
-        gather_columns(pointer(x, start * features), a, rows, features)
-        gather_columns(pointer(t, start * columns), b, rows, columns)
-        for r in range(rows):
-            weights[r] = weight
-        total += call_tile_kernel(
-            record[KERNEL], a, b, pointer(weights, rows), numbers(record[NUMBERS]), features, rows,
-            columns, 0,
-        )  # fmt: skip
-        if writes:
-            scatter_columns(a, pointer(out, start * features), rows, features)
-    return total
+    w = data(record[SCRATCH], x)
+    w[0] = weight
+    return sum_samples(
+        record[KERNEL], x, t, w, 1, 1, numbers(record[NUMBERS]), out, writes, samples, features,
+        columns, pointer(w, 1), min(samples, record[LANES]),
+    )  # fmt: skip
 
 
 @scalar
-def _weight(record, x):
-    """Of an output of a sample."""
-    one = cast_like(x[0], 1)
-    return one / cast_like(x[0], record[FEATURES]) if record[AVERAGED] else one
+def _share(record, weight):
+    """The weight of an output, from that of its sample."""
+    return weight / cast_like(weight, record[FEATURES]) if record[AVERAGED] else weight
+
+
+@scalar
+def _given(record, arguments, count, me):
+    """Samples of logits and targets that fit; -1 if they do not."""
+    if count != 2:
+        return -1
+    samples = _samples(record, arguments[0])
+    if samples < 1 or not _are_pair(record, arguments[0], arguments[1], me):
+        return -1
+    return samples
 
 
 def value(me, arguments, count):
     """``value(logits, targets)``: the cost of all samples."""
     record = record_of(me)
-    if count != 2:
-        return none(record)
-    samples = _samples(record, arguments[0])
-    if samples < 1 or not _are_pair(record, arguments[0], arguments[1], me):
+    samples = _given(record, arguments, count, me)
+    if samples < 1:
         return none(record)
     x, t = data(data_of(arguments[0]), me), data(data_of(arguments[1]), me)
-    total = _sum(record, x, t, x, False, samples, _weight(record, x))
+    total = _sum(record, x, t, x, False, samples, _share(record, cast_like(x[0], 1)))
     return new_float(total / samples if record[MEAN] else total)
 
 
 def delta(me, arguments, count):
     """``delta(logits, targets)``: the gradient of that with respect to the logits."""
     record = record_of(me)
-    if count != 2:
-        return none(record)
-    samples = _samples(record, arguments[0])
-    if samples < 1 or not _are_pair(record, arguments[0], arguments[1], me):
+    samples = _given(record, arguments, count, me)
+    if samples < 1:
         return none(record)
     x, t = data(data_of(arguments[0]), me), data(data_of(arguments[1]), me)
     out = new_array(record, ndim_of(arguments[0]), shape_of(arguments[0]))
@@ -120,9 +112,7 @@ def delta(me, arguments, count):
     weight = cast_like(x[0], 1)
     if record[MEAN]:
         weight = weight / cast_like(x[0], samples)
-    if record[AVERAGED]:
-        weight = weight / cast_like(x[0], record[FEATURES])
-    _sum(record, x, t, data(data_of(out), me), True, samples, weight)
+    _sum(record, x, t, data(data_of(out), me), True, samples, _share(record, weight))
     return out
 
 
@@ -144,8 +134,6 @@ def activate(me, arguments, count):
 
 CALLS = {"value": value, "delta": delta, "activate": activate}
 
-_LANES, _NUMBERS, _LEAST = 1 << 10, 1 << 13, 16  # as `codegen.run.run_samples` has them
-
 
 def cost(what, kernel, dtype, parameters, features, columns, each, averaged, mean, limits, most):
     """A call of a cost.
@@ -162,13 +150,13 @@ def cost(what, kernel, dtype, parameters, features, columns, each, averaged, mea
     most : numbers of the logits at most
 
     """
-    width = (1 + min(columns, 1) if each else features + columns) + 1 + SCRATCH_ROWS
-    lanes = max(_LEAST, min(_LANES, _NUMBERS // width))
-    scratch = np.zeros(width * lanes, dtype)
+    width = work_width(1, min(columns, 1)) if each else work_width(features, columns)
+    lanes = work_lanes(width)
+    scratch = np.zeros(1 + width * lanes, dtype)
     kept = None if limits is None else np.array(limits, np.float64)
     words = {
         KERNEL: kernel, NUMBERS: parameters.ctypes.data, FEATURES: features, COLUMNS: columns,
         EACH: each, AVERAGED: averaged, MEAN: mean, SCRATCH: scratch.ctypes.data,
-        LIMITS: 0 if kept is None else kept.ctypes.data, ROOM: scratch.size, MOST: most,
+        LIMITS: 0 if kept is None else kept.ctypes.data, LANES: lanes, MOST: most,
     }  # fmt: skip
     return prepared(CALLS[what], dtype, record(dtype, words, (parameters, scratch, kept)))

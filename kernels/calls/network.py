@@ -1,4 +1,4 @@
-"""Prepared calls of networks and of single layers, which are networks of one layer.
+"""Prepared calls of networks.
 
 Small work is done with the GIL held. Larger work lets it go, and whoever else calls meanwhile finds
 the memory in use and goes the careful way.
@@ -12,7 +12,6 @@ from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, data, integers, itemsize, numbers, pointer
 from ..codegen.objects import (
     acquire_gil,
-    are_finite,
     are_within,
     data_of,
     float_at,
@@ -30,6 +29,7 @@ from ..codegen.objects import (
     release_gil,
     shape_of,
 )
+from ..codegen.run import are_finite
 from ..engine import layout
 from ..engine import tile as tiles
 from ..engine.model import layer_of, n_out, tile_lanes, tile_samples, view
@@ -47,9 +47,8 @@ from ..inference.functions import (
 __all__ = ["CALLS", "network"]
 
 # Words of a record, after those of all.
-DESCRIPTOR, SCRATCH, ROOM = (
-    objects.OWN + k for k in range(3)
-)  # ROOM: elements of the scratch memory
+# ROOM: elements of the scratch memory
+DESCRIPTOR, SCRATCH, ROOM = (objects.OWN + k for k in range(3))
 INPUTS, OUTPUTS, TARGETS = (objects.OWN + k for k in range(3, 6))
 MOST, LIGHT = (objects.OWN + k for k in range(6, 8))  # rows at most; and with the GIL held
 SHAPE = objects.OWN + 8  # two, of the array to be made
@@ -264,7 +263,7 @@ CALLS = {"predict": predict, "forward": forward, "cost": cost, "step": step}
 
 
 def network(descriptor, scratch, most, light, limits, headers):
-    """The calls of `CALLS`, and the record, of which `KEPT` tells where a forward pass left what.
+    """The record of any of `CALLS`; ROWS, TILE, LANES and FEATURES tell what `forward` has left.
 
     Parameters
     ----------

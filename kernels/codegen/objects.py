@@ -316,15 +316,6 @@ def holds(record):
 
 
 @scalar
-def are_finite(values, count):
-    """Whether no number is infinite or NaN."""
-    good = True
-    for i in range(count):
-        good &= values[i] - values[i] == 0
-    return good
-
-
-@scalar
 def are_within(limits, values, count):
     """Whether all numbers are at least the first and at most the second of two limits."""
     least, most = limits[0], limits[1]
