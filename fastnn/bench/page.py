@@ -13,6 +13,7 @@ from .tables import glance, tables
 __all__ = ["page"]
 
 _TITLES = {
+    "dropin": "The articles' calls",
     "activations": "Activations",
     "optimizers": "Optimizers",
     "training": "Training",

@@ -74,7 +74,7 @@ def _kinds(rows: list[Row]) -> list[list[Row]]:
     least = min((row.threads for row in rows), default=1)
     for row in rows:
         if row.threads == least and (not row.axis or row.axis in ("numbers", "parameters")):
-            what = row.table.partition(",")[0]
+            what = row.table.partition(", float")[0]
             chosen.setdefault((row.part, what), {}).setdefault(row.table, []).append(row)
     return [max(tables.values(), key=_fitness) for tables in chosen.values()]
 

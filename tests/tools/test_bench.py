@@ -43,6 +43,7 @@ from fastnn.kernels.activations import find
 from fastnn.kernels.codegen.intrinsics import fma
 from fastnn.optimizers import RULES
 
+NO_WORK = {"operations": None, "bytes": None}
 QUIET = [100.0, 101.0]
 
 
@@ -308,6 +309,21 @@ def test_a_call_of_the_articles_is_measured():
     row = measured(plan.Job("dropin", 1, job.cases, 1e-4, 2), job.cases[0])
     assert row.table == "nn(X), float64"
     assert row.libraries == ["NumPy"]
+
+
+def test_calls_of_the_articles_are_drawn_each_by_itself():
+    tables = ["nn.fit(X, t, rate), float64", "nn.fit(X, t, optimizer=Adam), float64"]
+    times = {"fastnn": [1.0, 1.0], "NumPy": [3.0, 3.0]}
+    rows = [
+        Row("dropin", table, "64-32-10", 1, "", "", 0, {}, NO_WORK, times, {}, [1.0, 1.0])
+        for table in tables
+    ]
+    drawn = [picture for picture in pictures.pictures(rows, {}) if picture.part == "dropin"]
+    assert [picture.title for picture in drawn] == [f"{t}, 1 thread: speed-up" for t in tables]
+
+
+def test_every_part_has_its_place_on_the_page():
+    assert page._TITLES.keys() >= set(plan.PARTS)
 
 
 def test_a_plan_of_everything_takes_in_every_row_of_the_tables():
