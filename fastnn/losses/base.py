@@ -241,8 +241,14 @@ class CostFunction:
             return x.copy()
         if self.reduction == "mean":
             w = w / np.array(_samples(x), x.dtype)
-        out = np.empty_like(x)
-        self._run(self.spec.cost.step, x, t, self._shares(w, x), out)
+        out, w = np.empty_like(x), self._shares(w, x)
+        if self.spec.cost.grad is None or w.size > 1:
+            self._run(self.spec.cost.step, x, t, w, out)
+        else:
+            flat, hyper = out.reshape(-1), self.numbers(_features(x))
+            flat[0] = w[0]
+            target = address(self.spec.cost.grad, x.dtype)
+            run.run(target, x.reshape(-1), t.reshape(-1), flat, hyper, 1, x.size, 1)
         return out
 
     _calls: dict[str, Any] | None = None
@@ -275,7 +281,7 @@ class CostFunction:
         kernels, form = self.kernels(), self.spec.form
         kernel = {
             "value": kernels.value,
-            "delta": kernels.value_and_grad,
+            "delta": self.spec.cost.grad or kernels.value_and_grad,
             "activate": kernels.activate,
         }[what]
         if kernel is None or form.whole or not features or features % self.spec.per_target:

@@ -19,6 +19,7 @@ from ..codegen.objects import (
     size_of,
 )
 from ..codegen.run import sum_samples, work_lanes, work_width
+from ..codegen.signature import call_tile_kernel
 
 # Words of a record, after those of all.
 KERNEL, NUMBERS = objects.OWN, objects.OWN + 1  # the cost's kernel, and its parameters
@@ -112,7 +113,12 @@ def delta(me, arguments, count):
     weight = cast_like(x[0], 1)
     if record[MEAN]:
         weight = weight / cast_like(x[0], samples)
-    _sum(record, x, t, data(data_of(out), me), True, samples, _share(record, weight))
+    gradient, weight = data(data_of(out), me), _share(record, weight)
+    if record[EACH]:
+        size, gradient[0] = size_of(arguments[0]), weight
+        call_tile_kernel(record[KERNEL], x, t, gradient, numbers(record[NUMBERS]), 1, size, 1, 0)
+    else:
+        _sum(record, x, t, gradient, True, samples, weight)
     return out
 
 
@@ -141,7 +147,7 @@ def cost(what, kernel, dtype, parameters, features, columns, each, averaged, mea
     Parameters
     ----------
     what : "value", "delta" or "activate"
-    kernel : address of the tile kernel for that
+    kernel : address of the tile kernel for that; of a delta of each output, of its ``grad``
     parameters : float64 array, those of the cost
     features, columns : of logits and targets
     each : whether the cost is a sum over outputs, of a formula of each

@@ -5,7 +5,7 @@ import numpy as np
 from ..codegen import objects
 from ..codegen.builtin import numpy_function, prepared, record
 from ..codegen.declare import scalar
-from ..codegen.intrinsics import data, integers, itemsize, numbers, pointer
+from ..codegen.intrinsics import cast_like, data, integers, itemsize, numbers, pointer
 from ..codegen.objects import (
     data_of,
     float_at,
@@ -14,7 +14,7 @@ from ..codegen.objects import (
     is_plain,
     let_go,
     ndim_of,
-    new_zeros,
+    new_array,
     none,
     pair_of,
     record_of,
@@ -40,6 +40,7 @@ MOST = objects.OWN + 9  # parameters
 
 NUMBER = -1  # dimensions of a gradient that is no array
 _DIMENSIONS = 4  # at most
+_STRETCH = 1 << 11  # numbers
 _MAKE_NUMBER = 60  # the place of PyArray_Scalar among the functions of NumPy
 
 
@@ -89,29 +90,39 @@ def _gradient(record, item, me, place):
 def _new(record, item):
     """Where the steps of a gradient go: a new array; 0 for a number."""
     if is_plain(record, item):
-        return new_zeros(record, ndim_of(item), shape_of(item))
+        return new_array(record, ndim_of(item), shape_of(item))
     return 0
 
 
 @scalar
 def _steps(record, made, me, place):
-    """Pointer to the steps, zero so far."""
-    if made != 0:
-        return data(data_of(made), me)
-    p = pointer(data(record[ROOM], me), place)
-    p[0] = 0
-    return p
+    """Pointer to the steps."""
+    return data(data_of(made), me) if made != 0 else pointer(data(record[ROOM], me), place)
 
 
 @scalar
 def _apply(record, p, g, q, h, first, size, me, step, flag):
     """Run the rule on both; whether a result is not finite."""
-    state, hyper = data(record[STATE], me), numbers(record[HYPER])
-    bad = call_update_kernel(record[RULE], p, g, state, hyper, first, step, size, flag)
-    where = flag + layout.FIRST * first
-    return bad + call_update_kernel(
-        record[RULE], q, h, pointer(state, first), hyper, size - first, step, size, where
-    )
+    bad = _move(record, p, g, 0, first, size, me, step, flag)
+    return bad + _move(record, q, h, first, size, size, me, step, flag)
+
+
+@scalar
+def _move(record, p, g, begin, end, size, me, step, flag):
+    """Run the rule on the parameters begin … end - 1, as if they were zero.
+
+    They are set to zero a stretch at a time, which the first cache then still has.
+    """
+    state, hyper, bad = data(record[STATE], me), numbers(record[HYPER]), 0.0
+    for i in range(begin, end, _STRETCH):
+        count, target = min(_STRETCH, end - i), pointer(p, i - begin)
+        for k in range(count):
+            target[k] = cast_like(target[0], 0)
+        bad += call_update_kernel(
+            record[RULE], target, pointer(g, i - begin), pointer(state, i), hyper, count, step,
+            size, flag + layout.FIRST * i,
+        )  # fmt: skip
+    return bad
 
 
 @scalar

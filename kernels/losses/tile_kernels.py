@@ -6,6 +6,9 @@ the sum; ``step`` returns it too, and turns the activities into its gradient; bo
 memory. ``activate`` turns activities into the network's output, and ``vjp`` a gradient by that
 output (a; b: the output) into one by the activities; these two have no targets. `densities` has
 some more.
+
+``grad``, of a cost of each output alone, is the gradient for one weight of all samples, out of
+place: a: activities, b: targets, c: the gradient, whose first number comes in as the weight.
 """
 
 import functools
@@ -91,6 +94,21 @@ def elementwise_step(formula, delta, averaged):
 
 
 @functools.cache
+def elementwise_grad(delta):
+    """Tile kernel: c = w delta(a, b), w = c[0]."""
+    delta = _with_two(delta)
+
+    def elementwise_grad_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
+        wide()
+        w, p, q = c[0], cast_like(c[0], hyper[0]), cast_like(c[0], hyper[1])
+        for i in range(n_features * n_lanes):
+            c[i] = weighted(w, delta(a[i], b[i], p, q))
+        return 0.0
+
+    return elementwise_grad_kernel
+
+
+@functools.cache
 def elementwise_activation(formula):
     """Tile kernel: a = formula(a), in place."""
 
@@ -164,11 +182,12 @@ ACTIVATIONS = {
 
 
 class Cost(NamedTuple):
-    """Tile kernels of a cost, and names and defaults of its numbers."""
+    """Tile kernels of a cost, and names and defaults of its numbers; grad: of outputs alone."""
 
     value: Callable[..., Any]
     step: Callable[..., Any]
     parameters: tuple[tuple[str, Any], ...] = ()
+    grad: Callable[..., Any] | None = None
 
 
 def _numbers_of(formula):
@@ -189,6 +208,7 @@ def elementwise(name, averaged):
         elementwise_value(formula, averaged),
         elementwise_step(formula, delta, averaged),
         _numbers_of(formula),
+        elementwise_grad(delta),
     )
 
 
