@@ -66,6 +66,10 @@ _NETWORKS: dict[str, tuple[tuple[int, ...], str, str, int]] = {
     "64-32-10 tanh, 32 samples": ((64, 32, 10), "tanh", "SoftmaxCrossEntropy", 32),
     "64-100-10 ReLU, 1000 samples": ((64, 100, 10), "ReLU", "SoftmaxCrossEntropy", 1000),
 }
+_SCRIPTS = {
+    "regression, 1000 steps": ("1-6-1 tanh, 100 samples", 1000),
+    "binary classification, 1000 steps": ("2-4-1 tanh, 1000 samples", 10_000),
+}  # the network, and the points that it is drawn at in the end
 _GRADIENTS = {"(4, 16)": (4, 16), "(64, 32)": (64, 32), "(256, 256)": (256, 256)}
 _NUMBERS = {"4": (4,), "16": (16,), "1000": (1000,), "100 000": (100_000,)}
 _LOGITS = {"(1, 4)": (1, 4), "(32, 10)": (32, 10), "(10000, 10)": (10_000, 10)}
@@ -130,6 +134,22 @@ def _fit_adam(case: Case) -> Pair:
             layer.b += _RATE * db
 
     return Pair(lambda: ours.fit(x, t, optimizer=opt), step, same=False)
+
+
+def _script(case: Case) -> Pair:
+    """A script of the articles, all but its plot and its check: training, costs, prediction."""
+    size, points = _SCRIPTS[case.size]
+    ours, theirs, x, t = _networks(Case(case.door, "", size, case.dtype))
+    grid = _values((points, x.shape[1]), case.dtype, 2)
+
+    def run(net: Any) -> Any:
+        for step in range(1000):
+            if step % 100 == 0:
+                net.cost(x, t)
+            net.fit(x, t, learning_rate=_RATE)
+        return net(grid)
+
+    return Pair(lambda: run(ours), lambda: run(theirs))
 
 
 def _predict(case: Case) -> Pair:
@@ -212,6 +232,7 @@ class _Door:
 _NO_NAME, _WHOLE = ("",), tuple(_NETWORKS)
 
 CALLS: dict[str, _Door] = {
+    "the articles' scripts": _Door(_script, _NO_NAME, tuple(_SCRIPTS)),
     "nn.fit(X, t, rate)": _Door(_fit, _NO_NAME, _WHOLE),
     "nn.fit(X, t, optimizer=Adam)": _Door(_fit_adam, _NO_NAME, _WHOLE),
     "nn(X)": _Door(_predict, _NO_NAME, _WHOLE),
