@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array
+from .._core.caches import second_cache
 from .._core.live_models import Owner
 from ..activations import Activation
 from ..kernels.codegen.declare import address
@@ -20,6 +21,7 @@ from ..kernels.engine import team as engine_team
 from ..kernels.engine import tile as tiles
 from ..kernels.engine.model import Model
 from ..kernels.gemm import loops as gemm
+from ..kernels.gemm import packing
 from ..kernels.inference import functions as inference
 from ..layers import DenseLayer
 from ..layers.prepared import goes_own_way
@@ -43,6 +45,7 @@ def _is_plain(layer: Any) -> bool:
     return isinstance(layer, DenseLayer) and not goes_own_way(layer)
 
 
+_LARGE = 1 << 16  # bytes of weights that no first-level cache keeps beside the samples
 CURVE = 30.0  # multiplications and additions that take as long as an activation does
 
 
@@ -152,7 +155,8 @@ def _tables(
         rows += line[layout.STRIDE]
         line[layout.HYPER_OFFSET] = of_cost + layout.HYPER_PER_LAYER * k
     descriptor = np.zeros(layout.PLACES, np.int64)
-    for address_of, function, arguments in _functions(use, rule is not None):
+    large = max(n_in * width for n_in, width, _ in shapes) * dtype.itemsize > _LARGE
+    for address_of, function, arguments in _functions(use, rule is not None, large):
         descriptor[address_of] = address(function, dtype, arguments)
     if use.training or use.stepping or (use.in_njit and rule):
         descriptor[layout.COST] = address(cost.value_and_grad, dtype)
@@ -164,16 +168,21 @@ def _tables(
         descriptor[layout.OUTPUT_VJP] = address(cost.vjp, dtype) if cost.vjp else 0
     descriptor[layout.RULE] = rule.address(dtype) if rule else 0
     descriptor[layout.FEATURES] = rows
+    descriptor[layout.PACKING] = 3 * second_cache() // (2 * dtype.itemsize) if large else 0
     return table, descriptor
 
 
-def _functions(use: Use, learns: bool) -> list[tuple[int, Callable[..., Any], Signature]]:
+def _functions(
+    use: Use, learns: bool, large: bool
+) -> list[tuple[int, Callable[..., Any], Signature]]:
     """Places in the descriptor of the C functions that a use asks for."""
     found = [
         (layout.GEMM, gemm.gemm, gemm.GEMM),
         (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE),
         (layout.PASS, tiles.tile_pass, tiles.TILE_PASS),
     ]
+    if large:
+        found += [(layout.PACKED_GEMM, packing.packed_gemm, packing.PACKED_GEMM)]
     if use.training or use.stepping or (use.in_njit and learns):
         found += [
             (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT),

@@ -91,6 +91,7 @@ class Prepared:
         size = workspace_size(made, most)
         if what == "forward":
             size = features * (most + calls.most_padding(most, dtype.itemsize))
+            size += int(made.descriptor[layout.PACKING])
         if optimizer is not None:
             optimizer.serve(self.layers)
             self.state, self.served = optimizer.state_for(now.theta), optimizer._served

@@ -144,8 +144,8 @@ def forward(me, arguments, count):
     net = view(descriptor, like)
     tile = tile_samples(net, rows)
     lanes = tile_lanes(net, tile)
-    each = tiles.work_size(net, lanes, 0)
-    if each * -(-rows // tile) > record[ROOM]:
+    each = tiles.tile_elements(net, lanes, 0)
+    if each * -(-rows // tile) + tiles.packing_room(net, lanes) > record[ROOM]:
         return none(record)
     out = _outputs(record, x, rows)
     if out == 0:

@@ -45,6 +45,7 @@
 (
     # addresses of the products, and of what is done with a tile
     GEMM,
+    PACKED_GEMM,  # 0, and no room for it, in a network without large layers
     GEMM_NT,
     TRANSPOSE,
     PASS,
@@ -78,6 +79,7 @@
     INPUTS,  # features of a sample
     OUTPUTS,  # features of the output
     TARGETS,  # columns of the targets
+    PACKING,  # elements of a room for operands of products
     LOWEST,  # the first layer that is not frozen; DEPTH, if all are
     # whether
     MEAN,  # the cost is divided by the number of samples
@@ -86,7 +88,7 @@
     STALE,  # the network has gone on without this model, since it was changed
     SEED,  # of dropout
     PLACES,  # how many
-) = range(37)
+) = range(39)
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 SMALL = 2048  # parameters that one thread of a team updates sooner than all together

@@ -125,10 +125,17 @@ def tile_features(net):
 
 
 @scalar
+def packs(net):
+    """Whether products of this network pack their operands, if a tile is large enough."""
+    return net.descriptor[layout.PACKING] > 0
+
+
+@scalar
 def most_samples(net):
-    """Samples that a tile holds at most."""
+    """Samples that a tile holds at most; where weights are packed it is for many of them."""
     most = _TILE_BYTES // (tile_features(net) * itemsize(net.theta))
-    return min(layout.TILE, max(4 * line(net), most // line(net) * line(net)))
+    least = 16 if packs(net) else 4  # lines
+    return min(layout.TILE, max(least * line(net), most // line(net) * line(net)))
 
 
 @scalar
@@ -146,10 +153,11 @@ def tile_samples(net, share):
 def tile_lanes(net, n_samples):
     """Lanes of a tile: whole cache lines.
 
-    Of a wide network an odd number: rows a power of two apart would share few places of the caches.
+    Of a wide network an odd number, unless operands are packed: rows a power of two apart would
+    share few places of the caches.
     """
     lines = -(-n_samples // line(net))
-    if lines >= 8 and lines % 2 == 0 and tile_features(net) > 256:
+    if lines >= 8 and lines % 2 == 0 and tile_features(net) > 256 and not packs(net):
         lines += 1
     return lines * line(net)
 

@@ -6,11 +6,22 @@ from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, pointer, wide
 from ..codegen.signature import DATA, FLOAT, INT, INTS, Signature, call_tile_kernel
 from ..gemm.loops import call_gemm, call_gemm_nt, call_transpose, prefers_gemm_nt
+from ..gemm.packing import call_packed_gemm, packing_pays
 from ..gemm.product import ADD, MULTIPLY, SET
 from ..gemm.registers import vector_lanes
 from ..vecmath.random import mix, scattered
 from . import layout
-from .model import is_small, layer_of, n_in, n_out, sample_rows, target_rows, tile_features, view
+from .model import (
+    is_small,
+    layer_of,
+    line,
+    n_in,
+    n_out,
+    sample_rows,
+    target_rows,
+    tile_features,
+    view,
+)
 
 OUTPUTS, DERIVATIVES, DROPOUT = 0, 1, 2  # what a way forward does
 
@@ -37,13 +48,31 @@ def gather_weights(weights, weighted, scale, order, ordered, first, last, out, n
 
 
 @scalar
-def forward(net, x, tile, n_lanes, mode, key, position):
+def multiply(
+    net, a, b, c, a_row_stride, a_term_stride, b_term_stride, c_row_stride, m, n, k, flag, room,
+    n_lanes,
+):  # fmt: skip
+    """`gemm`, by packed operands where that is faster; room: of the tile, see `packing_room`."""
+    size = packing_room(net, n_lanes)
+    if size > 0 and packing_pays(a, m, n, k, flag, size):
+        call_packed_gemm(
+            net.descriptor[layout.PACKED_GEMM], a, b, c, a_row_stride, a_term_stride, b_term_stride,
+            c_row_stride, m, n, k, flag, room, size,
+        )  # fmt: skip
+    else:
+        call_gemm(
+            net.descriptor[layout.GEMM], a, b, c, a_row_stride, a_term_stride, b_term_stride,
+            c_row_stride, m, n, k, flag,
+        )  # fmt: skip
+
+
+@scalar
+def forward(net, x, tile, n_lanes, mode, key, position, room):
     """Run the tile `x` through all layers; returns a pointer to the last output.
 
-    tile: where the part of the layers begins. way: OUTPUTS, DERIVATIVES too, or both with DROPOUT.
+    tile: where the part of the layers begins. mode: OUTPUTS, DERIVATIVES too, or both with DROPOUT.
     key: of the drop-outs of this step; position: of the tile's first sample in the batch.
     """
-    gemm = net.descriptor[layout.GEMM]
     for q in range(net.depth):
         layer = layer_of(net, q)
         inputs, outputs, width = layer[layout.N_IN], layer[layout.N_OUT], layer[layout.WIDTH]
@@ -53,7 +82,9 @@ def forward(net, x, tile, n_lanes, mode, key, position):
             pointer(tile, layer[layout.AUX] * n_lanes),
         )
         hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
-        call_gemm(gemm, w, x, z, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, SET)
+        multiply(
+            net, w, x, z, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, SET, room, n_lanes
+        )
         x = pointer(tile, layer[layout.Y] * n_lanes)
         if mode != OUTPUTS:
             call_tile_kernel(layer[layout.TRAIN], z, b, aux, hyper, outputs, n_lanes, 0, 0)
@@ -80,7 +111,7 @@ def set_to_one(a, count):
 
 
 @scalar
-def backward(net, tile, n_lanes, below, transposing):
+def backward(net, tile, n_lanes, below, transposing, room):
     """Walk the error back: from the gradient by the last output, in its place, to the first layer.
 
     Leaves each layer's error at DELTA, and where the gradient wants it (turning) also one sample a
@@ -118,9 +149,9 @@ def backward(net, tile, n_lanes, below, transposing):
                 under = pointer(tile, before[layout.FACTORS] * n_lanes)
                 mode = MULTIPLY if before[layout.SCALED] else SET
             w = pointer(net.theta, layer[layout.WEIGHTS])
-            call_gemm(
-                descriptor[layout.GEMM], w, delta, under,
-                width, 1, n_lanes, n_lanes, inputs, n_lanes, width, mode,
+            multiply(
+                net, w, delta, under, width, 1, n_lanes, n_lanes, inputs, n_lanes, width, mode,
+                room, n_lanes,
             )  # fmt: skip
 
 
@@ -149,7 +180,9 @@ def scale(a, b, count):
 
 
 @scalar
-def layer_gradient(net, grad, q, x, tile, ones, n_lanes, n_samples, low, high, accumulates):
+def layer_gradient(
+    net, grad, q, x, tile, ones, n_lanes, n_samples, low, high, accumulates, room
+):  # fmt: skip
     """Gradient of the weights of layer q from the inputs low … high - 1, by one tile.
 
     The one who has the last input has the bias too, and the trained numbers behind it.
@@ -178,11 +211,16 @@ def layer_gradient(net, grad, q, x, tile, ones, n_lanes, n_samples, low, high, a
                 gemm_nt, ones, delta, bias, n_lanes, n_lanes, width, 1, width, n_lanes, accumulates
             )
         return
-    gemm, delta_t = descriptor[layout.GEMM], pointer(tile, layer[layout.DELTA_T] * n_lanes)
-    mode = ADD if accumulates else SET
-    call_gemm(gemm, source, delta_t, target, n_lanes, 1, stride, width, m, width, n_samples, mode)
+    delta_t, mode = pointer(tile, layer[layout.DELTA_T] * n_lanes), ADD if accumulates else SET
+    multiply(
+        net, source, delta_t, target, n_lanes, 1, stride, width, m, width, n_samples, mode, room,
+        n_lanes,
+    )  # fmt: skip
     if has_bias:
-        call_gemm(gemm, ones, delta_t, bias, 0, 0, stride, width, 1, width, n_samples, mode)
+        call_gemm(
+            descriptor[layout.GEMM], ones, delta_t, bias, 0, 0, stride, width, 1, width, n_samples,
+            mode,
+        )  # fmt: skip
 
 
 @scalar
@@ -204,9 +242,21 @@ def drop_out(y, d, rate, n_features, n_lanes, key, position):
 
 
 @scalar
+def tile_elements(net, n_lanes, cached_tiles):
+    """Elements of a tile, and of samples of so many more."""
+    return n_lanes * (tile_features(net) + (max(cached_tiles, 1) - 1) * sample_rows(net))
+
+
+@scalar
+def packing_room(net, n_lanes):
+    """Elements behind a tile for operands of products; 0 where its samples are too few for that."""
+    return net.descriptor[layout.PACKING] if n_lanes >= 4 * line(net) else 0
+
+
+@scalar
 def work_size(net, n_lanes, cached_tiles):
     """Elements of the workspace of one thread."""
-    return n_lanes * (tile_features(net) + (max(cached_tiles, 1) - 1) * sample_rows(net))
+    return tile_elements(net, n_lanes, cached_tiles) + packing_room(net, n_lanes)
 
 
 @scalar
@@ -247,7 +297,8 @@ def tile_pass(
             gather_weights(weights, weighted, scale, order, ordered, first, last, out, n_lanes)
             for r in range(n_lanes):
                 ones[r] = cast_like(ones[0], 1)
-    logits = forward(net, x, layers, n_lanes, mode, np.uint64(key), position)
+    room = pointer(work, tile_elements(net, n_lanes, cached_tiles))
+    logits = forward(net, x, layers, n_lanes, mode, np.uint64(key), position, room)
     if back == 0:
         return 0.0
     cost_kernel = descriptor[layout.COST] if back > 0 else descriptor[layout.VALUE]
@@ -256,7 +307,7 @@ def tile_pass(
         cost_kernel, logits, targets, scratch, net.hyper, n_out(net), n_lanes, columns, 0
     )
     if back > 0:
-        backward(net, layers, n_lanes, back == 2, True)
+        backward(net, layers, n_lanes, back == 2, True, room)
     return cost
 
 
@@ -273,11 +324,12 @@ def tile_gradient(
     """C function: a tile's gradient for a share of every layer's inputs, `part` of `parts`."""
     net = view(descriptor, work)
     _, x, ones, _, layers = tile_parts(net, work, n_lanes, cached_tiles, number)
+    room = pointer(work, tile_elements(net, n_lanes, cached_tiles))
     for q in range(net.depth - 1, -1, -1):
         low, high = share(net, q, part, parts)
         if low < high:
             layer_gradient(
-                net, grad, q, x, layers, ones, n_lanes, n_samples, low, high, accumulates
+                net, grad, q, x, layers, ones, n_lanes, n_samples, low, high, accumulates, room
             )
     return 0.0
 

@@ -1,6 +1,7 @@
 """Blocks of products, kept in vector registers.
 
 `product`     a block of C = A B, rows of A against vectors of columns of B
+`panel_block` the same of packed operands, see `packing`
 `dots`        a block of C = A Bᵀ, summed along the vectors
 """
 
@@ -102,10 +103,84 @@ def product(
     return sig, codegen
 
 
+_UNROLLED = 4  # terms of packed operands in a turn of the loop
+
+
+def _panel(registers):
+    """Rows, and vectors of columns, of the block of packed operands."""
+    return max(_shapes(registers)), 2
+
+
+@intrinsic
+def panel_rows(typingctx):
+    """Rows of A in a panel."""
+
+    def codegen(context, builder, sig, args):
+        return WORD(_panel(machine(context)[1])[0])
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def panel_columns(typingctx, pointer):
+    """Columns of B in a panel, for elements of this pointer."""
+
+    def codegen(context, builder, sig, args):
+        size, registers = machine(context)
+        return WORD(_panel(registers)[1] * size // (4 if sig.args[0].dtype == types.float32 else 8))
+
+    return types.int64(pointer), codegen
+
+
+@intrinsic
+def panel_block(typingctx, a, b, c, c_row_stride, k, flag):
+    """One whole block of C from a panel of A and one of B, of k terms each; flag: of `product`."""
+    word = types.int64
+    sig = types.void(a, b, c, word, word, word)
+
+    def codegen(context, builder, sig, args):
+        a, b, c, c_row_stride, k, flag = args
+        emit = Vectors(context, builder, sig.args[0].dtype)
+        size, count = _panel(emit.registers)
+        cells = [(i, v) for i in range(size) for v in range(count)]
+        for i in range(size):
+            emit.prefetch(builder.gep(c, [builder.mul(c_row_stride, WORD(i))]))
+
+        def add_terms(terms, at, sums):
+            row = builder.gep(a, [builder.mul(at, WORD(size))])
+            column = builder.gep(b, [builder.mul(at, WORD(count * emit.lanes))])
+            for t in range(terms):
+                known = [
+                    emit.load(column, WORD((t * count + v) * emit.lanes)) for v in range(count)
+                ]
+                factors = [
+                    emit.spread(builder.load(builder.gep(row, [WORD(t * size + i)])))
+                    for i in range(size)
+                ]
+                sums = [
+                    emit.fma(factors[i], known[v], x) for (i, v), x in zip(cells, sums, strict=True)
+                ]
+            return sums
+
+        whole = builder.sub(k, builder.srem(k, WORD(_UNROLLED)))
+        sums = counted_loop(
+            builder, WORD(0), whole, WORD(_UNROLLED), [emit.zero] * len(cells),
+            functools.partial(add_terms, _UNROLLED),
+        )  # fmt: skip
+        sums = counted_loop(builder, whole, k, WORD(1), sums, functools.partial(add_terms, 1))
+        done = builder.append_basic_block("done")
+        _write_block(emit, cells, sums, c, c_row_stride, flag, None, done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    return sig, codegen
+
+
 def _product_block(emit, size, count, operands, k, some, flag, done):
     builder = emit.builder
     a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride = operands
     mask = emit.mask(some) if count == 1 else None
+    full = builder.icmp_signed(">=", some, WORD(emit.lanes))
     offsets = [builder.mul(a_row_stride, WORD(i)) for i in range(size)]
     cells = [(i, v) for i in range(size) for v in range(count)]
 
@@ -120,6 +195,18 @@ def _product_block(emit, size, count, operands, k, some, flag, done):
         return [emit.fma(factors[i], columns[v], x) for (i, v), x in zip(cells, sums, strict=True)]
 
     sums = _sums(emit, k, len(cells), add_term)
+    if mask:  # a masked store costs many a machine ten others
+        whole, part = (builder.append_basic_block(name) for name in ("whole", "part"))
+        builder.cbranch(full, whole, part)
+        builder.position_at_end(part)
+        _write_block(emit, cells, sums, c, c_row_stride, flag, mask, done)
+        builder.position_at_end(whole)
+    _write_block(emit, cells, sums, c, c_row_stride, flag, None, done)
+
+
+def _write_block(emit, cells, sums, c, c_row_stride, flag, mask, done):
+    """Write the sums as the flag says, only the columns of the mask if there is one; to `done`."""
+    builder = emit.builder
     modes = builder.switch(flag, done)
     for mode in (SET, ADD, MULTIPLY):
         block = builder.append_basic_block(f"mode_{mode}")

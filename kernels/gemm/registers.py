@@ -67,6 +67,14 @@ class Vectors:
         """Write a vector there."""
         self.builder.store(value, self.at(pointer, offset)).align = self.itemsize
 
+    def prefetch(self, pointer):
+        """Ask for the cache line at a pointer, to write to it soon."""
+        address = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        function = self._intrinsic(
+            "llvm.prefetch.p0", ir.VoidType(), address.type, _INT, _INT, _INT
+        )
+        self.builder.call(function, [address, *(ir.Constant(_INT, k) for k in (1, 3, 1))])
+
     def mask(self, count):
         """The first `count` lanes."""
         wide = ir.VectorType(_INT, self.lanes)

@@ -1,5 +1,7 @@
 """Rows chosen by an index into columns, as many at once as a vector register has lanes."""
 
+import functools
+
 from numba import types
 from numba.extending import intrinsic
 
@@ -44,38 +46,62 @@ def transpose_vectors(
             entry = builder.gep(order, [builder.select(natural, WORD(0), index)])
             index = builder.select(natural, index, builder.load(entry))
             rows.append(builder.gep(source, [builder.mul(index, source_stride)]))
-        out_mask = emit.mask(builder.sub(n_out_columns, out_column))
+        missing = builder.sub(n_out_columns, out_column)
+        whole = builder.sub(n_columns, builder.srem(n_columns, WORD(emit.lanes)))
+        full, some = builder.icmp_signed(">=", missing, WORD(emit.lanes)), emit.mask(missing)
 
-        def write(at, values):
-            _transpose_block(emit, rows, at, n_columns, out, out_stride, out_column, out_mask)
+        def write(end, masked, out_mask, at, values):
+            mask = emit.mask(builder.sub(end, at)) if masked else None
+            block = _transposed(emit, rows, at, mask)
+            _write_rows(
+                emit, block, at, end if masked else None, out, out_stride, out_column, out_mask
+            )
             return values
 
-        counted_loop(builder, WORD(0), n_columns, WORD(emit.lanes), [], write)
+        def strip(out_mask):
+            """Whole blocks, then what is left: a masked store costs many a machine ten others."""
+            inside = functools.partial(write, whole, False, out_mask)
+            counted_loop(builder, WORD(0), whole, WORD(emit.lanes), [], inside)
+            rest = functools.partial(write, n_columns, True, out_mask)
+            counted_loop(builder, whole, n_columns, WORD(emit.lanes), [], rest)
+
+        with builder.if_else(full) as (then, otherwise):
+            with then:
+                strip(None)
+            with otherwise:
+                strip(some)
         return context.get_dummy_value()
 
     return sig, codegen
 
 
-def _transpose_block(emit, rows, at, n_columns, out, out_stride, out_column, out_mask):
-    """A block of as many columns as rows, from column `at` on; fewer at the end."""
-    builder = emit.builder
-    left = builder.sub(n_columns, at)
-    mask = emit.mask(left)
-    block = [emit.load_some(row, at, mask) for row in rows]
+def _transposed(emit, rows, at, mask):
+    """A block of as many columns as rows, from column `at` on; without a mask all are there."""
+    block = [emit.load_some(row, at, mask) if mask else emit.load(row, at) for row in rows]
     step = 1
     while step < emit.lanes:
         block = _exchange(emit, block, step)
         step *= 2
-    end = builder.append_basic_block("end")
+    return block
+
+
+def _write_rows(emit, block, at, end, out, out_stride, out_column, mask):
+    """Columns from `at` on as rows of `out`: all of the block, or those before `end`."""
+    builder = emit.builder
+    after = builder.append_basic_block("after")
     for lane, value in enumerate(block):
         offset = builder.add(builder.mul(builder.add(at, WORD(lane)), out_stride), out_column)
-        emit.store_some(value, out, offset, out_mask)
-        if lane + 1 < emit.lanes:
+        if mask:
+            emit.store_some(value, out, offset, mask)
+        else:
+            emit.store(value, out, offset)
+        if end is not None and lane + 1 < emit.lanes:
             more = builder.append_basic_block("more")
-            builder.cbranch(builder.icmp_signed("<", WORD(lane + 1), left), more, end)
+            following = builder.add(at, WORD(lane + 1))
+            builder.cbranch(builder.icmp_signed("<", following, end), more, after)
             builder.position_at_end(more)
-    builder.branch(end)
-    builder.position_at_end(end)
+    builder.branch(after)
+    builder.position_at_end(after)
 
 
 def _exchange(emit, block, step):

@@ -165,7 +165,8 @@ def vjp(descriptor, x, g, out, n_rows, work):
             )  # fmt: skip
         for i in range(outputs * n_lanes):
             y[i] = targets[i]
-        tiles.backward(net, layers, n_lanes, True, False)
+        room = pointer(work, tiles.tile_elements(net, n_lanes, 0))
+        tiles.backward(net, layers, n_lanes, True, False, room)
         below = error_of(net, -1, layers, n_lanes)
         write_rows(net, below, n_lanes, n_samples, inputs, pointer(out, first * inputs))
     return 0.0
