@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from ._core.arrays import Array, aligned, check_out, convert
 from ._core.live_models import holders, watch
 from ._core.random import RNG, uniform_source
+from ._core.threads import get_num_threads, side_by_side
 from .kernels.codegen import headers
 from .kernels.codegen.compiler import imported
 from .kernels.codegen.declare import address
@@ -20,6 +22,7 @@ from .kernels.inference import functions as inference
 from .kernels.inference import overloads as api
 from .layers.base import check_trainable
 from .model.compile import Use, is_compiled, keep, model
+from .model.evaluation import BOTH_WAYS, FORWARD, worth
 from .model.flat_parameters import Known
 from .model.snapshot import Snapshot, logits, snapshot
 from .model.stack import Stack
@@ -73,8 +76,10 @@ def predict(network: Stack, X: npt.ArrayLike, out: Array | None) -> Array:
     target = out if plain else np.empty(shape, x.dtype)
     rows = 1 if x.ndim == 1 else x.shape[0]
     if rows:
-        work = np.empty(api.workspace_size(made, rows), x.dtype)
-        api.predict_rows(made.descriptor, x.reshape(-1), target.reshape(-1), rows, work)
+        flat = x.reshape(-1), target.reshape(-1)
+        _in_parts(
+            made, rows, FORWARD, lambda *part: api.predict_rows(made.descriptor, *flat, *part)
+        )
     if target is not out:
         out[...] = target
     return out
@@ -157,10 +162,16 @@ def vjp(network: Stack, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
     out = np.empty_like(x)
     rows = 1 if x.ndim == 1 else x.shape[0]
     if rows:
-        work = np.empty(api.workspace_size(made, rows), x.dtype)
         flat = x.reshape(-1), cotangent.reshape(-1), out.reshape(-1)
-        api.vjp_rows(made.descriptor, *flat, rows, work)
+        _in_parts(made, rows, BOTH_WAYS, lambda *part: api.vjp_rows(made.descriptor, *flat, *part))
     return out
+
+
+def _in_parts(made: Model, rows: int, ways: float, call: Callable[..., None]) -> None:
+    """``call(rows, workspace, part, parts)`` for as many parts as threads pay, one on each."""
+    size = api.workspace_size(made, rows)
+    parts = min(get_num_threads(), worth(made.descriptor[layout.WORK], rows, ways))
+    side_by_side(parts, lambda part: call(rows, np.empty(size, made.theta.dtype), part, parts))
 
 
 def low_level_callable(network: Stack) -> Any:

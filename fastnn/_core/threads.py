@@ -18,6 +18,7 @@ __all__ = [
     "Team",
     "get_num_threads",
     "set_num_threads",
+    "side_by_side",
     "start_threads",
     "together",
     "usable_cores",
@@ -216,6 +217,39 @@ def start_threads(threads: int, always: bool = False) -> tuple[int, Team | None]
         team.close()
         return 1, None
     return started, team
+
+
+def side_by_side(threads: int, work: Callable[[int], None]) -> None:
+    """``work(0)`` here, and ``work(1)`` to ``work(threads - 1)`` on threads started for it.
+
+    Whatever interrupts, it returns when all is done, and then raises it. Of work whose parts do not
+    wait for one another: what the system has no thread for is done here, too.
+    """
+    if threads == 1:
+        work(0)
+        return
+    errors, others = list[BaseException](), list[threading.Thread]()
+
+    def part(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    with _Held(lambda: None) as held:
+        try:
+            for number in range(1, threads):
+                thread = threading.Thread(target=part, args=(number,), daemon=True)
+                thread.start()
+                others.append(thread)
+        except RuntimeError:  # can't start new thread
+            pass
+        for number in (0, *range(len(others) + 1, threads)):
+            part(number)
+        for thread in others:
+            thread.join()
+    for error in (*held.raised, *errors):
+        raise error
 
 
 # The threads of steps on large vectors: asleep in between, since starting one takes 0.1 ms. One

@@ -46,7 +46,12 @@ def _is_plain(layer: Any) -> bool:
 
 
 _LARGE = 1 << 16  # bytes of weights that no first-level cache keeps beside the samples
-CURVE = 30.0  # multiplications and additions that take as long as an activation does
+_CURVE = 30  # multiplications and additions that take as long as an activation does
+
+
+def work_of(layers: Sequence[Any]) -> int:
+    """Multiplications and additions for a sample, forward and back, with those of activations."""
+    return sum(layer.w.shape[1] * (3 * layer.dim_input + _CURVE) for layer in layers)
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ def model(
     made.descriptor[layout.PENALISED] = layer_table[:, layout.PENALTY].any()
     made.descriptor[layout.INPUTS], made.descriptor[layout.OUTPUTS] = shapes[0][0], shapes[-1][2]
     made.descriptor[layout.TARGETS] = cost.targets_for(shapes[-1][2])
+    made.descriptor[layout.WORK] = work_of(layers)
     made.descriptor[layout.MEAN] = cost.reduction == "mean"
     return made
 

@@ -1,31 +1,49 @@
-"""Cost and gradient of a network: what the engine computes of it once, on one thread."""
+"""Cost and gradient of a network: what the engine computes of it once, on threads if they pay."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from .._core.arrays import Array, aligned
+from .._core.arrays import Array, aligned, as_samples
+from .._core.threads import get_num_threads, side_by_side
 from ..kernels.codegen import barrier, run
+from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..kernels.engine.model import Model
 from ..layers.base import is_trainable
-from ..losses.base import delta_of
+from ..losses.base import check_total, delta_of
 from ..optimizers import Optimizer
-from .compile import Use, model
+from .compile import Use, model, work_of
 from .flat_parameters import attach
-from .snapshot import Snapshot
+from .snapshot import Snapshot, snapshot
 
 __all__ = [
-    "alone",
+    "BOTH_WAYS",
+    "FORWARD",
+    "SHARED",
+    "Gradient",
     "check_parameters",
+    "cost_of_many",
     "evaluate",
     "gradient",
     "gradient_layer_by_layer",
     "make_team",
+    "worth",
 ]
+
+FORWARD, BOTH_WAYS = 1 / 3, 1.0  # ways through a network: parts of its `work_of`
+
+# Multiplications and additions for which a thread pays, which takes 0.1 ms to start; and `work_of`
+# all samples, from which on two threads share the way forward.
+_THREAD: float = 7e6
+SHARED: float = 2 * _THREAD / FORWARD
+
+# Parts of a gradient at most: few, where each takes more than so many bytes; samples of each.
+_MANY_PARTS, _FEW_PARTS, _COPIES, _ROWS = 16, 4, 1 << 22, 128
 
 
 def check_parameters(theta: Array) -> None:
@@ -51,30 +69,114 @@ def make_team(
     return engine_team.Team(control, sums, grads, hyper, threads, own, *addresses)
 
 
-def alone(
-    made: Model, grad: Array, x: Array, t: Array, weights: Array
-) -> tuple[engine_team.Batches, engine_team.Team, Array]:
-    """What the engine needs to run once, on one thread."""
-    tile, lanes, cached_tiles, elements = engine.tile_sizes(made, x.shape[0], 0)
+def worth(work: int, rows: int, ways: float) -> int:
+    """How many threads pay for so many samples on these ways through a network; see `work_of`."""
+    return max(1, int(rows * float(work) * ways / _THREAD))
+
+
+def _cut(
+    made: Model, x: Array, t: Array, weights: Array, parts: int
+) -> tuple[engine_team.Batches, int]:
+    """All samples in tiles, as many for each part; and the elements of a thread's workspace."""
+    tile, lanes, cached_tiles, elements = engine.tile_sizes(made, -(-x.shape[0] // parts), 0)
     order, rng = np.empty(0, np.int64), np.zeros(1, np.uint64)
-    batches = engine_team.Batches(x, t, weights, order, rng, x.shape[0], tile, lanes, cached_tiles)
-    return batches, make_team(grad.reshape(1, -1)), np.empty(elements, x.dtype)
+    batch = x.shape[0], tile, lanes, cached_tiles
+    return engine_team.Batches(x, t, weights, order, rng, *batch), elements
 
 
 def evaluate(now: Snapshot, X: Array, t: Array, weights: Array) -> float:
     """Cost of checked samples, in tiles."""
     made = model(now.layers, now.cost_function, now.theta, Use(evaluating=True))
-    found = engine.evaluate(made, *alone(made, now.theta, X, t, weights))
-    return float(found) + float(sum(layer.penalty() for layer in now.layers))
+    pays = worth(work_of(now.layers), X.shape[0], FORWARD)
+    batches, elements = _cut(made, X, t, weights, min(pays, 2))  # whatever the threads: same bits
+    threads = min(get_num_threads(), pays)
+    team = make_team(now.theta.reshape(1, -1), threads, False)
+    costs = np.empty(-(-X.shape[0] // batches.tile))
+
+    def part(thread: int) -> None:
+        engine.evaluate(made, batches, team, np.empty(elements, X.dtype), costs, thread)
+
+    side_by_side(threads, part)
+    total = 0.0
+    for cost in costs.tolist():
+        total += cost
+    return total + float(sum(layer.penalty() for layer in now.layers))
+
+
+def cost_of_many(network: Any, X: npt.ArrayLike, t: npt.ArrayLike) -> float | None:
+    """Cost of so many samples that threads share them; None for others, or if anything is wrong."""
+    now = snapshot(network)
+    if not now.compiled or type(X) is not np.ndarray or X.ndim != 2:
+        return None
+    cost, layers = now.cost_function, now.layers
+    if worth(work_of(layers), X.shape[0], FORWARD) < 2:
+        return None
+    try:
+        x = as_samples("X", X, layers[0].dim_input, now.theta.dtype)
+        targets = cost.samples_of_targets("t", t, layers[-1].dim_output, now.theta.dtype)
+        check_total(cost)
+    except (TypeError, ValueError):  # the way layer by layer says so
+        return None
+    return None if len(targets) != len(x) else evaluate(now, x, targets, x[:0, 0])
+
+
+class Gradient:
+    """The gradient of the cost of checked samples, in parts that each have one of their own.
+
+    How many there are follows from the sizes, not from the threads, and so does every bit.
+
+    Parameters
+    ----------
+    made : Model
+        For training.
+    x, t, weights : array
+        See `Samples`.
+
+    Attributes
+    ----------
+    parts : int
+    of_parameters : array (parameters,)
+        What `compute` finds.
+
+    """
+
+    def __init__(self, made: Model, x: Array, t: Array, weights: Array) -> None:
+        rows, theta = x.shape[0], made.theta
+        most = _MANY_PARTS if theta.nbytes <= _COPIES else _FEW_PARTS
+        pays = worth(made.descriptor[layout.WORK], rows, BOTH_WAYS)
+        self.parts = max(1, min(pays, rows // _ROWS, most))
+        grads = np.zeros((self.parts, theta.size), theta.dtype)  # of frozen layers it stays so
+        self.of_parameters: Array = grads[0]
+        batches, self._elements = _cut(made, x, t, weights, self.parts)
+        self._arguments = made, batches, make_team(grads, self.parts)
+
+    def compute(self, below: Array, threads: int) -> float:
+        """The cost; below: takes the gradient by the samples, or is empty."""
+        parts, dtype = self.parts, below.dtype
+        threads = min(threads, parts)
+
+        def run(first: int, last: int, sums: bool) -> float:
+            work = np.empty(self._elements, dtype)
+            return float(engine.gradient(*self._arguments, work, below, first, last, sums))
+
+        def some(thread: int) -> None:
+            run(parts * thread // threads, parts * (thread + 1) // threads, False)
+
+        if threads == 1:
+            return run(0, parts, True)
+        side_by_side(threads, some)
+        return run(parts, parts, True)
 
 
 def gradient(now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
     """Gradient of the cost of checked samples, by the parameters and by the samples."""
     check_parameters(now.theta)
-    grad, below = np.zeros_like(now.theta), np.empty_like(x)
+    below = np.empty_like(x)
     made = model(now.layers, now.cost_function, now.theta, Use(training=True))
-    engine.gradient(made, *alone(made, grad, x, t, x[:0, 0]), below)
-    return grad, below
+    whole = Gradient(made, x, t, x[:0, 0])
+    whole.compute(below, get_num_threads())
+    found = whole.of_parameters
+    return found if whole.parts == 1 else found.copy(), below
 
 
 def gradient_layer_by_layer(now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:

@@ -23,7 +23,8 @@ from ..kernels.inference.overloads import workspace_size
 from ..layers.changes import changes, passing
 from ..losses.base import CostFunction
 from ..optimizers import Optimizer
-from .compile import CURVE, Use, model
+from .compile import Use, model
+from .evaluation import SHARED
 from .snapshot import Snapshot, snapshot
 
 __all__ = ["Prepared", "ask", "prepare"]
@@ -36,8 +37,9 @@ _USES = {
 }
 
 # Multiplications and additions, counting an activation as CURVE of them: of a call at most, so that
-# Ctrl-C waits for some 10 ms, and of one that holds the GIL, some 20 µs.
-_WORK = 1e8
+# Ctrl-C waits for some 10 ms, or beyond which threads share it; and of one that holds the GIL, some
+# 20 µs.
+_WORK = {"predict": SHARED, "forward": 1e8, "cost": SHARED, "step": 1e8}
 _LIGHT = 2e6
 _BYTES = 1 << 23  # of the memory of a call
 _ROWS = 32  # samples that this is made for at least
@@ -80,11 +82,10 @@ class Prepared:
 
     def _compile(self, now: Snapshot, what: str, rows: int) -> None:
         optimizer, dtype = self.optimizer, now.theta.dtype
-        work = sum(layer.w.shape[1] * (3.0 * layer.dim_input + CURVE) for layer in now.layers)
         grad = np.zeros_like(now.theta) if optimizer else None
         made = model(now.layers, now.cost_function, now.theta, _USES[what], optimizer, grad)
-        features = calls.tile_features(made.descriptor)
-        self._limit = int(min(_WORK / work, _BYTES / (features * dtype.itemsize)))
+        features, work = calls.tile_features(made.descriptor), float(made.descriptor[layout.WORK])
+        self._limit = int(min(_WORK[what] / work, _BYTES / (features * dtype.itemsize)))
         most = min(self._limit, max(rows, _ROWS))
         if most < 1:
             return

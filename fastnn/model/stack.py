@@ -57,8 +57,10 @@ class Stack:
     def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Cost of the samples X against the targets t, with the penalties of the layers."""
         found = self._ask("cost", X, t)
+        if found is None:
+            found = evaluation.cost_of_many(self, X, t)
         if found is not None:
-            return found  # type: ignore[no-any-return]
+            return float(found)
         cost, layers = self.cost_function, list(self.layers)
         check_total(cost)
         penalties = sum(getattr(layer, "penalty", float)() for layer in layers)

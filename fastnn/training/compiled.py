@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,13 @@ from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..layers.base import forget
-from ..model.compile import CURVE, Use, model
+from ..model.compile import Use, model, work_of
 from ..model.data import Samples
 from ..model.evaluation import check_parameters, evaluate, make_team
 from ..model.snapshot import Pinned, Snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer
-from .autotune import ONE_THREAD, SHORTEST, SPEED, Autotuner
+from .autotune import SHORTEST, SPEED, Autotuner
 from .trainer import diverged
 
 __all__ = ["CompiledTrainer", "compiled_trainer"]
@@ -33,12 +32,14 @@ _LINE = 16  # elements between the gradients of two threads, at least: no shared
 _LONG = 1e8
 _STEP = 4000.0
 
-# Below these a step is not shared: multiplications and additions, counting an activation as CURVE
-# of them. A meeting of two threads takes 0.3 µs and moves the parameters from core to core.
+# Below these a step is not shared: multiplications and additions, see `work_of`. A meeting of two
+# threads takes 0.3 µs and moves the parameters from core to core.
 _SHARED = 4e4
 _SHARED_LARGE = 4e5
 
-_SHORT = 3e8  # below so many in the whole training: starting threads costs more than it saves
+# Below so many in the whole training, a number of them for each sample and parameter, starting
+# threads costs more than it saves.
+_SHORT, _EACH = 3e8, 33.0
 
 _IDLE_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
 
@@ -90,9 +91,12 @@ class CompiledTrainer:
         )  # fmt: skip
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
-        # no epoch: the engine is compiled or loaded here, not in the time of the first one
+        # no step: the engine is compiled or loaded here, not in the time of the first one
         train = self.model, self.batches, self.team, np.ones(1), np.zeros(0), np.zeros(0, np.int64)
-        engine.train(*train, self.work, 0, 0, 1)
+        engine.train(*train, self.work, 0, 0, 0, 1)
+        self._all_threads = self._trials = self._autotuner = Autotuner(self.threads)
+        if self.threads > 1:  # what it finds out holds for the next `fit`, too
+            self._trials = Autotuner(self.threads, samples.batch * self._work / SPEED)
 
     def has_threads(self) -> bool:
         """Start the threads it was made for; False where the system refuses some."""
@@ -105,10 +109,8 @@ class CompiledTrainer:
 
     def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
         """Take these samples, which are as many as those that it was made for."""
-        self._autotuner = ONE_THREAD
-        if self.threads > 1:
-            guess = samples.rows * self._work / SPEED
-            self._autotuner = Autotuner(self.threads, fixed or epochs * guess < SHORTEST, guess)
+        short = epochs * samples.rows * self._work / SPEED < SHORTEST
+        self._autotuner = self._all_threads if fixed or short else self._trials
         check_parameters(self.model.theta)
         self.busy = True
         if samples.shuffled:  # 0, 1, 2 …, without another array as long
@@ -123,52 +125,46 @@ class CompiledTrainer:
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
-        control, costs, seconds = self.team.control, np.zeros(epochs), np.zeros(epochs)
+        control, costs, times = self.team.control, np.zeros(epochs), np.zeros(epochs, np.int64)
         numbers = self.optimizer.numbers()  # which callbacks may have changed
         self.team.hyper[:, : numbers.size] = numbers
-        done = 0
-        while done < epochs and not control[engine_team.STATUS]:
-            piece = min(self._autotuner.epochs(), epochs - done)
-            found = slice(done, done + piece)
-            first = done * self.steps_per_epoch if rates.size > 1 else 0
-            self._piece(rates[first:], costs[found], seconds[found])
-            self._autotuner.learn(piece, float(seconds[found].sum()))
-            done += piece
-        self.optimizer.remember(self.team.hyper[0])
+        control[engine_team.SKIPPED] = 0
+        begin, step, steps = engine.clock(self.team.clock), 0, epochs * self.steps_per_epoch
+        try:
+            while step < steps and not control[engine_team.STATUS]:
+                piece = min(self._autotuner.steps(), steps - step)
+                self._piece(rates, costs, times, step, step + piece)
+                self._autotuner.learn(piece, float(control[engine_team.TOOK]) * 1e-9)
+                step += piece
+        finally:
+            self.optimizer.remember(self.team.hyper[0])
         done = int(control[engine_team.EPOCH]) - self._before
         self._before += done
         error = None
         if control[engine_team.STATUS]:
             step = int(control[engine_team.STEPS]) - (self._before - done) * self.steps_per_epoch
             error = diverged(self.optimizer, float(rates[min(step, rates.size - 1)]), control)
-        return costs[:done], seconds[:done], error
+        return costs[:done], np.diff(times[:done], prepend=begin) * 1e-9, error
 
-    def _piece(self, rates: Array, costs: Array, seconds: Array) -> None:
-        """Epochs in one call of the engine; costs and seconds have the length of the piece."""
-        control, times = self.team.control, np.zeros(costs.size, np.int64)
-        control[: engine_team.STEPS] = control[engine_team.SKIPPED] = 0
-        self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
-        before, start = int(control[engine_team.EPOCH]), engine.clock(self.team.clock)
-        self._start(rates, costs, times, costs.size, self._autotuner.threads)
-        done = int(control[engine_team.EPOCH]) - before
-        seconds[:done] = times[:done] * 1e-9
-        if done > 1:
-            seconds[1:done] -= seconds[: done - 1].copy()
-        seconds[: min(done, 1)] -= start * 1e-9
-
-    def _start(
-        self, rates: Array, costs: Array, times: npt.NDArray[np.int64], epochs: int, threads: int
+    def _piece(
+        self, rates: Array, costs: Array, times: npt.NDArray[np.int64], first: int, last: int
     ) -> None:
-        """Run the engine on its threads; if it may take long, so that Ctrl-C ends it."""
+        """Some steps of the call of `train`, in one call of the engine.
+
+        On its threads; if it may take long, so that Ctrl-C ends it.
+        """
+        threads = self._autotuner.threads
+        self.team.control[: engine_team.STEPS] = 0
+        self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
 
         def train(thread: int) -> None:
             engine.train(
-                self.model, self.batches, self.team, rates, costs, times, self.work, epochs,
+                self.model, self.batches, self.team, rates, costs, times, self.work, first, last,
                 thread, threads,
             )  # fmt: skip
 
         main = threading.current_thread() is threading.main_thread()
-        if threads == 1 and not (main and self._long(epochs)):
+        if threads == 1 and not (main and self._long(last - first)):
             train(0)
             return
         if self._pool is None:
@@ -183,9 +179,9 @@ class CompiledTrainer:
         """End the training after the tile at hand."""
         self.team.control[engine_team.STOP] = 1
 
-    def _long(self, epochs: int) -> bool:
-        operations = 6.0 * self.model.theta.size * self.rows + _STEP * self.steps_per_epoch
-        return bool(operations * epochs > _LONG)
+    def _long(self, steps: int) -> bool:
+        operations = 6.0 * self.model.theta.size * self.rows / self.steps_per_epoch + _STEP
+        return bool(operations * steps > _LONG)
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""
@@ -234,13 +230,8 @@ def _threads(now: Snapshot, samples: Samples, epochs: int, asked: int | None) ->
     if asked is not None or most == 1:
         return most
     size = now.theta.size
-    if samples.rows * epochs * (3.0 + CURVE) * size < _SHORT:
+    if samples.rows * epochs * _EACH * size < _SHORT:
         return 1
     least = _SHARED_LARGE if size > layout.SMALL else _SHARED
     pays = samples.batch * work_of(now.layers) / least
     return max(1, min(most, int(pays)))
-
-
-def work_of(layers: list[Any]) -> float:
-    """Multiplications and additions for a sample, counting an activation as CURVE of them."""
-    return float(sum(layer.w.shape[1] * (3.0 * layer.dim_input + CURVE) for layer in layers))

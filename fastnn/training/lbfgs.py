@@ -11,11 +11,10 @@ import numpy.typing as npt
 from .._core.arrays import Array, count, number
 from .._core.names import same_name
 from ..kernels.codegen.compiler import imported
-from ..kernels.engine import train as engine
 from ..layers.base import check_trainable
 from ..model.compile import Use, model
 from ..model.data import finite_samples, sample_weights
-from ..model.evaluation import alone, check_parameters
+from ..model.evaluation import Gradient, check_parameters
 from ..model.snapshot import Pinned, Snapshot, snapshot
 from ..model.stack import Stack
 from ..optimizers.table import LBFGS
@@ -168,9 +167,9 @@ class Objective:
         self.options = _options(now)
         self.theta = now.theta
         check_parameters(self.theta)
-        self.grad = np.zeros_like(self.theta)  # of frozen layers it stays so, and they in place
-        self._model = model(now.layers, now.cost_function, self.theta, Use(training=True))
-        self._rest = *alone(self._model, self.grad, x, t, weights), x[:0]
+        made = model(now.layers, now.cost_function, self.theta, Use(training=True))
+        self._gradient, self._below = Gradient(made, x, t, weights), x[:0]
+        self.grad = self._gradient.of_parameters  # of frozen layers zero, and they stay in place
         self.best, self.lowest = self.theta.copy(), np.inf
 
     def start(self) -> float:
@@ -201,7 +200,7 @@ class Objective:
         return cost, self.grad.astype(np.float64)
 
     def _compute(self) -> float:
-        return float(engine.gradient(self._model, *self._rest))
+        return self._gradient.compute(self._below, 1)
 
 
 def descend(

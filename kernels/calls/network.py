@@ -127,7 +127,7 @@ def predict(me, arguments, count):
     state = _begin(record, rows)
     call_predict(
         descriptor[layout.PREDICT], descriptor, data(data_of(x), like), data(data_of(out), like),
-        rows, data(record[SCRATCH], like),
+        rows, data(record[SCRATCH], like), 0, 1,
     )  # fmt: skip
     _end(record, state)
     return out

@@ -80,6 +80,7 @@
     OUTPUTS,  # features of the output
     TARGETS,  # columns of the targets
     PACKING,  # elements of a room for operands of products
+    WORK,  # of a sample, forward and back, in multiplications and additions
     LOWEST,  # the first layer that is not frozen; DEPTH, if all are
     # whether
     MEAN,  # the cost is divided by the number of samples
@@ -88,7 +89,7 @@
     STALE,  # the network has gone on without this model, since it was changed
     SEED,  # of dropout
     PLACES,  # how many
-) = range(39)
+) = range(40)
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 SMALL = 2048  # parameters that one thread of a team updates sooner than all together

@@ -42,13 +42,15 @@ class Team(NamedTuple):
 
 # Places of `Team.control`, which is how a caller stops a training and learns where it stands.
 # Cache lines apart: what all read, the barrier, and what the first thread writes at every step.
-STOP, HALT = 0, 1  # HALT: the step of this call, from 1 on, that is the last one and not taken
+STOP, HALT = 0, 1  # HALT: the step, from 1 on, that is the last one and not taken
 
 ARRIVED = 16
 
 STEPS, EPOCH, START, STATUS = 32, 33, 34, 35  # START: first sample of the batch at hand
 
-SKIPPED = 36  # steps of this call that were left out, since they would leave the finite numbers
+# Steps that were left out, since they would leave the finite numbers; samples of the epoch at hand
+# whose cost is known; nanoseconds of the first thread in the last call.
+SKIPPED, SEEN, TOOK = 36, 37, 38
 
 CONTROLS = 48
 
@@ -99,8 +101,11 @@ def thread_context(batches, team, work, thread, threads):
 
 
 @scalar
-def check(model, batches, team, work):
-    """Refuse what does not fit: nothing else stands between wrong sizes and others' memory."""
+def check(model, batches, team, work, parts):
+    """Refuse what does not fit: nothing else stands between wrong sizes and others' memory.
+
+    parts: for which there must be a workspace.
+    """
     descriptor, n_rows = model.descriptor, batches.X.shape[0]
     X, T, weights, order, grads = batches.X, batches.T, batches.weights, batches.order, team.grads
     net = view(pointer(descriptor, 0), pointer(model.theta, 0))
@@ -115,7 +120,7 @@ def check(model, batches, team, work):
     most = team.parts if team.own else 1
     if model.theta.size != net.size or grads.shape[1] < net.size or grads.shape[0] < most:
         raise ValueError("parameters or gradients do not fit the network: its layers have changed")
-    needed = team.parts * tiles.work_size(net, batches.n_lanes, batches.cached_tiles)
+    needed = parts * tiles.work_size(net, batches.n_lanes, batches.cached_tiles)
     if work.size < needed or team.sums.shape[0] < team.parts or team.hyper.shape[0] < team.parts:
         raise ValueError("the memory of a training is too small for its threads")
 

@@ -17,7 +17,7 @@ changes.
 import numpy as np
 
 from ..codegen.barrier import now
-from ..codegen.declare import kernel
+from ..codegen.declare import kernel, scalar
 from ..codegen.intrinsics import integers, pointer
 from ..gemm.loops import call_transpose
 from ..vecmath.random import mix
@@ -30,11 +30,24 @@ from .step import (
     penalty_weight,
     run_tile,
     step_cost,
+    step_loss,
     take_step,
     tile_gradient,
     weight_of,
 )
-from .team import EPOCH, PENALTY, SKIPPED, START, STEPS, check, thread_context, wait_for_team
+from .team import (
+    EPOCH,
+    LINE,
+    PARTIAL,
+    SEEN,
+    SKIPPED,
+    START,
+    STEPS,
+    TOOK,
+    check,
+    thread_context,
+    wait_for_team,
+)
 
 
 @kernel
@@ -47,10 +60,11 @@ def shuffle(order, rng):
 
 
 @kernel
-def train(model, batches, team, rates, costs, times, work, epochs, thread, threads):
-    """Train for `epochs` passes over the samples, in batches, all in this one call.
+def train(model, batches, team, rates, costs, times, work, first, last, thread, threads):
+    """Take the steps ``first … last - 1`` of a training in batches, all in this one call.
 
     Each of the threads makes this call with its number; there may be fewer than parts of the work.
+    Steps are counted from the first one of the first epoch; calls follow one another.
 
     Parameters
     ----------
@@ -62,107 +76,156 @@ def train(model, batches, team, rates, costs, times, work, epochs, thread, threa
         samples, as the parameters were at each step, without those of steps that were left out; NaN
         if all were) and to the clock at its end
     work : workspace of `work_size` elements for each part
-    epochs, thread, threads : int
+    first, last, thread, threads : int
 
     At each tile the call looks at ``control[STOP]``. If a parameter would no longer be finite
     the call ends with ``control[STATUS] = 1``; parameters and state are those of the step before.
 
     """
-    if epochs == 0:  # called to be compiled, before there are samples
+    if first == last:  # called to be compiled, before there are samples
         return
-    check(model, batches, team, work)
-    if rates.size < 1 or costs.size < epochs or times.size < epochs:
+    check(model, batches, team, work, team.parts)
+    count = batches.X.shape[0]
+    each = -(-count // batches.batch)
+    most = min(costs.size, times.size) * each
+    if rates.size < 1 or not 0 <= first <= last <= most:
         raise ValueError("a rate and room for the cost and time of every epoch are expected")
     context = thread_context(batches, team, work, thread, threads)
     net = view(pointer(model.descriptor, 0), context.work)
-    control, count, mean = context.control, batches.X.shape[0], model.descriptor[layout.MEAN] != 0
-    counter, last_rate, seed = (
-        integers(net.descriptor[layout.STEPS]),
-        rates.size - 1,
-        net.descriptor[layout.SEED],
-    )
-    steps = counter[0]
+    control, mean = context.control, model.descriptor[layout.MEAN] != 0
+    steps = integers(net.descriptor[layout.STEPS])[0] + control[SKIPPED] - first
     whole = weight_of(context, 0, count) if net.descriptor[layout.PENALISED] else 0.0
-    ticket = done = 0
-    for epoch in range(epochs):
-        if context.ordered:
+    ticket, begin = 0, now(team.clock)
+    for done in range(first, last):
+        epoch, place = done // each, done % each
+        if place == 0 and context.ordered:
             if thread == 0:
                 shuffle(batches.order, batches.rng)
             ticket = wait_for_team(context, ticket)
-        total, seen = 0.0, 0
-        for start in range(0, count, context.batch):
-            n_rows = min(context.batch, count - start)
-            if thread == 0:
-                control[START] = start
-            scale = 1.0 / n_rows if mean else 1.0
-            key = np.int64(mix(np.uint64(seed + steps + done)))
-            regather = context.cached_tiles == 0 or epoch == 0
-            ticket = accumulate(net, context, start, n_rows, scale, regather, key, done, ticket)
-            rate, skipped = rates[min(done, last_rate)], control[SKIPPED]
-            weight = penalty_weight(net, context, start, n_rows, count, whole)
-            ticket, taken = take_step(net, context, rate, n_rows, weight, steps, done, ticket)
-            if not taken:
-                return
-            done += 1
-            if thread == 0:
-                control[STEPS] += 1
-                counter[0] = steps + done - control[SKIPPED]
-                if control[SKIPPED] == skipped:
-                    total += step_cost(net, context, n_rows)
-                    seen += n_rows
+        start = place * context.batch
+        n_rows = min(context.batch, count - start)
         if thread == 0:
-            control[EPOCH] += 1
-            costs[epoch] = total / (seen if mean else 1) if seen else np.nan
-            times[epoch] = now(team.clock)
+            begin_step(context, costs, epoch, start)
+        scale = 1.0 / n_rows if mean else 1.0
+        key = np.int64(mix(np.uint64(net.descriptor[layout.SEED] + steps + done)))
+        regather = context.cached_tiles == 0 or done == first
+        ticket = accumulate(net, context, start, n_rows, scale, regather, key, done, ticket)
+        rate, skipped = rates[min(done, rates.size - 1)], control[SKIPPED]
+        weight = penalty_weight(net, context, start, n_rows, count, whole)
+        ticket, taken = take_step(net, context, rate, n_rows, weight, steps, done, ticket)
+        if not taken:
+            return
+        if thread == 0:
+            end_step(net, context, costs, epoch, n_rows, steps + done + 1, skipped)
+            if place == each - 1:
+                end_epoch(context, costs, epoch, mean)
+                times[epoch] = now(team.clock)
+    if thread == 0:
+        control[TOOK] = now(team.clock) - begin
+
+
+@scalar
+def begin_step(context, costs, epoch, start):
+    """Note where the training stands, by the first thread; an epoch's cost begins at 0."""
+    context.control[START] = start
+    if start == 0:
+        costs[epoch], context.control[SEEN] = 0.0, 0
+
+
+@scalar
+def end_step(net, context, costs, epoch, n_rows, steps, skipped):
+    """Count a step, and what it cost, by the first thread; skipped: as many as before it."""
+    control = context.control
+    control[STEPS] += 1
+    integers(net.descriptor[layout.STEPS])[0] = steps - control[SKIPPED]
+    if control[SKIPPED] == skipped:
+        costs[epoch] += step_cost(net, context, n_rows)
+        control[SEEN] += n_rows
+
+
+@scalar
+def end_epoch(context, costs, epoch, mean):
+    """Make the cost of an epoch of those of its steps."""
+    control = context.control
+    control[EPOCH] += 1
+    if control[SEEN] == 0:
+        costs[epoch] = np.nan
+    elif mean:
+        costs[epoch] /= control[SEEN]
 
 
 @kernel
-def gradient(model, batches, team, work, dX):
-    """Gradient of the cost of all samples, ``team.grads[0]`` and, unless it is empty, `dX`.
+def gradient(model, batches, team, work, dX, first, last, sums):
+    """Gradient of the cost of all samples, a part of them at a time.
 
-    Returns the cost. One thread; penalties are included, nothing is dropped out. That of frozen
-    parameters is left as it is, and must be zero.
+    Parts ``first … last - 1`` leave theirs in ``team.grads``, and the rows of their samples in
+    `dX`, unless it is empty; other threads may have others. sums: then add up those of all parts,
+    and the penalties', in ``team.grads[0]``; what is returned then is the cost. Nothing is dropped
+    out. The gradient of frozen parameters is left as it is, and must be zero.
     """
-    check(model, batches, team, work)
+    check(model, batches, team, work, 1)
+    if not 0 <= first <= last <= (team.parts if team.own else 0):
+        raise ValueError("parts that have gradients are expected")
     if dX.size not in (0, batches.X.size):
         raise ValueError("the gradient by the samples does not have their size")
+    for part in range(first, last):
+        context = thread_context(batches, team, work, part, team.parts)
+        net = view(pointer(model.descriptor, 0), context.work)
+        part_gradient(net, context, batches.X.shape[0], pointer(dX, 0), dX.size > 0)
     context = thread_context(batches, team, work, 0, 1)
+    if not sums:
+        return 0.0
     net = view(pointer(model.descriptor, 0), context.work)
-    n_rows, n_lanes, width = batches.X.shape[0], context.n_lanes, n_in(net)
-    scale, back = 1.0 / n_rows if model.descriptor[layout.MEAN] else 1.0, 2 if dX.size else 1
-    total = 0.0
-    for first in range(0, n_rows, context.tile):
-        n_samples = min(context.tile, n_rows - first)
+    for part in range(team.parts):
+        collect(net, context, part, batches.X.shape[0], 1.0)
+    return step_loss(context)
+
+
+@scalar
+def part_gradient(net, context, n_rows, dX, below):
+    """Gradient of the samples of a part, which is this thread's; below: that by them, too."""
+    n_lanes, width, back = context.n_lanes, n_in(net), 2 if below else 1
+    scale = 1.0 / n_rows if net.descriptor[layout.MEAN] else 1.0
+    part, share = context.thread, -(-n_rows // context.parts)
+    grad, total = pointer(context.grads, part * context.stride), 0.0
+    begin, end = part * share, min(n_rows, (part + 1) * share)
+    for first in range(begin, end, context.tile):
+        n_samples = min(context.tile, end - first)
         total += run_tile(
             net, context, context.work, 0, first, n_samples, scale, 1, tiles.DERIVATIVES, 0, first,
             back,
         )  # fmt: skip
-        tile_gradient(net, context, context.work, 0, n_samples, context.grads, 0, 1, first > 0)
-        if back == 2:
+        tile_gradient(net, context, context.work, 0, n_samples, grad, 0, 1, first > begin)
+        if below:
             layers = tiles.tile_parts(net, context.work, n_lanes, 0, 0)[4]
             call_transpose(
                 net.descriptor[layout.TRANSPOSE], tiles.error_of(net, -1, layers, n_lanes),
                 net.descriptor, pointer(dX, first * width), n_lanes, n_samples, -1, width - 1,
                 width, width,
             )  # fmt: skip
-    collect(net, context, 0, n_rows, 1.0)
-    return total + context.sums[PENALTY]
+    context.sums[part * LINE + PARTIAL] = total
 
 
 @kernel
-def evaluate(model, batches, team, work):
-    """Cost of all samples as the network predicts them, without penalties. One thread."""
-    check(model, batches, team, work)
-    context = thread_context(batches, team, work, 0, 1)
+def evaluate(model, batches, team, work, costs, part):
+    """Costs of a part's tiles as the network predicts them, without penalties.
+
+    Each has its own place in `costs`: their sum does not depend on how many parts there are.
+    """
+    check(model, batches, team, work, 1)
+    context = thread_context(batches, team, work, part, team.parts)
     net = view(pointer(model.descriptor, 0), context.work)
-    n_rows, total = batches.X.shape[0], 0.0
+    n_rows = batches.X.shape[0]
+    n_tiles = -(-n_rows // context.tile)
+    if costs.size != n_tiles or not 0 <= part < team.parts:
+        raise ValueError("a cost for each tile, and one of the parts, are expected")
     scale = 1.0 / n_rows if model.descriptor[layout.MEAN] else 1.0
-    for first in range(0, n_rows, context.tile):
+    for k in range(n_tiles * part // team.parts, n_tiles * (part + 1) // team.parts):
+        first = k * context.tile
         n_samples = min(context.tile, n_rows - first)
-        total += run_tile(
+        costs[k] = run_tile(
             net, context, context.work, 0, first, n_samples, scale, 1, tiles.OUTPUTS, 0, first, -1
         )
-    return total
 
 
 @kernel

@@ -21,12 +21,16 @@ from ..gemm.product import ADD, SET
 from ..optimizers import layout as rule
 from ..vecmath.random import mix
 
-PREDICT = Signature("predict", descriptor=INTS, x=DATA, out=DATA, n_rows=INT, work=DATA)
+PREDICT = Signature(
+    "predict", descriptor=INTS, x=DATA, out=DATA, n_rows=INT, work=DATA, part=INT, parts=INT
+)
 TRAIN_STEP = Signature(
     "train_step", descriptor=INTS, X=DATA, T=DATA, n_rows=INT, rate=FLOAT, work=DATA
 )
 JACOBIAN = Signature("jacobian", descriptor=INTS, x=DATA, out=DATA, work=DATA)
-VJP = Signature("vjp", descriptor=INTS, x=DATA, g=DATA, out=DATA, n_rows=INT, work=DATA)
+VJP = Signature(
+    "vjp", descriptor=INTS, x=DATA, g=DATA, out=DATA, n_rows=INT, work=DATA, part=INT, parts=INT
+)
 call_predict, call_train_step = PREDICT.call, TRAIN_STEP.call
 call_jacobian, call_vjp = JACOBIAN.call, VJP.call
 
@@ -99,23 +103,39 @@ def activate_output(net, y, scratch, n_lanes):
         )  # fmt: skip
 
 
-def predict(descriptor, x, out, n_rows, work):
-    """C function: outputs of the network for `rows` samples."""
+@scalar
+def tiles_of(net, n_rows, part, parts):
+    """Samples of a full tile of `n_rows`; first and last + 1 of the samples in a part's tiles.
+
+    The parts have the tiles that one alone has, each a few in a row, so that results do not depend
+    on how many parts there are. Several tiles are an even number, which two threads share fairly.
+    """
+    tile = tile_samples(net, n_rows)
+    n_tiles = -(-n_rows // tile)
+    if n_tiles > 1 and n_tiles % 2:
+        tile = -(-n_rows // (n_tiles + 1))
+        n_tiles = -(-n_rows // tile)
+    begin, end = n_tiles * part // parts, n_tiles * (part + 1) // parts
+    return tile, begin * tile, min(n_rows, end * tile)
+
+
+def predict(descriptor, x, out, n_rows, work, part, parts):
+    """C function: outputs of the network for `rows` samples, as far as they are the part's."""
     net = view(descriptor, x)
     inputs, outputs = n_in(net), n_out(net)
     if n_rows <= _FEW:
-        for r in range(n_rows):
+        for r in range(n_rows if part == 0 else 0):
             y = _sample(net, pointer(x, r * inputs), pointer(work, 8), work, False)
             activate_output(net, y, pointer(work, 1), 1)
             for j in range(outputs):
                 out[r * outputs + j] = y[j]
         return 0.0
-    tile = tile_samples(net, n_rows)
+    tile, begin, end = tiles_of(net, n_rows, part, parts)
     n_lanes = tile_lanes(net, tile)
     _, _, _, scratch, layers = tile_parts(net, work, n_lanes, 0, 0)
     y = pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
-    for first in range(0, n_rows, tile):
-        n_samples = min(tile, n_rows - first)
+    for first in range(begin, end, tile):
+        n_samples = min(tile, end - first)
         forward_tile(net, x, work, n_lanes, first, n_samples, tiles.OUTPUTS)
         activate_output(net, y, scratch, n_lanes)
         write_rows(net, y, n_lanes, n_samples, outputs, pointer(out, first * outputs))
@@ -142,18 +162,18 @@ def write_rows(net, tile, n_lanes, n_samples, n_features, out):
     )  # fmt: skip
 
 
-def vjp(descriptor, x, g, out, n_rows, work):
-    """C function: out = gᵀ ∂output/∂input for each of `rows` samples."""
+def vjp(descriptor, x, g, out, n_rows, work, part, parts):
+    """C function: out = gᵀ ∂output/∂input for each of `rows` samples, if it is the part's."""
     if n_rows < 1:
         return 0.0
     net = view(descriptor, x)
     inputs, outputs = n_in(net), n_out(net)
-    tile = tile_samples(net, n_rows)
+    tile, begin, end = tiles_of(net, n_rows, part, parts)
     n_lanes = tile_lanes(net, tile)
     targets, _, _, scratch, layers = tile_parts(net, work, n_lanes, 0, 0)
     y = pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
-    for first in range(0, n_rows, tile):
-        n_samples = min(tile, n_rows - first)
+    for first in range(begin, end, tile):
+        n_samples = min(tile, end - first)
         forward_tile(net, x, work, n_lanes, first, n_samples, tiles.DERIVATIVES)
         last = first + n_samples - 1
         tiles.gather(net, g, outputs, descriptor, False, first, last, targets, n_lanes)
@@ -300,7 +320,7 @@ def _integrand(count, x, descriptor, work):
     for i in range(count):
         sample[i] = cast_like(work[0], x[i])
     out = pointer(sample, count)
-    predict_sample(descriptor, sample, out, 1, work)
+    predict_sample(descriptor, sample, out, 1, work, 0, 1)
     return np.float64(out[0])
 
 

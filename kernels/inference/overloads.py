@@ -203,7 +203,7 @@ def _(model, x, out, workspace=None):
         _check_samples(model, "out", out, layout.OUTPUTS, rows)
         work = _work(model, workspace)
         call_predict(
-            descriptor[layout.PREDICT], descriptor, pointer(x, 0), pointer(out, 0), rows, work
+            descriptor[layout.PREDICT], descriptor, pointer(x, 0), pointer(out, 0), rows, work, 0, 1
         )
 
     return checked_call
@@ -283,14 +283,16 @@ def _(model, x, g, out, workspace=None):
         _check_samples(model, "g", g, layout.OUTPUTS, rows)
         _check_samples(model, "out", out, layout.INPUTS, rows)
         p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
-        call_vjp(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work)
+        call_vjp(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work, 0, 1)
 
     return checked_call
 
 
 @scalar
-def _check_flat(descriptor, rows, x, inputs, y, outputs, work):
+def _check_flat(descriptor, rows, x, inputs, y, outputs, work, part, parts):
     """Refuse arrays of other sizes than `rows` samples have, also where a thread changed them."""
+    if not 0 <= part < parts:
+        raise SizeError("the part", part, "is none of", parts)
     n, m = rows * descriptor[inputs], rows * descriptor[outputs]
     if x.size != n:
         raise SizeError("the samples have", x.size, "numbers, expected", n)
@@ -302,9 +304,9 @@ def _check_flat(descriptor, rows, x, inputs, y, outputs, work):
 
 
 @kernel
-def predict_rows(descriptor, x, out, rows, work):
-    """A batch from Python."""
-    _check_flat(descriptor, rows, x, layout.INPUTS, out, layout.OUTPUTS, work)
+def predict_rows(descriptor, x, out, rows, work, part, parts):
+    """A part of a batch from Python, whose other parts other threads have."""
+    _check_flat(descriptor, rows, x, layout.INPUTS, out, layout.OUTPUTS, work, part, parts)
     call_predict(
         descriptor[layout.PREDICT],
         pointer(descriptor, 0),
@@ -312,13 +314,15 @@ def predict_rows(descriptor, x, out, rows, work):
         pointer(out, 0),
         rows,
         pointer(work, 0),
+        part,
+        parts,
     )
 
 
 @kernel
 def jacobian_one(descriptor, x, out, work):
     """The Jacobian of one sample from Python."""
-    _check_flat(descriptor, 1, x, layout.INPUTS, x, layout.INPUTS, work)
+    _check_flat(descriptor, 1, x, layout.INPUTS, x, layout.INPUTS, work, 0, 1)
     if out.size != descriptor[layout.INPUTS] * descriptor[layout.OUTPUTS]:
         raise SizeError("the Jacobian has", out.size, "numbers, the network another size")
     call_jacobian(
@@ -331,11 +335,11 @@ def jacobian_one(descriptor, x, out, work):
 
 
 @kernel
-def vjp_rows(descriptor, x, g, out, rows, work):
-    """A vector-Jacobian product from Python."""
-    _check_flat(descriptor, rows, x, layout.INPUTS, g, layout.OUTPUTS, work)
-    _check_flat(descriptor, rows, out, layout.INPUTS, g, layout.OUTPUTS, work)
+def vjp_rows(descriptor, x, g, out, rows, work, part, parts):
+    """A part of a vector-Jacobian product from Python, see `predict_rows`."""
+    _check_flat(descriptor, rows, x, layout.INPUTS, g, layout.OUTPUTS, work, part, parts)
+    _check_flat(descriptor, rows, out, layout.INPUTS, g, layout.OUTPUTS, work, part, parts)
     call_vjp(
         descriptor[layout.VJP], pointer(descriptor, 0), pointer(x, 0), pointer(g, 0),
-        pointer(out, 0), rows, pointer(work, 0),
+        pointer(out, 0), rows, pointer(work, 0), part, parts,
     )  # fmt: skip

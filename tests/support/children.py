@@ -819,13 +819,15 @@ def refuse_wrong_sizes():
     from fastnn.kernels.engine import train as engine
     from fastnn.kernels.inference import overloads as api
     from fastnn.model.compile import Use, model
-    from fastnn.model.evaluation import alone
+    from fastnn.model.evaluation import Gradient
 
     nn, X, t = network_and_data((2, 4, 1))
     theta, uses = nn.parameters, Use(training=True, evaluating=True)
     made = model(nn.layers, nn.cost_function, theta, uses, fastnn.get_opt("SGD"))
     x, few, room = X[:64].copy(), X[:9].copy(), np.empty(64)
-    batches, team, work = alone(made, np.empty_like(theta), x, t[:64].copy(), room)
+    whole = Gradient(made, x, t[:64].copy(), room)
+    _, batches, team = whole._arguments
+    work, tiles = np.empty(whole._elements), np.empty(1)
     wrong = [
         {"X": few}, {"X": np.ones((64, 3))}, {"T": np.ones((64, 2))}, {"T": np.ones((9, 1))},
         {"weights": room[:9]}, {"order": np.zeros(9, int)}, {"cached_tiles": 9},
@@ -844,22 +846,40 @@ def refuse_wrong_sizes():
     for changed in wrong:
         b = batches._replace(**{k: v for k, v in changed.items() if k in batches._fields})
         g = team._replace(**{k: v for k, v in changed.items() if k in team._fields})
-        refused(engine.evaluate, made, b, g, work)
-        refused(engine.gradient, made, b, g, work, np.empty_like(x))
-        refused(engine.train, made, b, g, room, room, np.zeros(1, int), work, 1, 0, 1)
-    refused(engine.gradient, made, batches, team, work, few)
-    refused(engine.gradient, made, batches, team, work[1:].copy(), x)
-    refused(engine.gradient, made._replace(theta=theta[1:].copy()), batches, team, work, x)
+        refused(engine.evaluate, made, b, g, work, tiles, 0)
+        refused(engine.gradient, made, b, g, work, np.empty_like(x), 0, 1, True)
+        refused(engine.train, made, b, g, room, room, np.zeros(1, int), work, 0, 1, 0, 1)
+    refused(engine.gradient, made, batches, team, work, few, 0, 1, True)
+    refused(engine.gradient, made, batches, team, work[1:].copy(), x, 0, 1, True)
+    refused(
+        engine.gradient,
+        made._replace(theta=theta[1:].copy()),
+        *whole._arguments[1:],
+        work,
+        x,
+        0,
+        1,
+        True,
+    )
+    for first, last in ((-1, 1), (0, 2), (1, 0)):
+        refused(engine.gradient, made, batches, team, work, x, first, last, True)
+    refused(engine.gradient, made, batches, team._replace(own=False), work, x, 0, 1, True)
+    for part, costs in ((-1, tiles), (1, tiles), (0, np.empty(2))):
+        refused(engine.evaluate, made, batches, team, work, costs, part)
     steps, flat = np.zeros(9, int), (x.reshape(-1), room)
-    refused(engine.train, made, batches, team, room, room, steps, work, 65, 0, 1)
-    refused(engine.train, made, batches, team, room, room[:1], steps, work, 2, 0, 1)
-    refused(engine.train, made, batches, team, room[:0], room, steps, work, 1, 0, 1)
+    refused(engine.train, made, batches, team, room, room, steps, work, 0, 65, 0, 1)
+    refused(engine.train, made, batches, team, room, room[:1], steps, work, 0, 2, 0, 1)
+    refused(engine.train, made, batches, team, room[:0], room, steps, work, 0, 1, 0, 1)
+    refused(engine.train, made, batches, team, room, room, steps, work, 1, 0, 0, 1)
     inside = nn.compiled()
     enough = np.empty(api.workspace_size(inside, 64))
     for rows, size in ((65, enough.size), (63, enough.size), (64, enough.size - 1)):
-        refused(api.predict_rows, inside.descriptor, *flat, rows, enough[:size].copy())
-        refused(api.vjp_rows, inside.descriptor, *flat, flat[0].copy(), rows, enough[:size].copy())
-    refused(api.vjp_rows, inside.descriptor, *flat, flat[0][1:].copy(), 64, enough)
+        refused(api.predict_rows, inside.descriptor, *flat, rows, enough[:size].copy(), 0, 1)
+        given = *flat, flat[0].copy(), rows, enough[:size].copy()
+        refused(api.vjp_rows, inside.descriptor, *given, 0, 1)
+    refused(api.vjp_rows, inside.descriptor, *flat, flat[0][1:].copy(), 64, enough, 0, 1)
+    for part, parts in ((0, 0), (-1, 1), (2, 2)):
+        refused(api.predict_rows, inside.descriptor, *flat, 64, enough, part, parts)
     refused(api.jacobian_one, inside.descriptor, room[:3], room[:2], enough)
     refused(api.jacobian_one, inside.descriptor, room[:2], room[:3], enough)
     refused(api.jacobian_one, inside.descriptor, room[:2], room[:2], enough[:9])
