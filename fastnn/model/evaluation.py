@@ -65,8 +65,7 @@ def make_team(
     width = -(-numbers.size // engine_team.LINE) * engine_team.LINE
     hyper = aligned(threads * width, np.float64).reshape(threads, width)
     hyper[:, : numbers.size] = numbers
-    addresses = barrier.yield_address(), barrier.clock_address()
-    return engine_team.Team(control, sums, grads, hyper, threads, own, *addresses)
+    return engine_team.Team(control, sums, grads, hyper, threads, own, barrier.system())
 
 
 def worth(work: int, rows: int, ways: float) -> int:

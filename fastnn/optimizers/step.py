@@ -134,10 +134,10 @@ def run_together(prepared: PreparedStep, arguments: tuple[Any, ...], threads: in
         return int(apply.CHANGED)
     codes: list[int] = [apply.REFUSED] * threads
     prepared.counter[...] = 0
-    give_way = barrier.yield_address()
+    system = barrier.system()
 
     def part(thread: int) -> None:
-        codes[thread] = int(apply.take_step(*arguments, thread, threads, give_way))
+        codes[thread] = int(apply.take_step(*arguments, thread, threads, system))
 
     if together(threads, part):
         return codes[0]

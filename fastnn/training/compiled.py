@@ -129,7 +129,7 @@ class CompiledTrainer:
         numbers = self.optimizer.numbers()  # which callbacks may have changed
         self.team.hyper[:, : numbers.size] = numbers
         control[engine_team.SKIPPED] = 0
-        begin, step, steps = engine.clock(self.team.clock), 0, epochs * self.steps_per_epoch
+        begin, step, steps = engine.clock(self.team.system), 0, epochs * self.steps_per_epoch
         try:
             while step < steps and not control[engine_team.STATUS]:
                 piece = min(self._autotuner.steps(), steps - step)

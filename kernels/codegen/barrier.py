@@ -10,16 +10,26 @@ import os
 import sys
 import time
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .declare import scalar
+from .intrinsics import integers
 
-__all__ = ["clock_address", "now", "wait", "yield_address"]
+__all__ = ["now", "system", "wait"]
 
 _SPINS = 4000  # some microseconds: longer than a balanced step waits, shorter than a time slice
+
+# Nanoseconds that it takes to give way to nobody, at most. After more, another thread has run on
+# this core: maybe one of the team, that could run on a core of its own. A system that sees two
+# threads give way to one another leaves them there, both warm; one that sleeps, for some 60 µs,
+# wakes up on an idle core.
+_ALONE = 5000
+
+_YIELD, _SLEEP, _CLOCK = 0, 1, 2  # places in the table of `system`
 
 
 @intrinsic
@@ -44,19 +54,21 @@ def _arrived(typingctx, counter):
 
 
 @intrinsic
-def _give_way(typingctx, target):
-    """Call the function without arguments at the address `target`."""
+def _call(typingctx, target, argument):
+    """Call the function of a C int, or of nothing, at the address `target`."""
 
     def codegen(context, builder, sig, args):
-        function = ir.FunctionType(ir.IntType(32), [])
-        builder.call(builder.inttoptr(args[0], function.as_pointer()), [])
+        word = ir.IntType(32)
+        function = ir.FunctionType(word, [word])
+        target = builder.inttoptr(args[0], function.as_pointer())
+        builder.call(target, [builder.trunc(args[1], word)])
         return context.get_dummy_value()
 
-    return types.void(types.int64), codegen
+    return types.void(types.int64, types.int64), codegen
 
 
 @scalar
-def wait(counter, ticket, threads, give_way):
+def wait(counter, ticket, threads, system):
     """Wait until all threads are here; returns the ticket of the next meeting (begin with 0)."""
     ticket += threads
     if threads == 1:
@@ -65,9 +77,19 @@ def wait(counter, ticket, threads, give_way):
     spins = 0
     while _arrived(counter) < ticket:
         spins += 1
-        if spins > _SPINS and give_way != 0:
-            _give_way(give_way)
+        if spins > _SPINS and system != 0:
+            _rest(system)
     return ticket
+
+
+@scalar
+def _rest(system):
+    """Let another thread run, and leave a core on which another does."""
+    calls, begin = integers(system), now(system)
+    if calls[_YIELD] != 0:
+        _call(calls[_YIELD], 0)
+    if calls[_SLEEP] != 0 and now(system) - begin > _ALONE:
+        _call(calls[_SLEEP], 1)
 
 
 @intrinsic
@@ -88,25 +110,31 @@ def _read_clock(typingctx, target, identity):
     return sig, codegen
 
 
-_CLOCK = getattr(time, "CLOCK_MONOTONIC", 0)
+_STEADY = getattr(time, "CLOCK_MONOTONIC", 0)
 
 
 @scalar
-def now(clock):
+def now(system):
     """Nanoseconds of a steady clock; 0 without one."""
-    return _read_clock(clock, _CLOCK) if clock != 0 else 0
+    clock = integers(system)[_CLOCK]
+    return _read_clock(clock, _STEADY) if clock != 0 else 0
 
 
 @functools.cache
-def clock_address():
-    """Address of ``clock_gettime``, or 0 where the system has none (Windows)."""
-    return _symbol("clock_gettime") if sys.maxsize > 2**32 else 0
+def _table():
+    """Addresses of functions of the system, or 0 where it has none (Windows)."""
+    windows = os.name == "nt"
+    names = {
+        _YIELD: "SwitchToThread" if windows else "sched_yield",
+        _SLEEP: "" if windows else "usleep",  # which sleeps for milliseconds there
+        _CLOCK: "clock_gettime" if sys.maxsize > 2**32 else "",
+    }
+    return np.array([_symbol(names[place]) for place in sorted(names)], np.int64)
 
 
-@functools.cache
-def yield_address():
-    """Address of the system's function that lets another thread run, or 0."""
-    return _symbol("SwitchToThread" if os.name == "nt" else "sched_yield")
+def system():
+    """Address of the table of functions that threads call while they wait."""
+    return _table().ctypes.data
 
 
 def _symbol(name):

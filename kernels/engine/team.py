@@ -36,8 +36,7 @@ class Team(NamedTuple):
     hyper: np.ndarray  # float64 (parts, numbers): the rule's numbers, for each thread
     parts: int
     own: bool  # whether each part has a gradient of its own
-    give_way: int  # address of the system's yield
-    clock: int  # address of the system's clock
+    system: int  # address of what `barrier.system` has
 
 
 # Places of `Team.control`, which is how a caller stops a training and learns where it stands.
@@ -83,7 +82,7 @@ class ThreadContext(NamedTuple):
     thread: int
     threads: int
     own: bool
-    give_way: int
+    system: int
 
 
 @scalar
@@ -96,7 +95,7 @@ def thread_context(batches, team, work, thread, threads):
         batches.batch, batches.tile, batches.n_lanes, batches.cached_tiles,
         pointer(team.control, 0), pointer(team.sums, 0), pointer(team.grads, 0),
         team.grads.shape[1], pointer(team.hyper, place), pointer(work, 0),
-        team.parts, thread, threads, team.own, team.give_way,
+        team.parts, thread, threads, team.own, team.system,
     )  # fmt: skip
 
 
@@ -128,4 +127,4 @@ def check(model, batches, team, work, parts):
 @scalar
 def wait_for_team(context, ticket):
     """Wait for the others."""
-    return wait(pointer(context.control, ARRIVED), ticket, context.threads, context.give_way)
+    return wait(pointer(context.control, ARRIVED), ticket, context.threads, context.system)

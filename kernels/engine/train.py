@@ -95,7 +95,7 @@ def train(model, batches, team, rates, costs, times, work, first, last, thread, 
     control, mean = context.control, model.descriptor[layout.MEAN] != 0
     steps = integers(net.descriptor[layout.STEPS])[0] + control[SKIPPED] - first
     whole = weight_of(context, 0, count) if net.descriptor[layout.PENALISED] else 0.0
-    ticket, begin = 0, now(team.clock)
+    ticket, begin = 0, now(team.system)
     for done in range(first, last):
         epoch, place = done // each, done % each
         if place == 0 and context.ordered:
@@ -119,9 +119,9 @@ def train(model, batches, team, rates, costs, times, work, first, last, thread, 
             end_step(net, context, costs, epoch, n_rows, steps + done + 1, skipped)
             if place == each - 1:
                 end_epoch(context, costs, epoch, mean)
-                times[epoch] = now(team.clock)
+                times[epoch] = now(team.system)
     if thread == 0:
-        control[TOOK] = now(team.clock) - begin
+        control[TOOK] = now(team.system) - begin
 
 
 @scalar
@@ -243,6 +243,6 @@ def tile_sizes(model, share, cached_tiles):
 
 
 @kernel
-def clock(address):
+def clock(system):
     """Nanoseconds of the clock that `train` writes down."""
-    return now(address)
+    return now(system)

@@ -60,7 +60,7 @@ def _update(target, spans, state, hyper, step, low, high, total, flag):
 
 @kernel
 def take_step(
-    target, spans, headers, states, hyper, sums, counter, rate, step, thread, threads, give_way
+    target, spans, headers, states, hyper, sums, counter, rate, step, thread, threads, system
 ):
     """One step of an update rule, by threads that each make this call with their number.
 
@@ -73,7 +73,7 @@ def take_step(
     hyper : hyperparameters of the rule
     sums : float64 (threads, 8), counter : int64 (8,), zero; what the threads share
     rate, step : learning rate, and number of the step from 1 on
-    thread, threads, give_way : see `barrier.wait`
+    thread, threads, system : see `barrier.wait`
 
     Returns
     -------
@@ -91,7 +91,7 @@ def take_step(
     own, arrivals, ticket = pointer(sums, thread * _LINE), pointer(counter, 0), 0
     if h[layout.SKIP] != layout.UNSEEN or h[layout.CLIP] > 0.0:
         own[_SQUARES] = _squares(spans, state, low, high, 0.0)
-    ticket = wait(arrivals, ticket, threads, give_way)
+    ticket = wait(arrivals, ticket, threads, system)
     if thread == 0:
         squares = 0.0
         for k in range(threads):
@@ -102,10 +102,10 @@ def take_step(
         needs_dry_run = update.prepare(h, squares, factor, scaled, rate, itemsize(state))
         sums[0, _DRY_RUN] = 1.0 if needs_dry_run else 0.0
         call_update_kernel(target, state, state, state, h, 0, step, total, layout.BEGIN)
-    ticket = wait(arrivals, ticket, threads, give_way)
+    ticket = wait(arrivals, ticket, threads, system)
     if sums[0, _DRY_RUN] != 0.0:
         own[_BAD] = _update(target, spans, state, h, step, low, high, total, layout.DRY_RUN)
-        ticket = wait(arrivals, ticket, threads, give_way)
+        ticket = wait(arrivals, ticket, threads, system)
         for k in range(threads):
             if sums[k, _BAD] != 0.0:
                 return REFUSED
