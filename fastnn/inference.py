@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ._core.arrays import Array, aligned, check_out, convert
 from ._core.live_models import holders, watch
 from ._core.random import RNG, uniform_source
-from ._core.threads import get_num_threads, side_by_side
+from ._core.threads import side_by_side
 from .kernels.codegen import headers
 from .kernels.codegen.compiler import imported
 from .kernels.codegen.declare import address
@@ -22,7 +22,7 @@ from .kernels.inference import functions as inference
 from .kernels.inference import overloads as api
 from .layers.base import check_trainable
 from .model.compile import Use, is_compiled, keep, model
-from .model.evaluation import BOTH_WAYS, FORWARD, worth
+from .model.evaluation import BOTH_WAYS, FORWARD, shares
 from .model.flat_parameters import Known
 from .model.snapshot import Snapshot, logits, snapshot
 from .model.stack import Stack
@@ -168,10 +168,15 @@ def vjp(network: Stack, X: npt.ArrayLike, g: npt.ArrayLike) -> Array:
 
 
 def _in_parts(made: Model, rows: int, ways: float, call: Callable[..., None]) -> None:
-    """``call(rows, workspace, part, parts)`` for as many parts as threads pay, one on each."""
-    size = api.workspace_size(made, rows)
-    parts = min(get_num_threads(), worth(made.descriptor[layout.WORK], rows, ways))
-    side_by_side(parts, lambda part: call(rows, np.empty(size, made.theta.dtype), part, parts))
+    """``call(rows, workspace, part, parts)`` for all parts, by as many threads as pay."""
+    size, dtype = api.workspace_size(made, rows), made.theta.dtype
+    parts, threads = shares(made.descriptor[layout.WORK], rows, ways)
+
+    def start() -> Callable[[int], object]:
+        work = np.empty(size, dtype)
+        return lambda part: call(rows, work, part, parts)
+
+    side_by_side(parts, threads, start)
 
 
 def low_level_callable(network: Stack) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import functools
 import itertools
@@ -219,35 +220,41 @@ def start_threads(threads: int, always: bool = False) -> tuple[int, Team | None]
     return started, team
 
 
-def side_by_side(threads: int, work: Callable[[int], None]) -> None:
-    """``work(0)`` here, and ``work(1)`` to ``work(threads - 1)`` on threads started for it.
+def side_by_side(parts: int, threads: int, start: Callable[[], Callable[[int], object]]) -> None:
+    """Do the parts 0 to ``parts - 1`` of some work on this thread, and others started for it.
 
-    Whatever interrupts, it returns when all is done, and then raises it. Of work whose parts do not
-    wait for one another: what the system has no thread for is done here, too.
+    Each thread calls `start`, and what that returns with every part that it takes. Parts do not
+    wait for one another and go to whoever is free: a thread that comes late, as on a busy machine,
+    finds nothing left to do. Whatever interrupts, this returns when all is done, and then raises
+    it.
     """
     if threads == 1:
-        work(0)
+        work = start()
+        for part in range(parts):
+            work(part)
         return
-    errors, others = list[BaseException](), list[threading.Thread]()
+    free, done, over = itertools.count(), itertools.count(1), threading.Lock()
+    errors: list[BaseException] = []
+    over.acquire()
 
-    def part(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            errors.append(error)
+    def take() -> None:
+        work: Callable[[int], object] | None = None
+        while (part := next(free)) < parts:
+            try:
+                work = work or start()
+                work(part)
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                if next(done) == parts:
+                    over.release()
 
     with _Held(lambda: None) as held:
-        try:
-            for number in range(1, threads):
-                thread = threading.Thread(target=part, args=(number,), daemon=True)
-                thread.start()
-                others.append(thread)
-        except RuntimeError:  # can't start new thread
-            pass
-        for number in (0, *range(len(others) + 1, threads)):
-            part(number)
-        for thread in others:
-            thread.join()
+        with contextlib.suppress(RuntimeError):  # can't start new thread
+            for _ in range(threads - 1):
+                _thread.start_new_thread(take, ())
+        take()
+        over.acquire()
     for error in (*held.raised, *errors):
         raise error
 

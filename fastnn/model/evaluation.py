@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ __all__ = [
     "gradient",
     "gradient_layer_by_layer",
     "make_team",
-    "worth",
+    "shares",
 ]
 
 FORWARD, BOTH_WAYS = 1 / 3, 1.0  # ways through a network: parts of its `work_of`
@@ -42,8 +43,11 @@ FORWARD, BOTH_WAYS = 1 / 3, 1.0  # ways through a network: parts of its `work_of
 _THREAD: float = 7e6
 SHARED: float = 2 * _THREAD / FORWARD
 
-# Parts of a gradient at most: few, where each takes more than so many bytes; samples of each.
-_MANY_PARTS, _FEW_PARTS, _COPIES, _ROWS = 16, 4, 1 << 22, 128
+_ROWS = 64  # samples that are a thread's at least: a tile of a wide network
+_PARTS = 4  # of the work, for each thread: who is sooner done takes more of them
+
+# Parts of a gradient at most; few, where each takes more than so many bytes.
+_MANY_PARTS, _FEW_PARTS, _COPIES = 16, 4, 1 << 22
 
 
 def check_parameters(theta: Array) -> None:
@@ -70,7 +74,13 @@ def make_team(
 
 def worth(work: int, rows: int, ways: float) -> int:
     """How many threads pay for so many samples on these ways through a network; see `work_of`."""
-    return max(1, int(rows * float(work) * ways / _THREAD))
+    return max(1, min(int(rows * float(work) * ways / _THREAD), rows // _ROWS))
+
+
+def shares(work: int, rows: int, ways: float) -> tuple[int, int]:
+    """Into how many parts so much work is cut, and how many threads take them."""
+    threads = min(get_num_threads(), worth(work, rows, ways))
+    return (1 if threads == 1 else _PARTS * threads), threads
 
 
 def _cut(
@@ -86,16 +96,17 @@ def _cut(
 def evaluate(now: Snapshot, X: Array, t: Array, weights: Array) -> float:
     """Cost of checked samples, in tiles."""
     made = model(now.layers, now.cost_function, now.theta, Use(evaluating=True))
-    pays = worth(work_of(now.layers), X.shape[0], FORWARD)
-    batches, elements = _cut(made, X, t, weights, min(pays, 2))  # whatever the threads: same bits
-    threads = min(get_num_threads(), pays)
-    team = make_team(now.theta.reshape(1, -1), threads, False)
+    given = made.descriptor[layout.WORK], X.shape[0], FORWARD
+    batches, elements = _cut(made, X, t, weights, min(worth(*given), 2))  # whatever the threads
+    parts, threads = shares(*given)
+    team = make_team(now.theta.reshape(1, -1), parts, False)
     costs = np.empty(-(-X.shape[0] // batches.tile))
 
-    def part(thread: int) -> None:
-        engine.evaluate(made, batches, team, np.empty(elements, X.dtype), costs, thread)
+    def start() -> Callable[[int], object]:
+        work = np.empty(elements, X.dtype)
+        return lambda part: engine.evaluate(made, batches, team, work, costs, part)
 
-    side_by_side(threads, part)
+    side_by_side(parts, threads, start)
     total = 0.0
     for cost in costs.tolist():
         total += cost
@@ -103,12 +114,12 @@ def evaluate(now: Snapshot, X: Array, t: Array, weights: Array) -> float:
 
 
 def cost_of_many(network: Any, X: npt.ArrayLike, t: npt.ArrayLike) -> float | None:
-    """Cost of so many samples that threads share them; None for others, or if anything is wrong."""
-    now = snapshot(network)
-    if not now.compiled or type(X) is not np.ndarray or X.ndim != 2:
+    """Cost of more samples than a prepared call takes; None for others, or if anything is wrong."""
+    if type(X) is not np.ndarray or X.ndim != 2:
         return None
+    now = snapshot(network)
     cost, layers = now.cost_function, now.layers
-    if worth(work_of(layers), X.shape[0], FORWARD) < 2:
+    if not now.compiled or X.shape[0] * work_of(layers) < SHARED:
         return None
     try:
         x = as_samples("X", X, layers[0].dim_input, now.theta.dtype)
@@ -142,8 +153,7 @@ class Gradient:
     def __init__(self, made: Model, x: Array, t: Array, weights: Array) -> None:
         rows, theta = x.shape[0], made.theta
         most = _MANY_PARTS if theta.nbytes <= _COPIES else _FEW_PARTS
-        pays = worth(made.descriptor[layout.WORK], rows, BOTH_WAYS)
-        self.parts = max(1, min(pays, rows // _ROWS, most))
+        self.parts = min(worth(made.descriptor[layout.WORK], rows, BOTH_WAYS), most)
         grads = np.zeros((self.parts, theta.size), theta.dtype)  # of frozen layers it stays so
         self.of_parameters: Array = grads[0]
         batches, self._elements = _cut(made, x, t, weights, self.parts)
@@ -151,20 +161,20 @@ class Gradient:
 
     def compute(self, below: Array, threads: int) -> float:
         """The cost; below: takes the gradient by the samples, or is empty."""
-        parts, dtype = self.parts, below.dtype
-        threads = min(threads, parts)
+        parts, threads = self.parts, min(threads, self.parts)
 
-        def run(first: int, last: int, sums: bool) -> float:
-            work = np.empty(self._elements, dtype)
+        def run(work: Array, first: int, last: int, sums: bool) -> float:
             return float(engine.gradient(*self._arguments, work, below, first, last, sums))
 
-        def some(thread: int) -> None:
-            run(parts * thread // threads, parts * (thread + 1) // threads, False)
+        def start() -> Callable[[int], object]:
+            work = np.empty(self._elements, below.dtype)
+            return lambda part: run(work, part, part + 1, False)
 
+        work = np.empty(self._elements, below.dtype)
         if threads == 1:
-            return run(0, parts, True)
-        side_by_side(threads, some)
-        return run(parts, parts, True)
+            return run(work, 0, parts, True)
+        side_by_side(parts, threads, start)
+        return run(work, parts, parts, True)
 
 
 def gradient(now: Snapshot, x: Array, t: Array) -> tuple[Array, Array]:
