@@ -661,6 +661,42 @@ def fork_within_the_compiler():
     return [found, *map(_wait_for, codes, [250.0] * len(codes))]
 
 
+def fork_after_shared_calls():
+    """Whether threads of shared calls end with them, and what a forked child finds."""
+    import _thread
+    import time
+    import warnings
+
+    import numpy as np
+
+    import fastnn
+
+    warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
+    nn, X, t = network_and_data(SHAPES["BLAS"])
+    X, t = (np.tile(array, (1 + 20_000 // len(array), 1)) for array in (X, t))
+    fastnn.set_num_threads(3)
+
+    def shared():
+        by_parameters, by_samples = nn.gradient(X, t)
+        return nn.predict(X), nn.cost(X, t), by_parameters, by_samples, nn.vjp(X, nn.predict(X))
+
+    before, expected = _thread._count(), shared()
+    give_up = time.monotonic() + 60.0  # one that came too late has yet to see that
+    while _thread._count() > before and time.monotonic() < give_up:
+        time.sleep(0.01)
+    left = _thread._count()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = 0 if all(map(np.array_equal, expected, shared())) else 2
+        finally:
+            os._exit(code)
+    code = _wait_for(child)
+    again = all(map(np.array_equal, expected, shared()))
+    return {"threads": left == before, "child": code, "again": again}
+
+
 def fork_a_team(n_threads):
     """Exit codes of children forked while a team trains their network, and after it."""
     import threading
