@@ -2,23 +2,30 @@
 
 Tiny networks of every entry of the tables run through everything that compiles something, and every
 ufunc and error is made; a new entry is covered by being in its table.
+
+This process takes all steps in their order. Others take them from the end on, so that it finds
+their kernels in the cache when it comes there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from . import kernels
 from ._core.arrays import Array
+from ._core.threads import get_num_threads
 from .activations import ACTIVATIONS, get_act
 from .errors import ERRORS, get_err
 from .kernels.codegen import declare
@@ -77,22 +84,61 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
             "a folder for it"
         )
     silence()  # what is compiled is shown here
-    compiled, loaded = counts()
+    before, present = counts(), _kept()
     start = time.perf_counter()
     todo = steps(dtypes)
-    for _, step in todo if quiet else shown(todo):
-        step()
+    with _helpers(todo):
+        for _, step in todo if quiet else shown(todo):
+            step()
     seconds = time.perf_counter() - start
-    compiled_now, loaded_now = counts()
-    found = Report(compiled_now - compiled, loaded_now - loaded, seconds, place)
-    kept = len({path.name for place in folders() for path in place.glob("*.nbc")})
-    used = found.compiled + found.loaded
-    if kept < used:  # a full disk, say
-        raise OSError(f"only {kept} of {used} kernels could be kept in the cache, {place}")
-    return found
+    used = sum(counts()) - sum(before)
+    kept = _kept()
+    if len(kept) < used:  # a full disk, say
+        raise OSError(f"only {len(kept)} of {used} kernels could be kept in the cache, {place}")
+    compiled = len(kept - present)
+    return Report(compiled, used - compiled, seconds, place)
+
+
+def _kept() -> set[str]:
+    """Names of the kernels in the cache."""
+    return {path.name for place in folders() for path in place.glob("*.nbc")}
 
 
 _Step = tuple[str, Callable[[], None]]
+
+
+_MOST_PROCESSES = 4  # each takes up to a gigabyte
+
+
+@contextlib.contextmanager
+def _helpers(todo: list[_Step]) -> Iterator[None]:
+    """Processes that take the steps from the end on, until the block is left."""
+    context = multiprocessing.get_context("spawn")
+    helpers = min(get_num_threads(), _MOST_PROCESSES, len(todo)) - 1
+    enough, processes = context.Event(), []
+    backwards = todo[::-1]
+    try:
+        for k in range(helpers):  # each from a place of its own
+            first = k * len(todo) // helpers
+            order = backwards[first:] + backwards[:first]
+            process = context.Process(target=_help, args=(order, enough), daemon=True)
+            process.start()
+            processes.append(process)
+        yield
+    finally:
+        enough.set()
+        for process in processes:
+            process.join()
+
+
+def _help(todo: list[_Step], enough: Any) -> None:
+    """Take steps until it is enough; what fails here fails again where it is shown."""
+    silence()
+    with contextlib.suppress(Exception, KeyboardInterrupt):
+        for _, step in todo:
+            if enough.is_set():
+                break
+            step()
 
 
 def shown(steps: list[_Step]) -> Iterator[_Step]:
