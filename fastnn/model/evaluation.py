@@ -38,12 +38,11 @@ __all__ = [
 
 FORWARD, BOTH_WAYS = 1 / 3, 1.0  # ways through a network: parts of its `work_of`
 
-# Multiplications and additions for which a thread pays, which takes 0.1 ms to start; and `work_of`
-# all samples, from which on two threads share the way forward.
-_THREAD: float = 7e6
-SHARED: float = 2 * _THREAD / FORWARD
+# `work_of` all samples from which on two threads share their way forward: half a millisecond, where
+# starting one takes 0.1. And multiplications and additions for which each of them pays.
+SHARED: float = layout.SHARED
+_THREAD: float = SHARED * FORWARD / 2
 
-_ROWS = 64  # samples that are a thread's at least: a tile of a wide network
 _PARTS = 4  # of the work, for each thread: who is sooner done takes more of them
 
 # Parts of a gradient at most; few, where each takes more than so many bytes.
@@ -74,7 +73,8 @@ def make_team(
 
 def worth(work: int, rows: int, ways: float) -> int:
     """How many threads pay for so many samples on these ways through a network; see `work_of`."""
-    return max(1, min(int(rows * float(work) * ways / _THREAD), rows // _ROWS))
+    most: int = rows // layout.LEAST
+    return max(1, min(int(rows * float(work) * ways / _THREAD), most))
 
 
 def shares(work: int, rows: int, ways: float) -> tuple[int, int]:

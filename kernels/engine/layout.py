@@ -92,4 +92,6 @@
 ) = range(40)
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
+SHARED = 42_000_000  # WORK of all samples from which on two threads share their way forward
+LEAST = 128  # samples of a thread at least
 SMALL = 2048  # parameters that one thread of a team updates sooner than all together

@@ -108,12 +108,12 @@ def tiles_of(net, n_rows, part, parts):
     """Samples of a full tile of `n_rows`; first and last + 1 of the samples in a part's tiles.
 
     The parts have the tiles that one alone has, each a few in a row, so that results do not depend
-    on how many parts there are. Several tiles are an even number, which two threads share fairly.
+    on how many parts there are. Of much work there is an even number, for two threads.
     """
     tile = tile_samples(net, n_rows)
     n_tiles = -(-n_rows // tile)
-    if n_tiles > 1 and n_tiles % 2:
-        tile = -(-n_rows // (n_tiles + 1))
+    if n_rows * net.descriptor[layout.WORK] >= layout.SHARED and n_rows >= 2 * layout.LEAST:
+        tile = -(-n_rows // (n_tiles + n_tiles % 2))
         n_tiles = -(-n_rows // tile)
     begin, end = n_tiles * part // parts, n_tiles * (part + 1) // parts
     return tile, begin * tile, min(n_rows, end * tile)
