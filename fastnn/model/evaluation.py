@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .._core.arrays import Array, aligned, as_samples
 from .._core.threads import get_num_threads, side_by_side
 from ..kernels.codegen import barrier, run
+from ..kernels.codegen.cache_lines import LINE_WORDS
 from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
@@ -62,10 +63,10 @@ def make_team(
     """What `threads` threads share; its arrays do not share cache lines."""
     control = aligned(engine_team.CONTROLS, np.int64)
     control[...] = 0
-    sums = aligned(threads * engine_team.LINE, np.float64).reshape(threads, engine_team.LINE)
+    sums = aligned(threads * LINE_WORDS, np.float64).reshape(threads, LINE_WORDS)
     sums[...] = 0.0
     numbers = optimizer.numbers() if optimizer else np.zeros(1)
-    width = -(-numbers.size // engine_team.LINE) * engine_team.LINE
+    width = -(-numbers.size // LINE_WORDS) * LINE_WORDS
     hyper = aligned(threads * width, np.float64).reshape(threads, width)
     hyper[:, : numbers.size] = numbers
     return engine_team.Team(control, sums, grads, hyper, threads, own, barrier.system())

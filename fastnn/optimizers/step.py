@@ -13,12 +13,12 @@ from .._core.arrays import Array, convert
 from .._core.foreign import item, shown
 from .._core.threads import together
 from ..kernels.codegen import barrier, headers
+from ..kernels.codegen.cache_lines import LINE_WORDS
 from ..kernels.optimizers import apply
 from ..kernels.ufuncs.arguments import refuse_masked
 
 __all__ = ["PreparedStep", "checked_arrays", "not_finite", "run_together", "same_arrays"]
 
-_LINE = 8  # numbers in a cache line
 _PRIVATE = headers.table([])  # of arrays that nobody else has
 
 
@@ -50,7 +50,7 @@ class PreparedStep(NamedTuple):
         for k, (p, g) in enumerate(zip(params, grads, strict=True)):
             places[k] = p.ctypes.data, g.ctypes.data, p.size, first
             first += p.size
-        sums, counter = np.zeros((threads, _LINE)), np.zeros(_LINE, np.int64)
+        sums, counter = np.zeros((threads, LINE_WORDS)), np.zeros(LINE_WORDS, np.int64)
         return cls(params, grads, places, known, state.reshape(-1), target, sums, counter)
 
 

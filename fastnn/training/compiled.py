@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .._core.arrays import Array, aligned
 from .._core.threads import get_num_threads, start_threads
+from ..kernels.codegen.cache_lines import LINE_BYTES
 from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
@@ -25,7 +26,9 @@ from .trainer import diverged
 
 __all__ = ["CompiledTrainer", "compiled_trainer"]
 
-_LINE = 16  # elements between the gradients of two threads, at least: no shared cache lines
+_LINE = (
+    LINE_BYTES // 4
+)  # elements between the gradients of two threads, at least: no shared cache lines
 
 # Multiplications and additions beyond which a training runs on a thread of its own, so that Ctrl-C
 # reaches it. A thread costs 0.1 ms; this is some 5 ms. A step costs as much as _STEP of them more.

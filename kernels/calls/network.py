@@ -8,6 +8,7 @@ import numpy as np
 
 from ..codegen import objects
 from ..codegen.builtin import record
+from ..codegen.cache_lines import LINE_BYTES
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, data, integers, itemsize, numbers, pointer
 from ..codegen.objects import (
@@ -34,7 +35,6 @@ from ..engine import layout
 from ..engine import tile as tiles
 from ..engine.model import layer_of, n_out, tile_lanes, tile_samples, view
 from ..engine.tile import call_tile_pass, tile_parts
-from ..gemm.loops import LINE_BYTES
 from ..inference.functions import (
     activate_output,
     call_predict,
@@ -250,13 +250,13 @@ def step(me, arguments, count):
     steps = integers(descriptor[layout.STEPS])
     before = steps[0]
     state = _begin(record, rows)
-    found = call_train_step(
+    cost = call_train_step(
         descriptor[layout.STEP], descriptor, x, t, rows, rate, data(record[SCRATCH], like)
     )
     _end(record, state)
     if steps[0] == before:  # refused, and nothing has changed: the careful way says why
         return none(record)
-    return new_float(found)
+    return new_float(cost)
 
 
 CALLS = {"predict": predict, "forward": forward, "cost": cost, "step": step}

@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..codegen.cache_lines import LINE_BYTES
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import data, integers, itemsize, numbers, pointer
-from ..gemm.loops import LINE_BYTES
 from . import layout
 
 

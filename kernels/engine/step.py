@@ -1,5 +1,6 @@
 """One step of a training: the gradient of a batch by all threads, then the update."""
 
+from ..codegen.cache_lines import LINE_WORDS as LINE
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import data, itemsize, pointer
 from ..optimizers import layout as rule
@@ -13,7 +14,6 @@ from .team import (
     BAD,
     COST,
     HALT,
-    LINE,
     PARTIAL,
     PENALTY,
     SKIPPED,
@@ -60,16 +60,18 @@ def span(net, q, part, parts):
 
 @scalar
 def samples_of(context, n_rows, chunk, part):
-    """Place in the batch of a part's tile in a chunk of tiles, and how many samples it has."""
+    """Index in the batch of a part's tile in a chunk of tiles, and how many samples it has."""
     first = (chunk * context.parts + part) * context.tile
     return first, max(0, min(context.tile, n_rows - first))
 
 
 @scalar
 def accumulate(net, context, start, n_rows, scale, regather, key, done, ticket):
-    """Gradient of one batch, as far as it goes before the team has met; returns the turn.
+    """Gradient of one batch, as far as it goes before the team has met; returns the ticket.
 
-    Looks for a stop at every tile, and then leaves off: the step will not be taken.
+    It stands in ``context.grads``: (parts, stride), a row for each part, or (1, stride) for all.
+    key: of the dropout; done: steps of this call. Looks for a stop at every tile, and then leaves
+    off: the step will not be taken.
     """
     chunks = -(-n_rows // (context.parts * context.tile))
     for part in range(context.thread, context.parts, context.threads):
@@ -116,7 +118,7 @@ def part_work(net, context, part):
 
 @scalar
 def shared_gradient(net, context, part, n_rows, chunk):
-    """A part's share of the gradient, from the tiles of all parts."""
+    """A part's share of the gradient, from the tiles of all parts, into ``context.grads[0]``."""
     for other in range(context.parts):
         _, n_samples = samples_of(context, n_rows, chunk, other)
         if n_samples > 0:
@@ -131,7 +133,8 @@ def shared_gradient(net, context, part, n_rows, chunk):
 def collect(net, context, part, n_rows, weight):
     """Finish a part's share of the gradient: sums over the parts, penalties, squares.
 
-    weight: of the penalties in this step.
+    ``context.grads``: (parts or 1, stride); the sums of ``context.sums`` (parts, LINE) that it
+    leaves are SQUARES and PENALTY. weight: of the penalties in this step.
     """
     active = min(context.parts, -(-n_rows // context.tile)) if context.own else 1
     squares = penalty = 0.0
@@ -241,7 +244,7 @@ def update(net, context, part, step, flag):
 
 @scalar
 def take_step(net, context, rate, n_rows, weight, steps, done, ticket):
-    """From gradients to new parameters; returns the turn, and whether the training goes on.
+    """From gradients to new parameters; returns the ticket, and whether the training goes on.
 
     weight: of the penalties. steps: taken before this call, done: in it, those left out too. What
     other threads read is written after one meeting and read after the next. The parameters of a

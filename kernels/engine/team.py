@@ -56,11 +56,9 @@ CONTROLS = 48
 # Places of `Team.sums`.
 COST, SQUARES, BAD, PENALTY, PARTIAL = 0, 1, 2, 3, 4  # PARTIAL: of COST, before the team has met
 
-LINE = 8
-
 
 class ThreadContext(NamedTuple):
-    """Data and team inside a kernel, as one thread sees them: pointers, see `program.Net`."""
+    """Data and team inside a kernel, as one thread sees them: pointers, see `model.Net`."""
 
     X: object
     T: object

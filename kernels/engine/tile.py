@@ -28,7 +28,10 @@ OUTPUTS, DERIVATIVES, DROPOUT = 0, 1, 2  # what a way forward does
 
 @scalar
 def gather(net, source, width, order, ordered, first, last, out, n_lanes):
-    """Columns of a tile from the rows ``first … last`` of a matrix, through `order` if ordered."""
+    """Columns of a tile from the rows ``first … last`` of a matrix, through `order` if ordered.
+
+    source: (samples, width), out: (width, n_lanes), whose lanes beyond the last repeat it.
+    """
     begin = first if ordered else -1 - first
     call_transpose(
         net.descriptor[layout.TRANSPOSE], source, order, out, width, width, begin, last, n_lanes,
@@ -38,7 +41,10 @@ def gather(net, source, width, order, ordered, first, last, out, n_lanes):
 
 @scalar
 def gather_weights(weights, weighted, scale, order, ordered, first, last, out, n_lanes):
-    """Weights of the samples, times `scale`; zero in the lanes beyond the last."""
+    """Weights of the samples, times `scale`; zero in the lanes beyond the last.
+
+    weights: (samples,), looked at if weighted; out: (n_lanes,).
+    """
     unit = cast_like(out[0], scale)
     for r in range(n_lanes):
         out[r] = unit if first + r <= last else cast_like(out[0], 0)
@@ -70,8 +76,9 @@ def multiply(
 def forward(net, x, tile, n_lanes, mode, key, position, room):
     """Run the tile `x` through all layers; returns a pointer to the last output.
 
-    tile: where the part of the layers begins. mode: OUTPUTS, DERIVATIVES too, or both with DROPOUT.
-    key: of the drop-outs of this step; position: of the tile's first sample in the batch.
+    x: (n_in, n_lanes), tile: (tile_features, n_lanes), the rows of the layers, see `layout`; the
+    result: (n_out, n_lanes). mode: OUTPUTS; DERIVATIVES, these too; or DROPOUT, both and dropout.
+    key: of the dropout of this step; position: of the tile's first sample in the batch.
     """
     for q in range(net.depth):
         layer = layer_of(net, q)
@@ -112,10 +119,12 @@ def set_to_one(a, count):
 
 @scalar
 def backward(net, tile, n_lanes, below, transposing, room):
-    """Walk the error back: from the gradient by the last output, in its place, to the first layer.
+    """Walk the error back: from the gradient with respect to the last output to the first layer.
 
-    Leaves each layer's error at DELTA, and where the gradient wants it (turning) also one sample a
-    row. below: go on to the error of the input; else only to the first layer that is not frozen.
+    tile: (tile_features, n_lanes), the rows of the layers; the gradient stands at the last layer's
+    GRAD_Y. Leaves each layer's error (width, n_lanes) at DELTA and, with `transposing`, where its
+    gradient wants it, (n_lanes, STRIDE) at DELTA_T. below: go on to the error of the input,
+    (n_in, n_lanes) at FEATURES; else only to the first layer that is not frozen.
     """
     descriptor, last = net.descriptor, net.depth - 1
     lowest = 0 if below else descriptor[layout.LOWEST]
@@ -157,7 +166,7 @@ def backward(net, tile, n_lanes, below, transposing, room):
 
 @scalar
 def error_of(net, q, tile, n_lanes):
-    """Where the error of layer q stands; of layer -1: of the input."""
+    """Where the error of layer q stands, (width, n_lanes); of layer -1: of the input."""
     row = net.descriptor[layout.FEATURES] if q < 0 else layer_of(net, q)[layout.DELTA]
     return pointer(tile, row * n_lanes)
 
@@ -185,7 +194,8 @@ def layer_gradient(
 ):  # fmt: skip
     """Gradient of the weights of layer q from the inputs low … high - 1, by one tile.
 
-    The one who has the last input has the bias too, and the trained numbers behind it.
+    grad: (parameters,), x: (n_in, n_lanes), tile: (tile_features, n_lanes), ones: (n_lanes,). The
+    one who has the last input has the bias too, and the trained parameters behind it.
     accumulates: add to what is there.
     """
     descriptor, layer = net.descriptor, layer_of(net, q)
@@ -227,8 +237,8 @@ def layer_gradient(
 def drop_out(y, d, rate, n_features, n_lanes, key, position):
     """Set outputs and derivatives to zero with probability `rate`, and scale up the others.
 
-    The choice is a hash of key, feature and the sample's place in the batch: the same whichever
-    thread makes it.
+    y, d: (n_features, n_lanes). The choice is a hash of key, feature and the sample's index in the
+    batch: the same whichever thread makes it.
     """
     wide()
     scale_up = cast_like(y[0], 1.0 / (1.0 - rate))

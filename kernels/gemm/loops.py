@@ -28,8 +28,6 @@ TRANSPOSE = Signature(
 )  # fmt: skip
 call_gemm, call_gemm_nt, call_transpose = GEMM.call, GEMM_NT.call, TRANSPOSE.call
 
-LINE_BYTES = 64
-
 
 def gemm(a, b, c, a_row_stride, a_term_stride, b_term_stride, c_row_stride, m, n, k, flag):
     """C (m, n) = A B, summed over k terms; flag: SET, ADD or MULTIPLY of `registers`.
@@ -110,7 +108,6 @@ def prefers_gemm_nt(n_in, n_out, rows, size):
 __all__ = [
     "GEMM",
     "GEMM_NT",
-    "LINE_BYTES",
     "TRANSPOSE",
     "call_gemm",
     "call_gemm_nt",

@@ -1,6 +1,7 @@
 """One step of an update rule on arrays wherever they are, by one thread or several."""
 
 from ..codegen.barrier import wait
+from ..codegen.cache_lines import LINE_WORDS
 from ..codegen.declare import kernel, scalar
 from ..codegen.headers import are_unchanged
 from ..codegen.intrinsics import data, itemsize, pointer
@@ -9,7 +10,6 @@ from . import layout, update
 from .layout import call_update_kernel
 
 TAKEN, REFUSED, CHANGED = 0, 1, 2
-_LINE = 8
 _SQUARES, _BAD, _DRY_RUN = 0, 1, 2  # of each thread; the last is the first one's
 _BLOCK = 1 << 14  # gradients that are looked at together
 _TOGETHER = 64  # parameters: threads share at multiples, so that no vector is cut
@@ -58,6 +58,18 @@ def _update(target, spans, state, hyper, step, low, high, total, flag):
     return bad
 
 
+@scalar
+def _begin(target, spans, state, hyper, sums, rate, step, total, threads):
+    """What one thread does for all, from their sums of squares; whether the step must be tried."""
+    squares = 0.0
+    for k in range(threads):
+        squares += sums[k, _SQUARES]
+    factor, scaled = update.rescaling(hyper, squares, itemsize(state)), 0.0
+    if factor > 0.0:  # rare
+        scaled = _squares(spans, state, 0, total, factor)
+    return update.begin_step(target, state, hyper, squares, factor, scaled, rate, step, total)
+
+
 @kernel
 def take_step(
     target, spans, headers, states, hyper, sums, counter, rate, step, thread, threads, system
@@ -88,20 +100,13 @@ def take_step(
     last = spans.shape[0] - 1
     total = spans[last, 3] + spans[last, 2]
     low, high = _share(total, thread, threads), _share(total, thread + 1, threads)
-    own, arrivals, ticket = pointer(sums, thread * _LINE), pointer(counter, 0), 0
+    own, arrivals, ticket = pointer(sums, thread * LINE_WORDS), pointer(counter, 0), 0
     if h[layout.SKIP] != layout.UNSEEN or h[layout.CLIP] > 0.0:
         own[_SQUARES] = _squares(spans, state, low, high, 0.0)
     ticket = wait(arrivals, ticket, threads, system)
     if thread == 0:
-        squares = 0.0
-        for k in range(threads):
-            squares += sums[k, _SQUARES]
-        factor, scaled = update.rescaling(h, squares, itemsize(state)), 0.0
-        if factor > 0.0:  # rare
-            scaled = _squares(spans, state, 0, total, factor)
-        needs_dry_run = update.prepare(h, squares, factor, scaled, rate, itemsize(state))
-        sums[0, _DRY_RUN] = 1.0 if needs_dry_run else 0.0
-        call_update_kernel(target, state, state, state, h, 0, step, total, layout.BEGIN)
+        tries = _begin(target, spans, state, h, sums, rate, step, total, threads)
+        sums[0, _DRY_RUN] = 1.0 if tries else 0.0
     ticket = wait(arrivals, ticket, threads, system)
     if sums[0, _DRY_RUN] != 0.0:
         own[_BAD] = _update(target, spans, state, h, step, low, high, total, layout.DRY_RUN)
