@@ -4,37 +4,15 @@ See ``kernels/activations`` for the formulas, `codegen.declare` for what a tile 
 """
 
 import functools
-import inspect
 
-from ..codegen.declare import carray, scalar
+from ..codegen.declare import carray
 from ..codegen.intrinsics import cast_like, wide
-
-
-@functools.cache
-def _with_two(formula):
-    """The formula as a function of (x, p, q), whatever the number of its parameters."""
-    count = len(inspect.signature(formula).parameters) - 1
-    if count == 0:
-
-        def called(x, p, q):
-            return formula(x)
-
-    elif count == 1:
-
-        def called(x, p, q):
-            return formula(x, p)
-
-    else:
-
-        def called(x, p, q):
-            return formula(x, p, q)
-
-    return scalar(called)
+from ..codegen.parameters import with_two
 
 
 def forward(formula):
     """Tile kernel: a = f(a + bias), in place. b: bias of each feature."""
-    return _forward(_with_two(formula))
+    return _forward(with_two(formula, 1))
 
 
 @functools.cache
@@ -59,7 +37,7 @@ def forward_with_derivative(formula, derivative, from_output):
 
     from_output: the derivative formula takes the output instead of the input.
     """
-    return _forward_with_derivative(_with_two(formula), _with_two(derivative), from_output)
+    return _forward_with_derivative(with_two(formula, 1), with_two(derivative, 1), from_output)
 
 
 @functools.cache

@@ -6,13 +6,16 @@ straight vector code for `BLOCK` bytes of each operand. Short pieces are padded.
 depend on how an array is cut, for threads or otherwise.
 """
 
+import contextlib
 import functools
+import itertools
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .cache_lines import LINE_BYTES
 from .intrinsics import prefer_wide
 from .signature import DATA, INT, INTS, Signature
 
@@ -34,7 +37,6 @@ __all__ = [
 BLOCK = 256  # bytes: four of the widest vectors, whose chains of operations overlap
 _VECTORS = 4
 _OVERLAPPING = 2  # vectors at a time of a sweep, whose formulas have many arguments
-_LINE = 64
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -85,11 +87,49 @@ def packed(context, builder, signature, values):
     return [*values[:first], context.make_tuple(builder, last, values[first:])]
 
 
+@contextlib.contextmanager
+def _loop(builder, count, vectors, name):
+    """A loop of at least one turn that is vectorised: its index, and a list for what it builds.
+
+    The list takes the loads and stores of a turn, which are marked as independent of the others'.
+    """
+    group, loop = _independent(builder.module, vectors)
+    before = builder.block
+    body, done = (builder.append_basic_block(f"{name}.{part}") for part in ("body", "done"))
+    builder.branch(body)
+    builder.position_at_end(body)
+    i, accesses = builder.phi(_INT64), []
+    i.add_incoming(_INT64(0), before)
+    yield i, accesses
+    for access in accesses:
+        access.set_metadata("llvm.access.group", group)
+    following = builder.add(i, _INT64(1), flags=["nsw", "nuw"])
+    i.add_incoming(following, builder.block)
+    more = builder.icmp_signed("<", following, count)
+    builder.cbranch(more, body, done).set_metadata("llvm.loop", loop)
+    builder.position_at_end(done)
+
+
+def _elements(builder, pointers, i):
+    """Pointers to element i of each array, and loads of them."""
+    elements = [builder.gep(pointer, [i], inbounds=True) for pointer in pointers]
+    return elements, [builder.load(element) for element in elements]
+
+
+def _operands(builder, addresses, count, block, kind):
+    """Pointers to a block of each operand, see `each`."""
+    words = [builder.load(builder.gep(addresses, [_INT64(k)])) for k in range(2 * count)]
+    return [
+        builder.inttoptr(builder.add(start, builder.mul(block, step)), kind)
+        for start, step in zip(words[:count], words[count:], strict=True)
+    ]
+
+
 @intrinsic
-def each(typingctx, formula, inputs, outputs, places, block, like):
+def each(typingctx, formula, inputs, outputs, addresses, block, like):
     """The formula for the numbers of one block, vectorised.
 
-    places: int64 pointer to the addresses of the operands, as many inputs as told, then outputs,
+    addresses: int64 pointer to the addresses of the operands, as many inputs as told, then outputs,
     and then to the bytes from one of its blocks to the next: 0 where all blocks have the same
     numbers. block: which, from there. like: any pointer of the operands' type. An output may be one
     of the inputs.
@@ -98,38 +138,21 @@ def each(typingctx, formula, inputs, outputs, places, block, like):
         return None
     nin, nout, element = inputs.literal_value, outputs.literal_value, like.dtype
     inner = formula.get_call_type(typingctx, (element,) * nin, {})
-    sig = types.void(formula, inputs, outputs, places, types.int64, like)
+    sig = types.void(formula, inputs, outputs, addresses, types.int64, like)
     length = BLOCK // (4 if element == types.float32 else 8)
 
     def codegen(context, builder, sig, args):
         prefer_wide(builder.function)
-        module, kind = builder.module, context.get_value_type(sig.args[5])
-        count = nin + nout
-        numbers = [builder.load(builder.gep(args[3], [_INT64(k)])) for k in range(2 * count)]
-        base = [
-            builder.inttoptr(builder.add(place, builder.mul(args[4], step)), kind)
-            for place, step in zip(numbers[:count], numbers[count:], strict=True)
-        ]
-        group, loop = _independent(module, _VECTORS)
         function = context.get_function(sig.args[0], inner)
-        entry, body = builder.block, builder.append_basic_block("each")
-        done = builder.append_basic_block("done")
-        builder.branch(body)
-        builder.position_at_end(body)
-        i = builder.phi(_INT64)
-        i.add_incoming(_INT64(0), entry)
-        places = [builder.gep(pointer, [i], inbounds=True) for pointer in base]
-        values = [builder.load(place) for place in places[:nin]]
-        found = function(builder, packed(context, builder, inner, values))
-        results = cgutils.unpack_tuple(builder, found, nout) if nout > 1 else [found]
-        stores = [builder.store(y, at) for y, at in zip(results, places[nin:], strict=True)]
-        for access in values + stores:
-            access.set_metadata("llvm.access.group", group)
-        following = builder.add(i, _INT64(1), flags=["nsw", "nuw"])
-        i.add_incoming(following, builder.block)
-        more = builder.icmp_unsigned("<", following, _INT64(length))
-        builder.cbranch(more, body, done).set_metadata("llvm.loop", loop)
-        builder.position_at_end(done)
+        kind = context.get_value_type(sig.args[5])
+        pointers = _operands(builder, args[3], nin + nout, args[4], kind)
+        with _loop(builder, _INT64(length), _VECTORS, "each") as (i, accesses):
+            _, values = _elements(builder, pointers[:nin], i)
+            y = function(builder, packed(context, builder, inner, values))
+            results = cgutils.unpack_tuple(builder, y, nout) if nout > 1 else [y]
+            targets = [builder.gep(pointer, [i], inbounds=True) for pointer in pointers[nin:]]
+            stores = [builder.store(y, at) for y, at in zip(results, targets, strict=True)]
+            accesses += values + stores
         return context.get_dummy_value()
 
     return sig, codegen
@@ -152,62 +175,53 @@ def sweep(typingctx, formula, arrays, written, count, shared):
 
     def codegen(context, builder, sig, args):
         prefer_wide(builder.function)
-        module = builder.module
-        group, loop = _independent(module, _OVERLAPPING)
-        base = cgutils.unpack_tuple(builder, args[1])
         function = context.get_function(sig.args[0], inner)
-        entry, zero = builder.block, _INT64(0)
-        body, done = (builder.append_basic_block(name) for name in ("sweep", "swept"))
-        some = builder.icmp_signed(">", args[3], zero)
-        given = cgutils.unpack_tuple(builder, args[4])
-        builder.cbranch(some, body, done)
-        builder.position_at_end(body)
-        i, bad = builder.phi(_INT64), builder.phi(_INT64)
-        places = [builder.gep(pointer, [i], inbounds=True) for pointer in base]
-        read = [builder.load(place) for place in places]
-        pack = context.make_tuple(builder, values, read)
-        found = cgutils.unpack_tuple(builder, function(builder, [pack, i, *given]))
-        worse = bad
-        if not any(kept):
-            for y in found:
-                left = builder.fsub(y, y)  # 0, or NaN
-                one = builder.fcmp_unordered("uno", left, left)
-                worse = builder.or_(worse, builder.zext(one, _INT64))
-        targets = [place for place, keep in zip(places, kept, strict=True) if keep]
-        stores = [builder.store(y, at) for y, at in zip(found, targets, strict=False)]
-        for access in read + stores:
-            access.set_metadata("llvm.access.group", group)
-        following = builder.add(i, _INT64(1), flags=["nsw", "nuw"])
-        last = builder.block
-        i.add_incoming(zero, entry)
-        i.add_incoming(following, last)
-        bad.add_incoming(zero, entry)
-        bad.add_incoming(worse, last)
-        more = builder.icmp_signed("<", following, args[3])
-        builder.cbranch(more, body, done).set_metadata("llvm.loop", loop)
-        builder.position_at_end(done)
+        pointers, given = (cgutils.unpack_tuple(builder, args[k]) for k in (1, 4))
+        before, zero = builder.block, _INT64(0)
+        with builder.if_then(builder.icmp_signed(">", args[3], zero)):
+            start = builder.block
+            with _loop(builder, args[3], _OVERLAPPING, "sweep") as (i, accesses):
+                bad = builder.phi(_INT64)
+                elements, read = _elements(builder, pointers, i)
+                pack = context.make_tuple(builder, values, read)
+                results = cgutils.unpack_tuple(builder, function(builder, [pack, i, *given]))
+                worse = bad if any(kept) else _or_not_finite(builder, bad, results)
+                stores = map(builder.store, results, itertools.compress(elements, kept))
+                accesses += [*read, *stores]
+                bad.add_incoming(zero, start)
+                bad.add_incoming(worse, builder.block)
+            swept = builder.block
         result = builder.phi(_INT64)
-        result.add_incoming(zero, entry)
-        result.add_incoming(worse, last)
+        result.add_incoming(zero, before)
+        result.add_incoming(worse, swept)
         return result
 
     return sig, codegen
 
 
-BLOCKS = Signature("blocks", places=INTS, count=INT, like=DATA)
+def _or_not_finite(builder, bad, values):
+    """1 if `bad` is, or one of the values is not finite."""
+    for y in values:
+        left = builder.fsub(y, y)  # 0, or NaN
+        one = builder.fcmp_unordered("uno", left, left)
+        bad = builder.or_(bad, builder.zext(one, _INT64))
+    return bad
+
+
+BLOCKS = Signature("blocks", addresses=INTS, count=INT, like=DATA)
 call_blocks = BLOCKS.call
 
 
 @functools.cache
 def blocks(formula, nin, nout):
-    """C function: the formula for so many blocks of operands at their places; see `each`.
+    """C function: the formula for so many blocks of operands at their addresses; see `each`.
 
     The last argument is nothing, but its type tells the dtype.
     """
 
-    def blocks_kernel(places, count, like):
+    def blocks_kernel(addresses, count, like):
         for block in range(count):
-            each(formula, nin, nout, places, block, like)
+            each(formula, nin, nout, addresses, block, like)
         return 0.0
 
     return blocks_kernel
@@ -222,9 +236,9 @@ def stack(typingctx, size):
 
     def codegen(context, builder, sig, args):
         with builder.goto_entry_block():  # numba's own way would fill it with zeros
-            place = builder.alloca(ir.ArrayType(ir.IntType(8), bytes_))
-        place.align = _LINE
-        return builder.ptrtoint(place, _INT64)
+            memory = builder.alloca(ir.ArrayType(ir.IntType(8), bytes_))
+        memory.align = LINE_BYTES
+        return builder.ptrtoint(memory, _INT64)
 
     return types.int64(size), codegen
 
@@ -243,14 +257,14 @@ def halves(typingctx, address):
 @intrinsic
 def stream(typingctx, source, target):
     """Copy a block to a cache line's address, past the caches: what is not soon read again."""
-    lines = ir.VectorType(ir.IntType(64), _LINE // 8)
+    lines = ir.VectorType(ir.IntType(64), LINE_BYTES // 8)
 
     def codegen(context, builder, sig, args):
         hint = builder.module.add_metadata([_INT32(1)])
-        source, target = (builder.inttoptr(place, lines.as_pointer()) for place in args)
-        for k in range(BLOCK // _LINE):
-            value = builder.load(builder.gep(source, [_INT64(k)]), align=_LINE)
-            store = builder.store(value, builder.gep(target, [_INT64(k)]), align=_LINE)
+        source, target = (builder.inttoptr(address, lines.as_pointer()) for address in args)
+        for k in range(BLOCK // LINE_BYTES):
+            value = builder.load(builder.gep(source, [_INT64(k)]), align=LINE_BYTES)
+            store = builder.store(value, builder.gep(target, [_INT64(k)]), align=LINE_BYTES)
             store.set_metadata("nontemporal", hint)
         return context.get_dummy_value()
 
@@ -268,20 +282,20 @@ def flush(typingctx):
     return types.void(), codegen
 
 
-def _environment(builder, intel, other, place):
-    """Read or write the floating-point state at a place."""
+def _environment(builder, intel, other, address):
+    """Read or write the floating-point state at an address."""
     byte = ir.IntType(8).as_pointer()
     on_intel = builder.module.triple.startswith("x86_64")
     result = ir.VoidType() if on_intel else _INT32
     kind = ir.FunctionType(result, [byte])
     name = intel if on_intel else other
     function = cgutils.get_or_insert_function(builder.module, kind, name)
-    builder.call(function, [builder.inttoptr(place, byte)])
+    builder.call(function, [builder.inttoptr(address, byte)])
 
 
 @intrinsic
-def flags(typingctx, place):
-    """Write the floating-point state to 64 bytes at a place."""
+def flags(typingctx, address):
+    """Write the floating-point state to 64 bytes at an address."""
 
     def codegen(context, builder, sig, args):
         _environment(builder, "llvm.x86.sse.stmxcsr", "fegetenv", args[0])
@@ -291,7 +305,7 @@ def flags(typingctx, place):
 
 
 @intrinsic
-def restore(typingctx, place):
+def restore(typingctx, address):
     """Take the floating-point state back, so that NumPy sees no warnings.
 
     Formulas choose between values of which one may be infinite or NaN on its way.

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from .. import vecmath
 from ..codegen.declare import carray, scalar
 from ..codegen.intrinsics import cast_like, wide
+from ..codegen.parameters import with_two
 from ..vecmath.reductions import total_of
 from ..vecmath.softmax import SOFTMAX_ROWS, softmax, softmax_vjp
 from . import cosine, cross_entropy, densities
@@ -26,31 +27,9 @@ from .elementwise import weighted
 
 
 @functools.cache
-def _with_two(formula):
-    """The formula as a function of (a, t, p, q), whatever the number of its parameters."""
-    count = formula.__code__.co_argcount - 2
-    if count == 0:
-
-        def called(a, t, p, q):
-            return formula(a, t)
-
-    elif count == 1:
-
-        def called(a, t, p, q):
-            return formula(a, t, p)
-
-    else:
-
-        def called(a, t, p, q):
-            return formula(a, t, p, q)
-
-    return scalar(called)
-
-
-@functools.cache
 def elementwise_value(formula, averaged):
     """Tile kernel: Σ w formula(a, t); averaged: over the outputs of a sample."""
-    formula = _with_two(formula)
+    formula = with_two(formula, 2)
 
     def elementwise_value_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
@@ -72,7 +51,7 @@ def elementwise_value(formula, averaged):
 @functools.cache
 def elementwise_step(formula, delta, averaged):
     """Tile kernel: Σ w formula(a, t); then a = w delta(a, t), in place."""
-    formula, delta = _with_two(formula), _with_two(delta)
+    formula, delta = with_two(formula, 2), with_two(delta, 2)
 
     def elementwise_step_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
@@ -96,7 +75,7 @@ def elementwise_step(formula, delta, averaged):
 @functools.cache
 def elementwise_grad(delta):
     """Tile kernel: c = w delta(a, b), w = c[0]."""
-    delta = _with_two(delta)
+    delta = with_two(delta, 2)
 
     def elementwise_grad_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
         wide()
