@@ -34,7 +34,7 @@ from ..codegen.objects import (
 from ..codegen.vector_loops import BLOCKS, blocks, stack
 from ..ufuncs import elementwise as ufuncs
 from ..ufuncs import errors, softmax_formulas, softmax_loop
-from ..ufuncs.elementwise import UFUNC_LOOP
+from ..ufuncs.elementwise_loop import UFUNC_LOOP, loop_address
 from ..ufuncs.softmax_loop import SOFTMAX_LOOP
 from ..vecmath.reductions import total_of
 
@@ -84,19 +84,19 @@ def _result(record, arguments, count):
 @scalar
 def _run(record, x, y, out, second, size):
     """Run the loop on vectors at these addresses; second: another result, or 0."""
-    places, steps = integers(stack(8 * 6)), integers(stack(8 * 6))
+    addresses, steps = integers(stack(8 * 6)), integers(stack(8 * 6))
     sizes, inputs = integers(stack(8)), record[INPUTS]
-    sizes[0], places[0], steps[0] = size, x, record[ITEMSIZE]
+    sizes[0], addresses[0], steps[0] = size, x, record[ITEMSIZE]
     if inputs == 2:
-        places[1], steps[1] = y, record[ITEMSIZE]
+        addresses[1], steps[1] = y, record[ITEMSIZE]
     for k in range(record[PARAMETERS]):
-        places[inputs + k], steps[inputs + k] = record[FIRST_PARAMETER + k], 0
+        addresses[inputs + k], steps[inputs + k] = record[FIRST_PARAMETER + k], 0
     last = inputs + record[PARAMETERS]
-    places[last], steps[last] = out, record[ITEMSIZE]
+    addresses[last], steps[last] = out, record[ITEMSIZE]
     if second != 0:
-        places[last + 1], steps[last + 1] = second, record[ITEMSIZE]
+        addresses[last + 1], steps[last + 1] = second, record[ITEMSIZE]
     state = release_gil() if size > _LIGHT else 0
-    call_loop(record[LOOP], places, sizes, steps, record[TARGET])
+    call_loop(record[LOOP], addresses, sizes, steps, record[TARGET])
     if state != 0:
         acquire_gil(state)
 
@@ -127,16 +127,16 @@ def apply_along(me, arguments, count):
     out = _result(record, arguments, count)
     if out == 0:
         return none(record)
-    places, steps, sizes = integers(stack(8 * 3)), integers(stack(8 * 6)), integers(stack(8 * 2))
+    addresses, steps, sizes = integers(stack(8 * 3)), integers(stack(8 * 6)), integers(stack(8 * 2))
     sizes[1] = shape_of(x)[ndim_of(x) - 1]
     sizes[0] = size_of(x) // sizes[1]
-    places[0], places[1] = data_of(x), data_of(arguments[inputs - 1])
-    places[inputs] = data_of(out)
+    addresses[0], addresses[1] = data_of(x), data_of(arguments[inputs - 1])
+    addresses[inputs] = data_of(out)
     for k in range(inputs + 1):
         steps[k] = sizes[1] * record[ITEMSIZE]
         steps[inputs + 1 + k] = record[ITEMSIZE]
     state = release_gil() if size_of(x) > _LIGHT else 0
-    call_softmax_loop(record[LOOP], places, sizes, steps, integers(record[TARGET]))
+    call_softmax_loop(record[LOOP], addresses, sizes, steps, integers(record[TARGET]))
     if state != 0:
         acquire_gil(state)
     return out
@@ -197,7 +197,7 @@ def activation(name, dtype, parameters, most):
     inputs = 2 if "_vjp" in name else 1
     count = inputs + len(parameters)
     kept = [np.array(value, dtype) for value in parameters]
-    loop = ufuncs.loop_address(dtype.char, count, outputs)
+    loop = loop_address(dtype.char, count, outputs)
     target = address(blocks(formula, count, outputs), dtype, BLOCKS)
     return prepared(
         apply, dtype, record(dtype, _words(dtype, loop, target, inputs, most, kept), kept)
@@ -208,7 +208,7 @@ def softmax_function(name, dtype, most):
     """A call of a ufunc of the softmax family, along the last axis."""
     plan = softmax_loop.plan(name, dtype)
     loop = address(softmax_loop.loop(dtype.char), np.float64, SOFTMAX_LOOP)
-    inputs = 2 if softmax_formulas.TABLE[name].pulls else 1
+    inputs = 2 if softmax_formulas.TABLE[name].is_vjp else 1
     words = _words(dtype, loop, plan.ctypes.data, inputs, most)
     return prepared(apply_along, dtype, record(dtype, words, (plan,)))
 
@@ -223,9 +223,9 @@ def _both(formula, derivative):
 
 def error(name, dtype, most, limits):
     """A call of an error of y and t with its derivative; limits: of both, least and most."""
-    formulas = errors.formula_of(name), errors.formula_of(f"{name}_derivative")
+    formulas = errors.FORMULAS[name], errors.FORMULAS[f"{name}_derivative"]
     target = address(blocks(_both(*formulas), 2, 2), dtype, BLOCKS)
-    loop = ufuncs.loop_address(dtype.char, 2, 2)
+    loop = loop_address(dtype.char, 2, 2)
     kept = None if limits is None else np.array(limits, np.float64)
     words = _words(dtype, loop, target, 2, most)
     words[LIMITS] = 0 if kept is None else kept.ctypes.data

@@ -23,9 +23,9 @@ def to_single(half):
     # both exponents count from another zero; a product makes subnormal numbers normal
     scaled = np.int32(bits_of(np.float32(from_bits(size) * np.float32(2.0**112))))
     beyond = np.int32(size | np.int32(_INFINITY))
-    found = beyond if size >= np.int32(0x7C00 << 13) else scaled
+    bits = beyond if size >= np.int32(0x7C00 << 13) else scaled
     sign = np.int32((h & np.int32(0x8000)) << np.int32(16))
-    return from_bits(np.int32(found | sign))
+    return from_bits(np.int32(bits | sign))
 
 
 @scalar
@@ -38,10 +38,10 @@ def to_half(x):
     # adding 1/2 leaves so many bits as a subnormal float16 has, rounded
     half = np.float32(0.5)
     small = np.int32(bits_of(np.float32(abs(x) + half)) - bits_of(half))
-    found = small if abs(x) < np.float32(2.0**-14) else normal
-    found = np.int32(0x7C00) if abs(x) >= np.float32(65520.0) else found
-    found = found if x == x else np.int32(0x7E00)
-    return np.uint16(found | np.int32((bits >> np.int32(16)) & np.int32(0x8000)))
+    rounded = small if abs(x) < np.float32(2.0**-14) else normal
+    rounded = np.int32(0x7C00) if abs(x) >= np.float32(65520.0) else rounded
+    rounded = rounded if x == x else np.int32(0x7E00)
+    return np.uint16(rounded | np.int32((bits >> np.int32(16)) & np.int32(0x8000)))
 
 
 # With an index, and not at an address for each number, the compiler sees that numbers stand side by
@@ -117,30 +117,30 @@ def copying(letter):
     length = BLOCK // width
 
     @scalar
-    def fill(place, value):
+    def fill(block, value):
         for i in range(length):
-            write_block(place, value, i)
+            write_block(block, value, i)
 
     @scalar
-    def take(place, at, stride, count, rest):
+    def take(block, at, stride, count, rest):
         """So many numbers, `stride` bytes apart, to a block; the rest of it is that number."""
         for i in range(count, length):
-            write_block(place, rest, i)
+            write_block(block, rest, i)
         if stride == size:
             for i in range(count):
-                write_block(place, read(at, i), i)
+                write_block(block, read(at, i), i)
             return
         for i in range(count):
-            write_block(place, read(at + i * stride), i)
+            write_block(block, read(at + i * stride), i)
 
     @scalar
-    def give(place, at, stride, count):
+    def give(block, at, stride, count):
         """The first numbers of a block to where they belong."""
         if stride == size:
             for i in range(count):
-                write(at, read_block(place, i), i)
+                write(at, read_block(block, i), i)
             return
         for i in range(count):
-            write(at + i * stride, read_block(place, i))
+            write(at + i * stride, read_block(block, i))
 
     return fill, take, give

@@ -11,10 +11,10 @@ def refuse_masked(name, value):
     Without ``numpy.ma``, which NumPy itself loads when it is asked for, there are none.
     """
     kinds = sys.modules.get("numpy.ma")
-    found = None if kinds is None else _masked(value, kinds.MaskedArray)
-    if found is None:
+    masked = None if kinds is None else _masked(value, kinds.MaskedArray)
+    if masked is None:
         return
-    count = int(kinds.getmaskarray(found).sum())
+    count = int(kinds.getmaskarray(masked).sum())
     raise ValueError(
         f"{name} has {count} masked {'value' if count == 1 else 'values'}, expected none: fill "
         f"them, as with numpy.ma.filled({name}, 0.0), or leave their samples out"
@@ -28,8 +28,8 @@ def _masked(value, kind):
     if isinstance(value, (list, tuple)):
         kinds = (list, tuple, kind)
         if any(issubclass(each, kinds) for each in set(map(type, value))):
-            found = (_masked(each, kind) for each in value)
-            return next((each for each in found if each is not None), None)
+            masked = (_masked(each, kind) for each in value)
+            return next((each for each in masked if each is not None), None)
     return None
 
 

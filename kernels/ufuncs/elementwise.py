@@ -29,116 +29,18 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from .. import activations
 from ..codegen.compiler import once
 from ..codegen.declare import address, scalar
-from ..codegen.intrinsics import integers
-from ..codegen.signature import INT, INTS, Signature
-from ..codegen.vector_loops import (
-    BLOCK,
-    BLOCKS,
-    blocks,
-    call_blocks,
-    flags,
-    flush,
-    restore,
-    stack,
-    stream,
-)
+from ..codegen.vector_loops import BLOCKS, blocks
 from . import softmax_formulas, softmax_loop
-from .access import ACCESS, copying
+from .access import ACCESS
 from .arguments import refuse_masked, refuse_self_overlap
+from .elementwise_loop import loop_address
 from .numpy_c_api import ufunc
 from .overloads import allow, allow_along_axis
 
-__all__ = ["Kernel", "find", "known"]
-
-_LINE = 64
-_ALIGNED = 2**15  # bytes of an output from which on blocks begin with a cache line
-_STREAM = 2**24  # bytes of an output from which on it goes past the caches
-_CHUNK = 16  # blocks that are worked on before they go past the caches
-_OPERANDS = 6  # at most
-_BLOCKS, _TABLE, _CHUNKS = _OPERANDS * BLOCK, _OPERANDS * 16, _CHUNK * BLOCK
+__all__ = ["Kernel", "find", "formula_of", "known", "make_ufunc"]
 
 
-UFUNC_LOOP = Signature("ufunc loop", args=INTS, dims=INTS, steps=INTS, target=INT)
-
-
-@functools.cache
-def _loop(letter, nin, nout):
-    """C function: a ufunc's loop, by the address of the function for blocks.
-
-    Whole blocks of contiguous operands are worked on where they are; a number that stays fills one
-    block for all of them; all else is copied to blocks and back.
-    """
-    read, size, width = ACCESS[letter].read, ACCESS[letter].size, ACCESS[letter].width
-    fill, take, give = copying(letter)
-    operands, length = nin + nout, BLOCK // width
-    copies = letter == "e"
-    typed = ACCESS[letter].pointer
-
-    def ufunc_loop(args, dims, steps, target):
-        state = stack(_LINE)
-        flags(state)
-        room, chunk, places = stack(_BLOCKS), stack(_CHUNKS), integers(stack(_TABLE))
-        n, out = dims[0], args[nin]
-        plain = not copies
-        streams = nout == 1 and steps[nin] == size and n * size >= _STREAM and not copies
-        for k in range(operands):
-            stays = k < nin and steps[k] == 0
-            plain = plain and (steps[k] == size or stays)
-            streams = streams and (k == nin or args[k] != out)
-            places[k], places[operands + k] = room + k * BLOCK, 0 if stays else BLOCK
-            if stays and n:
-                fill(room + k * BLOCK, read(args[k]))
-        streams = streams and out % size == 0  # else no number begins with a cache line
-        first = 0
-        if streams or (plain and n * size >= _ALIGNED and out % size == 0):
-            first = (-out % _LINE) // size  # up to where a cache line begins
-        start = 0
-        while start < n:
-            count = min(first if first and not start else length, n - start)
-            if plain and count == length:
-                many = (n - start) // length
-                for k in range(operands):
-                    if places[operands + k]:
-                        places[k] = args[k] + start * size
-                if streams:
-                    many, places[nin] = min(many, _CHUNK), chunk
-                call_blocks(target, places, many, typed(0))
-                if streams:
-                    for b in range(many):
-                        stream(chunk + b * BLOCK, out + start * size + b * BLOCK)
-                start += many * length
-                continue
-            for k in range(operands):
-                place, at, stride = room + k * BLOCK, args[k] + start * steps[k], steps[k]
-                places[k] = place
-                if k >= nin or stride == 0:
-                    continue
-                if stride == size and count == length and not copies:
-                    places[k] = at
-                    continue
-                take(place, at, stride, count, read(at))
-            call_blocks(target, places, 1, typed(0))
-            for k in range(nin, operands):
-                at, stride = args[k] + start * steps[k], steps[k]
-                if streams and count == length:
-                    stream(places[k], at)
-                    continue
-                give(places[k], at, stride, count)
-            start += count
-        if streams:
-            flush()
-        restore(state)
-        return 0.0
-
-    return ufunc_loop
-
-
-def loop_address(letter, nin, nout):
-    """The address of a ufunc's loop, which wants that of a function for blocks."""
-    return address(_loop(letter, nin, nout), np.float64, UFUNC_LOOP)
-
-
-def _made(name, doc, formula, nin, nout):
+def make_ufunc(name, doc, formula, nin, nout):
     """A ufunc with loops for float16, float32 and float64."""
     function = blocks(formula, nin, nout)
     single, double = (address(function, d, BLOCKS) for d in (np.float32, np.float64))
@@ -149,9 +51,9 @@ def _made(name, doc, formula, nin, nout):
     return ufunc(name, doc, loops, nin, nout)
 
 
-def _made_along_axis(name):
+def _make_along_axis(name):
     """A ufunc of the softmax family."""
-    nin = 2 if softmax_formulas.TABLE[name].pulls else 1
+    nin = 2 if softmax_formulas.TABLE[name].is_vjp else 1
     plans = [
         softmax_loop.plan(name, np.dtype(dtype)) for dtype in (np.float32, np.float32, np.float64)
     ]
@@ -161,17 +63,17 @@ def _made_along_axis(name):
             address(softmax_loop.loop(letter), np.float64, softmax_loop.SOFTMAX_LOOP),
             plan.ctypes.data,
         )
-        for letter, plan in zip("efd", plans, strict=True)  # `softmax.plan` keeps them
+        for letter, plan in zip("efd", plans, strict=True)  # `softmax_loop.plan` keeps them
     ]
     signature = "(n),(n)->(n)" if nin == 2 else "(n)->(n)"
-    made = ufunc(name, softmax_formulas.TABLE[name].finish.__doc__, loops, nin, 1, signature)
-    made = AlongAxes(made, [], {})  # numba would take NumPy's own to act on each number alone
-    allow_along_axis(made, softmax_formulas.sample(name))
-    return made
+    function = ufunc(name, softmax_formulas.TABLE[name].finish.__doc__, loops, nin, 1, signature)
+    result = AlongAxes(function, [], {})  # numba would take NumPy's own to act on each number alone
+    allow_along_axis(result, softmax_formulas.sample(name))
+    return result
 
 
 @functools.cache
-def _pulled(derivative):
+def _vjp(derivative):
     def vjp(g, *args):
         return g * derivative(*args)
 
@@ -179,7 +81,7 @@ def _pulled(derivative):
 
 
 @functools.cache
-def _with_pull(formula, derivative):
+def _with_vjp(formula, derivative):
     def and_vjp(g, *args):
         return formula(*args), g * derivative(*args)
 
@@ -205,8 +107,8 @@ def formula_of(name):
     if forward is None or derivative is None:
         return None
     if suffix == "_vjp":
-        return _pulled(derivative), 1, f"g times the derivative of {base}."
-    return _with_pull(forward, derivative), 2, f"{base} and g times its derivative, in one pass."
+        return _vjp(derivative), 1, f"g times the derivative of {base}."
+    return _with_vjp(forward, derivative), 2, f"{base} and g times its derivative, in one pass."
 
 
 def known():
@@ -220,20 +122,20 @@ def known():
 def find(name):
     """The ufunc of that name, or None; made at the first call."""
     if name in softmax_formulas.TABLE:
-        return _made_along_axis(name)
-    found = formula_of(name)
-    if found is None or name.endswith("_from_output"):
+        return _make_along_axis(name)
+    known_formula = formula_of(name)
+    if known_formula is None or name.endswith("_from_output"):
         return None
-    formula, nout, doc = found
+    formula, nout, doc = known_formula
     base, suffix = _parse(name)
     arguments = list(inspect.signature(activations.find(base)).parameters.values())
     extra = suffix in ("_vjp", "_and_vjp")
-    made = _made(name, doc, formula, len(arguments) + extra, nout)
+    function = make_ufunc(name, doc, formula, len(arguments) + extra, nout)
     defaults = {p.name: p.default for p in arguments if p.default is not p.empty}
     if arguments[1:]:
-        made = Kernel(made, [p.name for p in arguments[1:]], defaults)
-    allow(made, formula, 1 + extra, nout, [defaults.get(p.name) for p in arguments[1:]])
-    return made
+        function = Kernel(function, [p.name for p in arguments[1:]], defaults)
+    allow(function, formula, 1 + extra, nout, [defaults.get(p.name) for p in arguments[1:]])
+    return function
 
 
 class Kernel:
@@ -326,13 +228,13 @@ class AlongAxes(Kernel):
             axes = normalize_axis_tuple(axis, len(shape), "axis")
         last = tuple(range(-len(axes), 0))
         moved = [np.moveaxis(a, axes, last) for a in arrays]
-        kept = moved[0].shape
-        split = len(kept) - len(axes)
-        rows = (*kept[:split], math.prod(kept[split:]))
-        found = self.ufunc(*(a.reshape(rows) for a in moved), **keywords)
-        found = np.moveaxis(found.reshape(kept), last, axes)
+        last_shape = moved[0].shape
+        split = len(shape) - len(axes)
+        rows = (*last_shape[:split], math.prod(last_shape[split:]))
+        result = self.ufunc(*(a.reshape(rows) for a in moved), **keywords)
+        result = np.moveaxis(result.reshape(last_shape), last, axes)
         target = out[0] if isinstance(out, tuple) else out
         if target is None:
-            return found
-        np.copyto(target, found, casting="same_kind")
+            return result
+        np.copyto(target, result, casting="same_kind")
         return target

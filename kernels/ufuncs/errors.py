@@ -12,7 +12,7 @@ from ..codegen.compiler import imported
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, constant
 
-__all__ = ["NAMES", "find"]
+__all__ = ["FORMULAS", "NAMES", "find"]
 
 _TINY = (2.0**-126, 2.0**-1022)
 _LOG_TINY = (-87.33654475055310898657, -708.39641853226410621681)
@@ -75,15 +75,12 @@ def cross_entropy_derivative(y, t):
 
 
 NAMES = "square_error", "binary_cross_entropy", "cross_entropy"
-
-
-def formula_of(name):
-    """The formula of that name."""
-    return globals()[name]
+FORMULAS = {name: globals()[name] for base in NAMES for name in (base, f"{base}_derivative")}
 
 
 @functools.cache
 def find(name):
     """The ufunc of a formula."""
-    formula = formula_of(name)
-    return imported(".elementwise", __package__)._made(name, formula.__doc__, formula, 2, 1)
+    formula = FORMULAS[name]
+    make = imported(".elementwise", __package__).make_ufunc
+    return make(name, formula.__doc__, formula, 2, 1)

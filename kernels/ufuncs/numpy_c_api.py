@@ -48,10 +48,10 @@ def ufunc(name, doc, loops, nin, nout, signature=None):
     types = bytes(np.dtype(letter).num for letter, _, _ in loops for _ in range(nin + nout))
     texts = name.encode(), (doc or "").encode(), signature.encode() if signature else None
     _kept.append((functions, data, types, texts))
-    made = _function()(
+    result = _function()(
         ctypes.addressof(functions), ctypes.addressof(data), types, count, nin, nout,
         _NO_IDENTITY, texts[0], texts[1], 0, texts[2],
     )  # fmt: skip
     with contextlib.suppress(AttributeError):  # NumPy below 2.2: pickle looks through all modules
-        made.__module__ = __package__.rpartition(".")[0]  # where users find it
-    return made
+        result.__module__ = __package__.rpartition(".")[0]  # where users find it
+    return result

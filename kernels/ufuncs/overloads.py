@@ -71,15 +71,15 @@ def allow(ufunc, formula, main, nout, defaults):
         if arrays:
             elementwise = _elementwise(formula, given, more, main)
 
-            def found(*args):
+            def compiled(*args):
                 return elementwise(*args)
 
         else:
 
-            def found(*args):
+            def compiled(*args):
                 return _evaluate(formula, args, more, main)
 
-        return found
+        return compiled
 
     _register(ufunc, typed)
 
@@ -114,9 +114,8 @@ def _elementwise(formula, count, more, main):
     return vectorize(element)
 
 
-def allow_along_axis(ufunc, sample):
-    """Make a ufunc of the softmax family callable in compiled code, see `softmax.sample`."""
-    name, count = ufunc.__name__, ufunc.nin
+def _along_last_axis(name, count, sample):
+    """Function of arrays and their result: `sample` of all samples, which must have one shape."""
     shapes = f"{name} in compiled code takes arrays of one shape"
 
     @scalar
@@ -131,6 +130,14 @@ def allow_along_axis(ufunc, sample):
                 sample(args[0][index], args[1][index], out[index])
         return out
 
+    return fill
+
+
+def allow_along_axis(ufunc, sample):
+    """Make a softmax function callable in compiled code; sample: see `softmax_formulas.sample`."""
+    name, count = ufunc.__name__, ufunc.nin
+    fill = _along_last_axis(name, count, sample)
+
     def typed(*args):
         if len(args) not in (count, count + 1):
             raise TypeError(f"{name} does not take {len(args)} arguments")
@@ -141,16 +148,16 @@ def allow_along_axis(ufunc, sample):
         dtype = np.float32 if single else np.float64
         if len(args) == count:
 
-            def found(*args):
+            def compiled(*args):
                 return fill(args, np.empty(args[-1].shape, dtype))
 
         elif args[-1].dtype == (types.float32 if single else types.float64):
 
-            def found(*args):
+            def compiled(*args):
                 return fill(args[:count], args[count])
 
         else:
             raise TypeError(f"out of {name} must be of {dtype.__name__}, not {args[-1].dtype}")
-        return found
+        return compiled
 
     _register(ufunc, typed)

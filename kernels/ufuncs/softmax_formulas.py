@@ -27,14 +27,14 @@ def _sum(x, top, others, low):
 
 
 @scalar
-def _sum_pulling(x, top, others, low, g, dot):
+def _sum_vjp(x, top, others, low, g, dot):
     """The same, and Σ g exp(x - max)."""
     e, total, rest = _sum(x, top, others, low)
     return e, total, rest, dot + g * e
 
 
 @scalar
-def _sum_plainly(x, top, others, low, g, dot):
+def _sum_log_vjp(x, top, others, low, g, dot):
     """The same, and Σ g."""
     e, total, rest = _sum(x, top, others, low)
     return e, total, rest, dot + g
@@ -47,7 +47,7 @@ def _weigh(y, top, others, low, g, dot):
 
 
 @scalar
-def _weigh_plainly(y, top, others, low, g, dot):
+def _weigh_log(y, top, others, low, g, dot):
     """Σ g."""
     return y, others, low, dot + g
 
@@ -55,8 +55,8 @@ def _weigh_plainly(y, top, others, low, g, dot):
 @scalar
 def _finish_sums(others, low):
     """Σ - 1, Σ and log Σ from the pair of a sum."""
-    found = others + low
-    return found, cast_like(found, 1.0) + found, vecmath.log1p(found)
+    less_one = others + low
+    return less_one, cast_like(less_one, 1.0) + less_one, vecmath.log1p(less_one)
 
 
 @scalar
@@ -144,7 +144,7 @@ def log_softmax_vjp_from_output(y, top, others, total, log, g, dot):
     return g - vecmath.exp(y) * dot
 
 
-class Row(NamedTuple):
+class Spec(NamedTuple):
     """A function of the family: its last step, and what the steps before do."""
 
     finish: Callable[..., Any]
@@ -154,28 +154,28 @@ class Row(NamedTuple):
     known: bool = False  # x is the activation: no maximum, no sum of exponentials
 
     @property
-    def pulls(self):
+    def is_vjp(self):
         """Whether it is a product, of g and x."""
         return self.summing is not _sum
 
 
 TABLE = {
-    "softmax": Row(softmax),
-    "softmax_derivative": Row(softmax_derivative),
-    "softmax_second_derivative": Row(softmax_second_derivative),
-    "softmax_vjp": Row(softmax_vjp, _sum_pulling),
-    "softmax_vjp_from_output": Row(softmax_vjp_from_output, _weigh, keeps=False, known=True),
-    "softmin": Row(softmax, minus=True),
-    "softmin_derivative": Row(softmin_derivative, minus=True),
-    "softmin_second_derivative": Row(softmax_second_derivative, minus=True),
-    "softmin_vjp": Row(softmin_vjp, _sum_pulling, minus=True),
-    "softmin_vjp_from_output": Row(softmin_vjp_from_output, _weigh, keeps=False, known=True),
-    "log_softmax": Row(log_softmax, keeps=False),
-    "log_softmax_derivative": Row(log_softmax_derivative),
-    "log_softmax_second_derivative": Row(log_softmax_second_derivative),
-    "log_softmax_vjp": Row(log_softmax_vjp, _sum_plainly),
-    "log_softmax_vjp_from_output": Row(
-        log_softmax_vjp_from_output, _weigh_plainly, keeps=False, known=True
+    "softmax": Spec(softmax),
+    "softmax_derivative": Spec(softmax_derivative),
+    "softmax_second_derivative": Spec(softmax_second_derivative),
+    "softmax_vjp": Spec(softmax_vjp, _sum_vjp),
+    "softmax_vjp_from_output": Spec(softmax_vjp_from_output, _weigh, keeps=False, known=True),
+    "softmin": Spec(softmax, minus=True),
+    "softmin_derivative": Spec(softmin_derivative, minus=True),
+    "softmin_second_derivative": Spec(softmax_second_derivative, minus=True),
+    "softmin_vjp": Spec(softmin_vjp, _sum_vjp, minus=True),
+    "softmin_vjp_from_output": Spec(softmin_vjp_from_output, _weigh, keeps=False, known=True),
+    "log_softmax": Spec(log_softmax, keeps=False),
+    "log_softmax_derivative": Spec(log_softmax_derivative),
+    "log_softmax_second_derivative": Spec(log_softmax_second_derivative),
+    "log_softmax_vjp": Spec(log_softmax_vjp, _sum_log_vjp),
+    "log_softmax_vjp_from_output": Spec(
+        log_softmax_vjp_from_output, _weigh_log, keeps=False, known=True
     ),
 }
 
@@ -189,13 +189,8 @@ def _negated(formula):
 
 
 @functools.cache
-def sample(name):
-    """The function of one sample, ``(x, out)`` or of a product ``(g, x, out)``, for users' loops.
-
-    Arrays of one dimension and as many elements; out may be x or g.
-    """
-    row = TABLE[name]
-    finish, summing, minus, keeps, known = row.finish, row.summing, row.minus, row.keeps, row.known
+def _signed(minus):
+    """Functions: a number as it is worked on, in the dtype of out; and the largest of them."""
 
     @scalar
     def signed(x, out):
@@ -208,9 +203,29 @@ def sample(name):
             top = maximum(signed(x[j], out), top)
         return top
 
+    return signed, largest
+
+
+@functools.cache
+def _last_input(keeps):
+    """Function: what the last step takes of a number."""
+
     @scalar
-    def kept(x, top):
+    def last_input(x, top):
         return shifted_exp(x, top) if keeps else x
+
+    return last_input
+
+
+@functools.cache
+def sample(name):
+    """The function of one sample, ``(x, out)`` or of a product ``(g, x, out)``, for users' loops.
+
+    Arrays of one dimension and as many elements; out may be x or g.
+    """
+    spec = TABLE[name]
+    finish, summing, known = spec.finish, spec.summing, spec.known
+    (signed, largest), last_input = _signed(spec.minus), _last_input(spec.keeps)
 
     def forward(x, out):
         one, top = out.dtype.type(1), largest(x, out)
@@ -219,9 +234,9 @@ def sample(name):
             _, others, low = _sum(signed(x[j], out), top, others, low)
         others, total, log = _finish_sums(others, low)
         for j in range(x.size):
-            out[j] = finish(kept(signed(x[j], out), top), top, others, total, log)
+            out[j] = finish(last_input(signed(x[j], out), top), top, others, total, log)
 
-    def pull(g, x, out):
+    def vjp(g, x, out):
         one = out.dtype.type(1)
         top = one if known else largest(x, out)
         others, low, dot = -one, one - one, one - one
@@ -230,22 +245,22 @@ def sample(name):
             _, others, low, dot = summing(signed(x[j], out), top, others, low, given, dot)
         others, total, log = _finish_sums(others, low)
         for j in range(x.size):
-            given = out.dtype.type(g[j])
-            out[j] = finish(kept(signed(x[j], out), top), top, others, total, log, given, dot)
+            v, given = last_input(signed(x[j], out), top), out.dtype.type(g[j])
+            out[j] = finish(v, top, others, total, log, given, dot)
 
-    return scalar(pull if row.pulls else forward)
+    return scalar(vjp if spec.is_vjp else forward)
 
 
 @functools.cache
 def steps(name):
     """The formulas that a function of the family runs, with their inputs and outputs, in turn."""
-    row = TABLE[name]
-    found = [
+    spec = TABLE[name]
+    formulas = [
         (maximum, 2, 1),
-        (row.summing, 6, 4) if row.pulls else (row.summing, 4, 3),
-        (row.finish, 7, 1) if row.pulls else (row.finish, 5, 1),
+        (spec.summing, 6, 4) if spec.is_vjp else (spec.summing, 4, 3),
+        (spec.finish, 7, 1) if spec.is_vjp else (spec.finish, 5, 1),
         (_finish_sums, 2, 3),
     ]
-    if row.minus:
-        found[:2] = [(_negated(formula), *rest) for formula, *rest in found[:2]]
-    return found
+    if spec.minus:
+        formulas[:2] = [(_negated(formula), *rest) for formula, *rest in formulas[:2]]
+    return formulas

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..codegen.cache_lines import LINE_BYTES
 from ..codegen.compiler import once
 from ..codegen.declare import address, scalar
 from ..codegen.intrinsics import integers
@@ -24,7 +25,7 @@ from .softmax_formulas import TABLE, maximum, steps
 # Features up to which many samples are worked on together, in memory of our own; and if that many
 # samples, at least, stand in contiguous rows.
 _SHORT, _TRANSPOSED_SHORT, _SAMPLES = 32, 256, 16
-_TILE, _TABLE, _LINE = _TRANSPOSED_SHORT * BLOCK, 160, 64
+_TILE, _TABLE = _TRANSPOSED_SHORT * BLOCK, 160
 
 # Blocks of what is known of each sample: max x, Σ exp(x - max) - 1 and what that lost to rounding,
 # Σ exp(x - max), its logarithm, Σ g exp(x - max) or Σ g; and four for numbers under way.
@@ -44,10 +45,12 @@ _SHORT_ROWS, _ACROSS, _PLAIN, _TRANSPOSED, _AT = range(5)
 @once
 def plan(name, dtype):
     """What `loop` reads: addresses of the steps as functions of blocks, and what they need."""
-    row, taken = TABLE[name], steps(name)
-    addresses = [address(blocks(*step), dtype, BLOCKS) for step in taken]
-    operands = [takes + gives for _, takes, gives in taken]
-    return np.array([*addresses, *operands, row.minus, row.keeps, row.pulls, row.known], np.int64)
+    spec, formulas = TABLE[name], steps(name)
+    addresses = [address(blocks(*step), dtype, BLOCKS) for step in formulas]
+    operands = [takes + gives for _, takes, gives in formulas]
+    return np.array(
+        [*addresses, *operands, spec.minus, spec.keeps, spec.is_vjp, spec.known], np.int64
+    )
 
 
 class _Call(NamedTuple):
@@ -57,7 +60,7 @@ class _Call(NamedTuple):
     strides: object  # of each operand from sample to sample, then from feature to feature
     plan: object
     mode: object
-    places: object  # where the operands of a step stand, see `vector_loops.each`
+    addresses: object  # where the operands of a step stand, see `vector_loops.each`
     work: int  # addresses of memory: blocks of what is known, x and g of many samples
     tile: int
     g_tile: int
@@ -154,8 +157,8 @@ def _joining(letter):
     @scalar
     def join_sums(work):
         fold_sums(work)
-        for place in (_OTHERS, _LOW, _DOT):
-            fill(work + place, read_block(work + place))
+        for offset in (_OTHERS, _LOW, _DOT):
+            fill(work + offset, read_block(work + offset))
 
     return join_maxima, join_sums
 
@@ -210,45 +213,55 @@ def _beginning(letter):
 
 
 @functools.cache
-def _reading(letter):
-    """Function: set the places of what a block reads; returns how many operands these are."""
-    size, copies, length = ACCESS[letter].size, letter == "e", BLOCK // ACCESS[letter].width
+def _getting(letter):
+    """Function: the address of a block: its own if it has this stride, or of a copy.
+
+    The copy goes to the address `copy`, and is filled up with `rest`.
+    """
+    copies, length = letter == "e", BLOCK // ACCESS[letter].width
     _, take, _ = copying(letter)
 
     @scalar
-    def get(at, stride, lanes, place, stays, rest):
-        """Address of a block: its own if it has this stride, or of a copy, filled with `rest`."""
+    def get(at, stride, lanes, copy, stays, rest):
         if stride == stays and lanes == length and not copies:
             return at
-        take(place, at, stride, lanes, rest)
-        return place
+        take(copy, at, stride, lanes, rest)
+        return copy
+
+    return get
+
+
+@functools.cache
+def _reading(letter):
+    """Function: set the addresses of what a block reads; returns how many operands these are."""
+    size, get = ACCESS[letter].size, _getting(letter)
 
     @scalar
     def read(call, block):
         plan, mode, strides = call.plan, call.mode, call.strides
-        places, work = call.places, call.work
+        addresses, work = call.addresses, call.work
         stage, lane, lanes = block.stage, block.lane, block.lanes
         x = plan[_IS_VJP]
         rest = 0.0
         if mode[_ACROSS] and not plan[_KNOWN]:
             rest = np.inf if plan[_MINUS] else -np.inf
-        places[0] = block.own
+        addresses[0] = block.own
         if not (mode[_TRANSPOSED] or (stage > plan[_KNOWN] and mode[_SHORT_ROWS])):
             k = x + 1 if stage == 2 and plan[_KEEPS] else x
             stays = size if mode[_SHORT_ROWS] == 0 else 0  # or is copied in any case
-            places[0] = get(mode[_AT + k], strides[lane + k], lanes, block.own, stays, rest)
+            addresses[0] = get(mode[_AT + k], strides[lane + k], lanes, block.own, stays, rest)
         last = stage + 3 if stage else 1
         if stage and x:
-            places[last] = call.g_tile
+            addresses[last] = call.g_tile
             if not mode[_TRANSPOSED]:
-                places[last] = get(mode[_AT], strides[lane], lanes, work + _G, size, 0.0)
-            places[last + 1] = work + _DOT
+                addresses[last] = get(mode[_AT], strides[lane], lanes, work + _G, size, 0.0)
+            addresses[last + 1] = work + _DOT
             last += 2
-        places[1], places[2] = work + _TOP, work + _OTHERS
+        addresses[1], addresses[2] = work + _TOP, work + _OTHERS
         if stage == 1:
-            places[3] = work + _LOW
+            addresses[3] = work + _LOW
         elif stage == 2:
-            places[3], places[4] = work + _TOTAL, work + _LOG
+            addresses[3], addresses[4] = work + _TOTAL, work + _LOG
         return last
 
     return read
@@ -256,12 +269,12 @@ def _reading(letter):
 
 @functools.cache
 def _writing(letter):
-    """Function: set the places of what a block writes, from the last on; returns its target."""
+    """Function: set the addresses of what a block writes, from the last on; returns its target."""
     size, copies, length = ACCESS[letter].size, letter == "e", BLOCK // ACCESS[letter].width
 
     @scalar
     def write(call, block, last):
-        mode, places, work = call.mode, call.places, call.work
+        mode, addresses, work = call.mode, call.addresses, call.work
         out, keeps = call.plan[_IS_VJP] + 1, call.plan[_KEEPS]
         target = work + _OUT
         if mode[_TRANSPOSED]:
@@ -271,12 +284,12 @@ def _writing(letter):
         if block.stage == 1 and (mode[_SHORT_ROWS] or not keeps):
             target = block.own if keeps else work + _E
         if block.stage == 0:
-            places[2] = work + _TOP
+            addresses[2] = work + _TOP
         else:
-            places[last] = target
+            addresses[last] = target
         if block.stage == 1:
-            places[last + 1], places[last + 2] = work + _OTHERS, work + _LOW
-            places[last + 3] = work + _DOT
+            addresses[last + 1], addresses[last + 2] = work + _OTHERS, work + _LOW
+            addresses[last + 3] = work + _DOT
         return target
 
     return write
@@ -290,7 +303,7 @@ def _running(letter):
 
     @scalar
     def run(call, stage, first, n_samples, done, n_features):
-        plan, mode, places, work = call.plan, call.mode, call.places, call.work
+        plan, mode, addresses, work = call.plan, call.mode, call.addresses, call.work
         strides, out = call.strides, plan[_IS_VJP] + 1
         many = n_features if mode[_TRANSPOSED] else 1
         if mode[_PLAIN] and n_features - done >= length:
@@ -305,14 +318,29 @@ def _running(letter):
         target = write(call, block, read(call, block))
         for k in range(plan[_OPERANDS + stage] if many > 1 else 0):
             # what is ours is the same for all
-            ours = work <= places[k] < work + _WORK
-            places[plan[_OPERANDS + stage] + k] = 0 if ours else BLOCK
-        call_blocks(plan[_LARGEST + stage], places, many, typed(0))
+            ours = work <= addresses[k] < work + _WORK
+            addresses[plan[_OPERANDS + stage] + k] = 0 if ours else BLOCK
+        call_blocks(plan[_LARGEST + stage], addresses, many, typed(0))
         if stage and target == work + _OUT:
             give(target, mode[_AT + out], strides[block.lane + out], block.lanes)
         return done + (many * length if mode[_ACROSS] else many)
 
     return run
+
+
+@functools.cache
+def _finishing_sums(letter):
+    """Function: Σ and log Σ from what is known of the sums."""
+    typed = ACCESS[letter].pointer
+
+    @scalar
+    def finish_sums(call):
+        addresses, work = call.addresses, call.work
+        addresses[0] = addresses[2] = work + _OTHERS
+        addresses[1], addresses[3], addresses[4] = work + _LOW, work + _TOTAL, work + _LOG
+        call_blocks(call.plan[_SUMS], addresses, 1, typed(0))
+
+    return finish_sums
 
 
 SOFTMAX_LOOP = Signature("softmax loop", args=INTS, dims=INTS, steps=INTS, plan=INTS)
@@ -324,27 +352,15 @@ def loop(letter):
 
     A product takes g first, then x. plan: see `plan`.
     """
-    length, typed, transpose = (
-        BLOCK // ACCESS[letter].width,
-        ACCESS[letter].pointer,
-        _transposing(letter),
-    )
+    length, transpose = BLOCK // ACCESS[letter].width, _transposing(letter)
     choose_mode, begin, run = _choosing(letter), _beginning(letter), _running(letter)
-    transpose = _transposing(letter)
-    join_maxima, join_sums = _joining(letter)
-
-    @scalar
-    def finish_sums(call):
-        places, work = call.places, call.work
-        places[0] = places[2] = work + _OTHERS
-        places[1], places[3], places[4] = work + _LOW, work + _TOTAL, work + _LOG
-        call_blocks(call.plan[_SUMS], places, 1, typed(0))
+    (join_maxima, join_sums), finish_sums = _joining(letter), _finishing_sums(letter)
 
     def softmax_loop(args, dims, steps, plan):
-        state, work, tile, g_tile = stack(_LINE), stack(_WORK), stack(_TILE), stack(_TILE)
-        places, mode = integers(stack(_TABLE)), integers(stack(_LINE))
+        state, work, tile, g_tile = stack(LINE_BYTES), stack(_WORK), stack(_TILE), stack(_TILE)
+        addresses, mode = integers(stack(_TABLE)), integers(stack(LINE_BYTES))
         flags(state)
-        call = _Call(args, steps, plan, mode, places, work, tile, g_tile)
+        call = _Call(args, steps, plan, mode, addresses, work, tile, g_tile)
         n_features, out = dims[1], plan[_IS_VJP] + 1
         choose_mode(call, dims[0], n_features)
         for first in range(0, dims[0], 1 if mode[_ACROSS] else length):
