@@ -21,37 +21,24 @@ def cosine(step):
         work = carray(c, (4, n_lanes))
         size, scale, norm, cost = work[0], work[1], work[2], work[3]
         one, half = cast_like(size[0], 1), cast_like(size[0], 0.5)
-        _largest(x, size, n_features, n_lanes)
-        _norm(x, size, norm, n_features, n_lanes)
+        _norms(x, size, norm, n_features, n_lanes)
         for j in range(n_features):
             for r in range(n_lanes):
                 x[j, r] = (x[j, r] / size[r]) / norm[r]
         for r in range(n_lanes):
             size[r] = (one / size[r]) / norm[r]
-        _largest(t, scale, n_features, n_lanes)
-        _norm(t, scale, norm, n_features, n_lanes)
-        for r in range(n_lanes):
             cost[r] = cast_like(one, 0)
+        _norms(t, scale, norm, n_features, n_lanes)
         for j in range(n_features):
             for r in range(n_lanes):
                 d = x[j, r] - (t[j, r] / scale[r]) / norm[r]
                 cost[r] += half * d * d
         for r in range(n_lanes):
             # of a zero vector nothing was divided, and its norm is infinite
-            cost[r] = (
-                one
-                if (size[r] == cast_like(one, 0)) | (norm[r] == cast_like(one, _INFINITY))
-                else cost[r]
-            )
+            is_zero = (size[r] == cast_like(one, 0)) | (norm[r] == cast_like(one, _INFINITY))
+            cost[r] = one if is_zero else cost[r]
         if step:
-            for j in range(n_features):
-                for r in range(n_lanes):
-                    unit = (t[j, r] / scale[r]) / norm[r]
-                    d = (x[j, r] - unit) - cost[r] * x[j, r]
-                    empty = norm[r] == cast_like(one, _INFINITY)
-                    x[j, r] = weighted(
-                        t[n_features, r], cast_like(one, 0) if empty else d * size[r]
-                    )
+            _make_gradients(x, t, size, scale, norm, cost, n_features, n_lanes)
         for r in range(n_lanes):
             cost[r] = weighted(t[n_features, r], cost[r])
         return total_of(cost, n_lanes)
@@ -63,27 +50,38 @@ _INFINITY = float("inf")
 
 
 @scalar
-def _largest(x, size, n_features, n_lanes):
-    """size[r] = max |x| over the features, or 1 where that is 0."""
+def _norms(x, size, norm, n_features, n_lanes):
+    """size[r] = max |x| over the features, or 1 where that is 0; norm[r] = |x / size|, or infinity.
+
+    x: (n_features or more, n_lanes); size, norm: (n_lanes,).
+    """
+    zero, one = cast_like(size[0], 0), cast_like(size[0], 1)
     for r in range(n_lanes):
-        size[r] = cast_like(size[0], 0)
+        size[r] = norm[r] = zero
     for j in range(n_features):
         for r in range(n_lanes):
-            found = abs(x[j, r])
-            size[r] = found if found > size[r] else size[r]
+            magnitude = abs(x[j, r])
+            size[r] = magnitude if magnitude > size[r] else size[r]
     for r in range(n_lanes):
-        size[r] = cast_like(size[0], 1) if size[r] == cast_like(size[0], 0) else size[r]
-
-
-@scalar
-def _norm(x, size, norm, n_features, n_lanes):
-    """norm[r] = |x / size|, or infinite where that is 0."""
-    for r in range(n_lanes):
-        norm[r] = cast_like(norm[0], 0)
+        size[r] = one if size[r] == zero else size[r]
     for j in range(n_features):
         for r in range(n_lanes):
             part = x[j, r] / size[r]
             norm[r] += part * part
     for r in range(n_lanes):
-        zero = norm[r] == cast_like(norm[0], 0)
-        norm[r] = cast_like(norm[0], _INFINITY) if zero else sqrt(norm[r])
+        norm[r] = cast_like(zero, _INFINITY) if norm[r] == zero else sqrt(norm[r])
+
+
+@scalar
+def _make_gradients(x, t, inverse, scale, norm, cost, n_features, n_lanes):
+    """x = w (x - t̂ - cost x) / |a|, of unit vectors x = â; 0 where one of both was zero.
+
+    t: (n_features + 1, n_lanes), of norms scale · norm; inverse: 1 / |a| of each sample.
+    """
+    zero = cast_like(cost[0], 0)
+    for j in range(n_features):
+        for r in range(n_lanes):
+            unit = (t[j, r] / scale[r]) / norm[r]
+            d = (x[j, r] - unit) - cost[r] * x[j, r]
+            empty = norm[r] == cast_like(zero, _INFINITY)
+            x[j, r] = weighted(t[n_features, r], zero if empty else d * inverse[r])

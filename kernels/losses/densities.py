@@ -89,53 +89,70 @@ def mixture(step):
         x, t = carray(a, (n_features, n_lanes)), carray(b, (n_targets + 1, n_lanes))
         work = carray(c, (4, n_lanes))
         top, total, square, other = work[0], work[1], work[2], work[3]
-        zero, columns = cast_like(top[0], 0), cast_like(top[0], n_targets)
         _log_softmax(x, top, total, count, n_lanes)
-        for i in range(count):
-            width, mean = count * (n_targets + 1) + i, count + i * n_targets
-            for r in range(n_lanes):
-                other[r] = vecmath.exp(cast_like(zero, -0.5) * x[width, r])
-            for j in range(n_targets):
-                for r in range(n_lanes):
-                    apart = x[mean + j, r] - t[j, r]
-                    x[mean + j, r] = product(product(apart, other[r]), other[r])
-            _squares(x, mean, n_targets, square, n_lanes)
-            for r in range(n_lanes):
-                u = _log_share(x[i, r], x[width, r], square[r], columns)
-                top[r] = u if (i == 0) | (u > top[r]) else top[r]
+        _sum_shares(x, t, top, total, square, other, count, n_targets, n_lanes)
         for r in range(n_lanes):
-            total[r] = zero
-        for i in range(count):
-            _squares(x, count + i * n_targets, n_targets, square, n_lanes)
-            width = count * (n_targets + 1) + i
-            for r in range(n_lanes):
-                u = _log_share(x[i, r], x[width, r], square[r], columns)
-                total[r] += vecmath.exp(_below(u, top[r]))
-        for r in range(n_lanes):
-            constant = cast_like(zero, 0.5 * _LOG_2_PI) * columns
+            constant = cast_like(top[0], 0.5 * _LOG_2_PI) * cast_like(top[0], n_targets)
             cost = (constant - top[r]) - vecmath.log(total[r])
             other[r] = weighted(t[n_targets, r], cost)
-        found = total_of(other, n_lanes)
+        sum_of_costs = total_of(other, n_lanes)
         if step:
-            for i in range(count):
-                _squares(x, count + i * n_targets, n_targets, square, n_lanes)
-                width, mean = count * (n_targets + 1) + i, count + i * n_targets
-                for r in range(n_lanes):
-                    u, w = _log_share(x[i, r], x[width, r], square[r], columns), t[n_targets, r]
-                    below = _below(u, top[r])
-                    share = vecmath.exp(below) / total[r]
-                    x[i, r] = weighted(w, vecmath.exp(x[i, r]) - share)
-                    # of exp(below) / σ, where one factor may underflow and the other overflow
-                    root = vecmath.exp(cast_like(zero, 0.5) * (below - x[width, r]))
-                    other[r] = zero if below == cast_like(zero, -_INFINITY) else root
-                    x[width, r] = weighted(w, product(share, columns - square[r]))
-                for j in range(n_targets):
-                    for r in range(n_lanes):
-                        part = product(product(x[mean + j, r], other[r]), other[r])
-                        x[mean + j, r] = weighted(t[n_targets, r], part / total[r])
-        return found
+            _make_gradients(x, t, top, total, square, other, count, n_targets, n_lanes)
+        return sum_of_costs
 
     return mixture_kernel
+
+
+@scalar
+def _sum_shares(x, t, top, total, square, other, count, n_targets, n_lanes):
+    """top[r] = max u, total[r] = Σ exp(u - top), u: `_log_share` of each component.
+
+    x: (count (n_targets + 2), n_lanes), t: (n_targets + 1, n_lanes). The means of x become
+    z = (μ - t) / σ. square, other: scratch, (n_lanes,).
+    """
+    zero, columns = cast_like(top[0], 0), cast_like(top[0], n_targets)
+    for i in range(count):
+        width, mean = count * (n_targets + 1) + i, count + i * n_targets
+        for r in range(n_lanes):
+            other[r] = vecmath.exp(cast_like(zero, -0.5) * x[width, r])
+        for j in range(n_targets):
+            for r in range(n_lanes):
+                apart = x[mean + j, r] - t[j, r]
+                x[mean + j, r] = product(product(apart, other[r]), other[r])
+        _squares(x, mean, n_targets, square, n_lanes)
+        for r in range(n_lanes):
+            u = _log_share(x[i, r], x[width, r], square[r], columns)
+            top[r] = u if (i == 0) | (u > top[r]) else top[r]
+    for r in range(n_lanes):
+        total[r] = zero
+    for i in range(count):
+        _squares(x, count + i * n_targets, n_targets, square, n_lanes)
+        width = count * (n_targets + 1) + i
+        for r in range(n_lanes):
+            u = _log_share(x[i, r], x[width, r], square[r], columns)
+            total[r] += vecmath.exp(_below(u, top[r]))
+
+
+@scalar
+def _make_gradients(x, t, top, total, square, other, count, n_targets, n_lanes):
+    """x: log π, z and log σ become the gradient, see `mixture`; square, other: scratch."""
+    zero, columns = cast_like(top[0], 0), cast_like(top[0], n_targets)
+    for i in range(count):
+        _squares(x, count + i * n_targets, n_targets, square, n_lanes)
+        width, mean = count * (n_targets + 1) + i, count + i * n_targets
+        for r in range(n_lanes):
+            u, w = _log_share(x[i, r], x[width, r], square[r], columns), t[n_targets, r]
+            below = _below(u, top[r])
+            share = vecmath.exp(below) / total[r]
+            x[i, r] = weighted(w, vecmath.exp(x[i, r]) - share)
+            # of exp(below) / σ, where one factor may underflow and the other overflow
+            root = vecmath.exp(cast_like(zero, 0.5) * (below - x[width, r]))
+            other[r] = zero if below == cast_like(zero, -_INFINITY) else root
+            x[width, r] = weighted(w, product(share, columns - square[r]))
+        for j in range(n_targets):
+            for r in range(n_lanes):
+                part = product(product(x[mean + j, r], other[r]), other[r])
+                x[mean + j, r] = weighted(t[n_targets, r], part / total[r])
 
 
 @scalar
@@ -168,8 +185,8 @@ def _squares(x, first, count, square, n_lanes):
 def _log_share(log_mixing, log_width, square, columns):
     """log(π N(t)), without the constant; an infinite distance wins over any width."""
     infinity = cast_like(square, _INFINITY)
-    found = (log_mixing - columns * log_width) - cast_like(square, 0.5) * square
-    return -infinity if square == infinity else found
+    log_share = (log_mixing - columns * log_width) - cast_like(square, 0.5) * square
+    return -infinity if square == infinity else log_share
 
 
 @scalar
@@ -191,7 +208,7 @@ def mixture_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
 
 
 def mixture_vjp_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
-    """Tile kernel: a gradient by those, b, into one by the activities."""
+    """Tile kernel: a gradient with respect to those, b, into one to the activities."""
     wide()
     count = int(hyper[0])
     g, y = carray(a, (n_features, n_lanes)), carray(b, (n_features, n_lanes))
