@@ -38,7 +38,7 @@ __all__ = ["layer"]
 W, B, INPUTS, OUTPUTS = (objects.OWN + k for k in range(4))  # addresses, and features
 GEMM = objects.OWN + 4  # address of the product
 ACTIVATE = objects.OWN + 5  # of the kernel that leaves the derivative too; 0: the identity
-NUMBERS = objects.OWN + 6  # of its parameters
+HYPER = objects.OWN + 6  # address of its parameters
 MOST = objects.OWN + 7  # samples at most
 SCRATCH = objects.OWN + 8  # address: a number that is zero, then room for w twice, and for b
 TRAINABLE = objects.OWN + 9
@@ -86,81 +86,105 @@ def _is_batch(record, item, columns):
 def go_forward(me, arguments, count):
     """``f(X)``: the output and the derivative of the activation there, or None for the identity."""
     record = record_of(me)
-    inputs, outputs = record[INPUTS], record[OUTPUTS]
+    outputs = record[OUTPUTS]
     if count != 1 or not holds(record):
         return none(record)
-    rows = _rows(record, arguments[0], inputs)
+    rows = _rows(record, arguments[0], record[INPUTS])
     if rows < 1:
         return none(record)
-    made, slope = _new_like(record, arguments[0], outputs), own(record[objects.NONE])
-    if made == 0:
+    y, slope = _new_like(record, arguments[0], outputs), own(record[objects.NONE])
+    if y == 0:
         return none(record)
-    x, w, b = data(data_of(arguments[0]), me), data(record[W], me), data(record[B], me)
-    z = data(data_of(made), me)
-    if outputs <= _NARROW:
-        _rows_by_columns(x, w, b, z, rows, inputs, outputs)
-    else:
-        for r in range(rows):
-            for j in range(outputs):
-                z[r * outputs + j] = b[j]
-        call_gemm(
-            record[GEMM], x, w, z, inputs, 1, outputs, outputs, rows, outputs, inputs, ADD
-        )  # fmt: skip
+    z = data(data_of(y), me)
+    _activity(record, data(data_of(arguments[0]), me), z, rows)
     if record[ACTIVATE]:
         let_go(slope)
         slope = _new_like(record, arguments[0], outputs)
         if slope == 0:
-            let_go(made)
+            let_go(y)
             return none(record)
-        zero = data(record[SCRATCH], me)
-        d = data(data_of(slope), me)
-        call_tile_kernel(
-            record[ACTIVATE], z, zero, d, numbers(record[NUMBERS]), 1, rows * outputs, 0, 0
-        )
-    return pair_of(made, slope)
+        zero, derivative = data(record[SCRATCH], me), data(data_of(slope), me)
+        hyper, size = numbers(record[HYPER]), rows * outputs
+        call_tile_kernel(record[ACTIVATE], z, zero, derivative, hyper, 1, size, 0, 0)
+    return pair_of(y, slope)
 
 
 def go_back(me, arguments, count):
     """``f(delta, rate, X, slope)``: the error of the input; a step of descent on w and b."""
     record = record_of(me)
-    inputs, outputs = record[INPUTS], record[OUTPUTS]
     if count != 4 or not holds(record) or not is_float(record, arguments[1]):
         return none(record)
     delta, rate, X, slope = arguments[0], float_at(arguments[1]), arguments[2], arguments[3]
-    if not _is_batch(record, delta, outputs) or not _is_batch(record, X, inputs):
+    rows = _batch_rows(record, delta, X, slope)
+    if rows < 1 or rate - rate != 0.0:
         return none(record)
-    rows = shape_of(delta)[0]
-    if shape_of(X)[0] != rows or rate - rate != 0.0:
+    below = _new_matrix(record, rows, record[INPUTS])
+    if below == 0:
         return none(record)
     activated = record[ACTIVATE] != 0
-    if activated and not (is_array(record, slope, 2) and have_same_shape(slope, delta)):
-        return none(record)
-    made = _new_matrix(record, rows, inputs)
-    if made == 0:
-        return none(record)
-    error = _new_matrix(record, rows, outputs) if activated else own(delta)
+    error = _new_matrix(record, rows, record[OUTPUTS]) if activated else own(delta)
     if error == 0:
-        let_go(made)
+        let_go(below)
         return none(record)
     e = data(data_of(error), me)
     if activated:
-        _multiply(e, data(data_of(delta), me), data(data_of(slope), me), rows * outputs)
-    room = data(record[SCRATCH] + itemsize(me), me)
-    w, turned, below = data(record[W], me), room, data(data_of(made), me)
+        size = rows * record[OUTPUTS]
+        _multiply(e, data(data_of(delta), me), data(data_of(slope), me), size)
+    _error_below(record, e, data(data_of(below), me), rows)
+    if rate != 0.0 and record[TRAINABLE]:
+        _step(record, data(data_of(X), me), e, cast_like(e[0], rate), rows)
+    let_go(error)
+    return below
+
+
+@scalar
+def _batch_rows(record, delta, X, slope):
+    """Samples of a way back: rows of all three, if they are batches that belong together, or 0."""
+    if not _is_batch(record, delta, record[OUTPUTS]) or not _is_batch(record, X, record[INPUTS]):
+        return 0
+    if record[ACTIVATE] and not (is_array(record, slope, 2) and have_same_shape(slope, delta)):
+        return 0
+    rows = shape_of(delta)[0]
+    return rows if shape_of(X)[0] == rows else 0
+
+
+@scalar
+def _activity(record, x, z, rows):
+    """z = x w + b; x: (rows, inputs), z: (rows, outputs)."""
+    inputs, outputs = record[INPUTS], record[OUTPUTS]
+    w, b = data(record[W], x), data(record[B], x)
+    if outputs <= _NARROW:
+        _rows_by_columns(x, w, b, z, rows, inputs, outputs)
+        return
+    for r in range(rows):
+        for j in range(outputs):
+            z[r * outputs + j] = b[j]
+    call_gemm(record[GEMM], x, w, z, inputs, 1, outputs, outputs, rows, outputs, inputs, ADD)
+
+
+@scalar
+def _error_below(record, e, below, rows):
+    """below = e wᵀ; e: (rows, outputs), below: (rows, inputs). The scratch gets wᵀ."""
+    inputs, outputs = record[INPUTS], record[OUTPUTS]
+    w, transposed = data(record[W], e), data(record[SCRATCH] + itemsize(e), e)
     for i in range(inputs):
         for j in range(outputs):
-            turned[j * inputs + i] = w[i * outputs + j]
-    product = record[GEMM]
-    call_gemm(product, e, turned, below, outputs, 1, inputs, inputs, rows, inputs, outputs, SET)
-    if rate != 0.0 and record[TRAINABLE]:
-        grad, sums = pointer(room, inputs * outputs), pointer(room, 2 * inputs * outputs)
-        x = data(data_of(X), me)
-        call_gemm(product, x, e, grad, 1, inputs, outputs, outputs, inputs, outputs, rows, SET)
-        _sum_rows(sums, e, rows, outputs)
-        _descend(w, grad, cast_like(e[0], rate), inputs * outputs)
-        _descend(data(record[B], me), sums, cast_like(e[0], rate), outputs)
-    let_go(error)
-    return made
+            transposed[j * inputs + i] = w[i * outputs + j]
+    call_gemm(
+        record[GEMM], e, transposed, below, outputs, 1, inputs, inputs, rows, inputs, outputs, SET
+    )
+
+
+@scalar
+def _step(record, x, e, rate, rows):
+    """A step of gradient descent on w and b; x: (rows, inputs), e: (rows, outputs)."""
+    inputs, outputs = record[INPUTS], record[OUTPUTS]
+    room, size = data(record[SCRATCH] + itemsize(e), e), inputs * outputs
+    grad, sums = pointer(room, size), pointer(room, 2 * size)
+    call_gemm(record[GEMM], x, e, grad, 1, inputs, outputs, outputs, inputs, outputs, rows, SET)
+    _sum_rows(sums, e, rows, outputs)
+    _descend(data(record[W], e), grad, rate, size)
+    _descend(data(record[B], e), sums, rate, outputs)
 
 
 @scalar
@@ -205,7 +229,7 @@ def _record(w, b, kernel, parameters, trainable, most, headers):
     words = {
         W: w.ctypes.data, B: b.ctypes.data, INPUTS: w.shape[0], OUTPUTS: w.shape[1],
         GEMM: address(gemm.gemm, dtype, gemm.GEMM), ACTIVATE: kernel,
-        NUMBERS: kept.ctypes.data, MOST: most, SCRATCH: scratch.ctypes.data,
+        HYPER: kept.ctypes.data, MOST: most, SCRATCH: scratch.ctypes.data,
         TRAINABLE: trainable,
     }  # fmt: skip
     return record(dtype, words, (w, b, kept, scratch), headers)

@@ -24,7 +24,7 @@ from ..codegen.objects import (
 )
 from ..optimizers import layout
 from ..optimizers.layout import call_update_kernel
-from ..optimizers.update import prepare, rescaling
+from ..optimizers.update import begin_step, rescaling
 from ..vecmath.reductions import sum_of_squares
 
 __all__ = ["NUMBER", "update"]
@@ -32,7 +32,7 @@ __all__ = ["NUMBER", "update"]
 # Words of a record, after those of all.
 RULE, STATE, HYPER, COUNTER = (objects.OWN + k for k in range(4))  # addresses
 SHAPES = objects.OWN + 4  # address: of both gradients; 0: any, for a rule without states
-MEMORY = objects.OWN + 5  # place of the number that says whose memory it is; 0: there is none
+MEMORY = objects.OWN + 5  # index of the number that says whose memory it is; 0: there is none
 ROOM = objects.OWN + 6  # address of numbers for gradients that are none: two, and their steps
 FLOAT64 = objects.OWN + 7  # the type of NumPy's own number
 MAKE_NUMBER = objects.OWN + 8  # the address of NumPy's PyArray_Scalar
@@ -41,7 +41,7 @@ MOST = objects.OWN + 9  # parameters
 NUMBER = -1  # dimensions of a gradient that is no array
 _DIMENSIONS = 4  # at most
 _STRETCH = 1 << 11  # numbers
-_MAKE_NUMBER = 60  # the place of PyArray_Scalar among the functions of NumPy
+_MAKE_NUMBER = 60  # the index of PyArray_Scalar among the functions of NumPy
 
 
 @scalar
@@ -50,11 +50,11 @@ def _is_number(record, item, me):
 
 
 @scalar
-def _has_shape(record, item, place):
+def _has_shape(record, item, index):
     """Whether a gradient has the shape that the state is for."""
     if record[SHAPES] == 0:
         return True
-    expected = integers(record[SHAPES] + 8 * place * (1 + _DIMENSIONS))
+    expected = integers(record[SHAPES] + 8 * index * (1 + _DIMENSIONS))
     if not is_plain(record, item):
         return expected[0] == NUMBER
     if ndim_of(item) != expected[0]:
@@ -67,9 +67,9 @@ def _has_shape(record, item, place):
 
 
 @scalar
-def _size(record, item, me, place):
+def _size(record, item, me, index):
     """Numbers in a gradient; -1 if it is none that fits."""
-    if not _has_shape(record, item, place):
+    if not _has_shape(record, item, index):
         return -1
     if is_plain(record, item):
         return size_of(item) if ndim_of(item) > 0 else -1
@@ -77,13 +77,13 @@ def _size(record, item, me, place):
 
 
 @scalar
-def _gradient(record, item, me, place):
+def _gradient(record, item, me, index):
     """Pointer to a gradient, which may be a number."""
     room = data(record[ROOM], me)
     if is_plain(record, item):
         return data(data_of(item), me)
-    room[place] = float_at(item)
-    return pointer(room, place)
+    room[index] = float_at(item)
+    return pointer(room, index)
 
 
 @scalar
@@ -95,9 +95,9 @@ def _new(record, item):
 
 
 @scalar
-def _steps(record, made, me, place):
+def _steps(record, array, me, index):
     """Pointer to the steps."""
-    return data(data_of(made), me) if made != 0 else pointer(data(record[ROOM], me), place)
+    return data(data_of(array), me) if array != 0 else pointer(data(record[ROOM], me), index)
 
 
 @scalar
@@ -134,24 +134,23 @@ def _begin(record, g, h, first, size, me, rate, step):
         squares = sum_of_squares(h, size - first) + sum_of_squares(g, first)
     if rescaling(hyper, squares, itemsize(me)) > 0.0:
         return -1
-    tries = prepare(hyper, squares, 0.0, 0.0, rate, itemsize(me))
-    call_update_kernel(record[RULE], state, state, state, hyper, 0, step, size, layout.BEGIN)
+    tries = begin_step(record[RULE], state, hyper, squares, 0.0, 0.0, rate, step, size)
     return 1 if tries else 0
 
 
 @scalar
-def _answer(record, made, place, me):
-    """The array, or the number at that place of the room."""
-    if made != 0:
-        return made
-    where = record[ROOM] + place * itemsize(me)
+def _answer(record, array, index, me):
+    """The array, or the number at that index of the room."""
+    if array != 0:
+        return array
+    where = record[ROOM] + index * itemsize(me)
     return scalar_of(record[MAKE_NUMBER], where, record[objects.DTYPE])
 
 
 @scalar
-def _drop(made):
-    if made != 0:
-        let_go(made)
+def _drop(array):
+    if array != 0:
+        let_go(array)
 
 
 def take(me, arguments, count):
@@ -169,21 +168,21 @@ def take(me, arguments, count):
     tries = _begin(record, g, h, first, size, me, rate, step)
     if tries < 0:
         return none(record)
-    made, other = _new(record, w), _new(record, b)
-    if (made == 0 and is_plain(record, w)) or (other == 0 and is_plain(record, b)):
-        _drop(made)
-        _drop(other)
+    dw, db = _new(record, w), _new(record, b)
+    if (dw == 0 and is_plain(record, w)) or (db == 0 and is_plain(record, b)):
+        _drop(dw)
+        _drop(db)
         return none(record)  # no memory
-    p, q = _steps(record, made, me, 2), _steps(record, other, me, 3)
+    p, q = _steps(record, dw, me, 2), _steps(record, db, me, 3)
     if tries and _apply(record, p, g, q, h, first, size, me, step, layout.DRY_RUN) != 0.0:
-        _drop(made)
-        _drop(other)
+        _drop(dw)
+        _drop(db)
         return none(record)
     _apply(record, p, g, q, h, first, size, me, step, layout.APPLY)
     integers(record[COUNTER])[0] = step
     if record[MEMORY]:
         numbers(record[HYPER])[record[MEMORY]] = 0.0
-    return pair_of(_answer(record, made, 2, me), _answer(record, other, 3, me))
+    return pair_of(_answer(record, dw, 2, me), _answer(record, db, 3, me))
 
 
 def update(rule_address, state, hyper, counter, shapes, memory, most):
@@ -194,7 +193,7 @@ def update(rule_address, state, hyper, counter, shapes, memory, most):
     rule_address : of its tile kernel
     state, hyper, counter : arrays: states one after another, hyperparameters, steps taken
     shapes : the two shapes that the state is for, None for a number; or None for any
-    memory : place among the hyperparameters of the number that says whose memory it is, or 0
+    memory : index among the hyperparameters of the number that says whose memory it is, or 0
     most : parameters at most
 
     """

@@ -6,7 +6,7 @@ A rule is two or three functions.
     What all parameters share, computed once a step in the dtype of x; step: 1 for the first.
     hyper[RATE] is the learning rate, the rule's own numbers begin at ``hyper[OWN]``.
 ``update(g, s, c, i)``
-    For one parameter: its gradient, its states, those constants and its place; returns what is to
+    For one parameter: its gradient, its states, those constants and its index; returns what is to
     be added to it, and the new states.
 ``advance(memory, hyper, step)``
     Optional: of a rule that remembers numbers of the whole step. memory[k] is what it remembers,
@@ -18,7 +18,7 @@ Formulas are those of the articles and papers named in ``fastnn/optimizers/table
 import functools
 
 from ..codegen.declare import scalar
-from ..codegen.intrinsics import cast_like, pointer
+from ..codegen.intrinsics import cast_like, itemsize, pointer
 from ..codegen.vector_loops import sweep
 from .layout import (
     BEGIN,
@@ -32,6 +32,7 @@ from .layout import (
     SCALE,
     SKIP,
     UNSEEN,
+    call_update_kernel,
 )
 
 
@@ -116,17 +117,8 @@ def _pointers(states):
 
 
 @functools.cache
-def update_kernel(update, constants, states, advance=None, memory=0, memory_offset=0):
-    """Tile kernel: one step of a rule on `count` parameters, in one pass over memory.
-
-    a: parameters, b: gradients, c: states, `stride` apart. The gradient is scaled and clipped and
-    the parameter decayed on the way. flag: APPLY; or DRY_RUN, change nothing and return whether any
-    gradient is not finite, or any result of a finite parameter would not be; or BEGIN, which comes
-    before both once a step, for what the rule remembers: so many numbers at that place, those that
-    the step leaves, and of which step.
-    """
-    pointers, written = _pointers(states), (1 << (states + 2)) - 3  # all but gradients
-    advance = advance or _nothing
+def _formulas(update):
+    """Functions of the values of one parameter, for `sweep`: the step, and a dry run of it."""
 
     @scalar
     def formula(values, i, shrink, scale, limit, shared, first):
@@ -140,12 +132,18 @@ def update_kernel(update, constants, states, advance=None, memory=0, memory_offs
         # is not the step's doing.
         zero = cast_like(values[0], 0)
         p = values[0] if values[0] - values[0] == zero else zero
-        found = formula((p, *values[1:]), i, shrink, scale, limit, shared, first)
-        return (*found, values[1])
+        results = formula((p, *values[1:]), i, shrink, scale, limit, shared, first)
+        return (*results, values[1])
+
+    return formula, trial
+
+
+@functools.cache
+def _beginning(advance, memory, memory_offset):
+    """Function: what the last step left becomes what is remembered, unless this is it again."""
 
     @scalar
     def begin(hyper, step):
-        """What the last step left becomes what is remembered, unless this is that step again."""
         if memory:
             known = pointer(hyper, memory_offset)
             if known[2 * memory] != step:
@@ -153,6 +151,23 @@ def update_kernel(update, constants, states, advance=None, memory=0, memory_offs
                     known[k] = known[memory + k]
                 known[2 * memory] = step
             advance(known, hyper, step)
+
+    return begin
+
+
+@functools.cache
+def update_kernel(update, constants, states, advance=None, memory=0, memory_offset=0):
+    """Tile kernel: one step of a rule on `count` parameters, in one pass over memory.
+
+    parameters, gradients: vectors; states: as many vectors, `stride` apart. The gradient is scaled
+    and clipped and the parameter decayed on the way. flag: APPLY; or DRY_RUN, change nothing and
+    return whether any gradient is not finite, or any result of a finite parameter would not be; or
+    BEGIN, which comes before both once a step, for what the rule remembers: so many numbers at that
+    offset, those that the step leaves, and of which step.
+    """
+    pointers, written = _pointers(states), (1 << (states + 2)) - 3  # all but gradients
+    formula, trial = _formulas(update)
+    begin = _beginning(advance or _nothing, memory, memory_offset)
 
     def kernel(parameters, gradients, states, hyper, count, step, stride, flag):
         if flag == BEGIN:
@@ -171,3 +186,14 @@ def update_kernel(update, constants, states, advance=None, memory=0, memory_offs
         return 0.0
 
     return kernel
+
+
+@scalar
+def begin_step(target, like, hyper, squares, factor, scaled, rate, step, size):
+    """`prepare`, and let the rule at the address `target` begin the step of `size` parameters.
+
+    like: any pointer of the parameters' type. Returns whether the step must be tried first.
+    """
+    tries = prepare(hyper, squares, factor, scaled, rate, itemsize(like))
+    call_update_kernel(target, like, like, like, hyper, 0, step, size, BEGIN)
+    return tries
