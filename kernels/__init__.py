@@ -24,11 +24,11 @@ def __getattr__(name):
     # `from fastnn.kernels import` asks here first for modules too
     if name.startswith("_") or find_spec(f".{name}", __name__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = _ufuncs().find(name)
-    if found is None:
+    ufunc = _ufuncs().find(name)
+    if ufunc is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found  # where pickle looks for it
-    return found
+    globals()[name] = ufunc  # where pickle looks for it
+    return ufunc
 
 
 def __dir__():

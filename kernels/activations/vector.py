@@ -173,9 +173,9 @@ def _maxout(training):
                 for i in range(j * size, (j + 1) * size):
                     for r in range(n_lanes):
                         x, zero = z[i, r], cast_like(left[r], 0.0)
-                        found = (x == y[j, r]) | (x != x)
-                        z[i, r] = left[r] if found else zero
-                        left[r] = zero if found else left[r]
+                        is_largest = (x == y[j, r]) | (x != x)
+                        z[i, r] = left[r] if is_largest else zero
+                        left[r] = zero if is_largest else left[r]
         return 0.0
 
     return maxout_kernel
@@ -197,9 +197,9 @@ def prelu_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
     """Tile kernel: y = z for z >= 0, else alpha z; z stays in the memory. He et al. (2015)."""
     wide()
     z, y = carray(a, (n_features, n_lanes)), carray(c, (n_features, n_lanes))
-    numbers = carray(b, (2, n_features))
+    trained = carray(b, (2, n_features))
     for j in range(n_features):
-        bias, alpha = numbers[0, j], numbers[1, j]
+        bias, alpha = trained[0, j], trained[1, j]
         for r in range(n_lanes):
             x = z[j, r] + bias
             z[j, r] = x
@@ -211,9 +211,9 @@ def prelu_vjp_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
     """Tile kernel: memory = g or, for z < 0, alpha g; a = g min(z, 0), the gradient by alpha."""
     wide()
     g, z = carray(a, (n_features, n_lanes)), carray(c, (n_features, n_lanes))
-    numbers = carray(b, (2, n_features))
+    trained = carray(b, (2, n_features))
     for j in range(n_features):
-        alpha = numbers[1, j]
+        alpha = trained[1, j]
         for r in range(n_lanes):
             x, slope, zero = z[j, r], g[j, r], cast_like(alpha, 0.0)
             z[j, r] = slope * (x if x != x else (cast_like(x, 1.0) if x >= zero else alpha))

@@ -22,7 +22,7 @@ from ..codegen.run import sum_samples, work_lanes, work_width
 from ..codegen.signature import call_tile_kernel
 
 # Words of a record, after those of all.
-KERNEL, NUMBERS = objects.OWN, objects.OWN + 1  # the cost's kernel, and its parameters
+KERNEL, HYPER = objects.OWN, objects.OWN + 1  # the cost's kernel, and its parameters
 FEATURES, COLUMNS = objects.OWN + 2, objects.OWN + 3  # of logits and targets
 EACH = objects.OWN + 4  # whether every output is one by itself
 AVERAGED, MEAN = objects.OWN + 5, objects.OWN + 6  # over outputs; over samples
@@ -67,7 +67,7 @@ def _sum(record, x, t, out, writes, samples, weight):
     w = data(record[SCRATCH], x)
     w[0] = weight
     return sum_samples(
-        record[KERNEL], x, t, w, 1, 1, numbers(record[NUMBERS]), out, writes, samples, features,
+        record[KERNEL], x, t, w, 1, 1, numbers(record[HYPER]), out, writes, samples, features,
         columns, pointer(w, 1), min(samples, record[LANES]),
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def delta(me, arguments, count):
     gradient, weight = data(data_of(out), me), _share(record, weight)
     if record[EACH]:
         size, gradient[0] = size_of(arguments[0]), weight
-        call_tile_kernel(record[KERNEL], x, t, gradient, numbers(record[NUMBERS]), 1, size, 1, 0)
+        call_tile_kernel(record[KERNEL], x, t, gradient, numbers(record[HYPER]), 1, size, 1, 0)
     else:
         _sum(record, x, t, gradient, True, samples, weight)
     return out
@@ -161,7 +161,7 @@ def cost(what, kernel, dtype, parameters, features, columns, each, averaged, mea
     scratch = np.zeros(1 + width * lanes, dtype)
     kept = None if limits is None else np.array(limits, np.float64)
     words = {
-        KERNEL: kernel, NUMBERS: parameters.ctypes.data, FEATURES: features, COLUMNS: columns,
+        KERNEL: kernel, HYPER: parameters.ctypes.data, FEATURES: features, COLUMNS: columns,
         EACH: each, AVERAGED: averaged, MEAN: mean, SCRATCH: scratch.ctypes.data,
         LIMITS: 0 if kept is None else kept.ctypes.data, LANES: lanes, MOST: most,
     }  # fmt: skip

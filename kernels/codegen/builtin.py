@@ -57,7 +57,7 @@ def record(dtype, own, things=(), headers=None):
     dtype : dtype
         Of the arrays that it takes and makes.
     own : mapping of int to int
-        The door's words, by their places.
+        The door's words, by their indices.
     things : sequence
         What must live as long as the call, such as arrays whose addresses are among the words.
     headers : table of `codegen.headers`, optional
@@ -73,8 +73,8 @@ def record(dtype, own, things=(), headers=None):
     words[objects.EMPTY], words[objects.ZEROS] = map(numpy_function, (_EMPTY, _ZEROS))
     if headers is not None:
         words[objects.HEADERS], words[objects.ARRAYS] = headers.ctypes.data, len(headers)
-    for place, value in own.items():
-        words[place] = value
+    for index, value in own.items():
+        words[index] = value
     return np.asarray(_Keeper(words, (*things, headers)))
 
 

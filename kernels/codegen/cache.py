@@ -101,42 +101,42 @@ def _candidates():
 
 
 @functools.cache
-def _places():
+def _folders():
     """The folders to read from, and the one to write to or None."""
     readable = []
     for parent in _candidates() if _sources_found() else ():
-        place = parent / "-".join(stamps())
-        if _is_writable(parent, place):
-            return (*readable, place), place
+        path = parent / "-".join(stamps())
+        if _is_writable(parent, path):
+            return (*readable, path), path
         with contextlib.suppress(OSError):
-            if _is_ours(place.stat()):
-                readable.append(place)
+            if _is_ours(path.stat()):
+                readable.append(path)
     return tuple(readable), None
 
 
 def folders():
     """The folders for this state of the sources that kernels are looked for in."""
-    return _places()[0]
+    return _folders()[0]
 
 
 def folder():
     """The folder that kernels are written to, or None where that is impossible."""
-    return _places()[1]
+    return _folders()[1]
 
 
-def _is_writable(parent, place):
+def _is_writable(parent, path):
     """Whether kernels can be kept here; the folder is made."""
     try:
-        fresh = not place.exists()
-        place.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if not _is_ours(place.stat()):
+        fresh = not path.exists()
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not _is_ours(path.stat()):
             return False
-        tempfile.TemporaryFile(dir=place).close()
+        tempfile.TemporaryFile(dir=path).close()
     except OSError:
         return False
     if fresh:  # what other sources left behind under these versions is of no use any more
         for stale in parent.glob(f"{stamps()[0]}-*"):
-            if stale != place:
+            if stale != path:
                 shutil.rmtree(stale, ignore_errors=True)
     return True
 
@@ -192,11 +192,11 @@ class KernelCache(_Cache):
         if not (self._enabled and folders()):
             return None
         name = self._file(sig, target_context.codegen())
-        for place in folders():
+        for path in folders():
             # whatever is wrong with it: the next one, or compile again and replace it
             with contextlib.suppress(Exception):
-                found = pickle.loads(_body(place / name))
-                return CompileResult._rebuild(target_context, *found)
+                parts = pickle.loads(_body(path / name))
+                return CompileResult._rebuild(target_context, *parts)
         return None
 
     def save_overload(self, sig, data):

@@ -58,17 +58,17 @@ def once(make):
     `functools.cache` gives each of them its own and keeps the last, which is not enough where
     addresses of it stay behind.
     """
-    kept = {}
+    known = {}
 
     @functools.wraps(make)
-    def made(*args):
-        if args not in kept:
+    def get(*args):
+        if args not in known:
             with lock:
-                if args not in kept:
-                    kept[args] = make(*args)
-        return kept[args]
+                if args not in known:
+                    known[args] = make(*args)
+        return known[args]
 
-    return made
+    return get
 
 
 @contextlib.contextmanager

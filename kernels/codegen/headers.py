@@ -23,15 +23,15 @@ _INT = 0xFFFFFFFF  # of a word, what a C int takes
 
 def table(arrays):
     """The headers of these arrays, which must be kept alive as long as they are compared."""
-    found = np.empty((len(arrays), COLUMNS), np.int64)
-    for line, array in zip(found, arrays, strict=True):
+    headers = np.empty((len(arrays), COLUMNS), np.int64)
+    for line, array in zip(headers, arrays, strict=True):
         last = array.shape[-1] if array.ndim else 0
         flags = array.flags.num & _INT
         line[:] = (
             id(array), array.__array_interface__["data"][0], id(array.dtype), flags, array.ndim,
             array.size, last,
         )  # fmt: skip
-    return found
+    return headers
 
 
 @scalar

@@ -106,15 +106,15 @@ def polynomial(typingctx, x, c):
 
     def codegen(context, builder, sig, args):
         x = args[0]
-        numbers = [
+        coefficients = [
             context.cast(builder, builder.extract_value(args[1], i), kind, sig.return_type)
             for i, kind in enumerate(sig.args[1].types)
         ]
         pairs = [
             builder.fma(high, x, low)
-            for low, high in zip(numbers[::2], numbers[1::2], strict=False)
+            for low, high in zip(coefficients[::2], coefficients[1::2], strict=False)
         ]
-        y = numbers[-1] if len(numbers) % 2 else pairs.pop()
+        y = coefficients[-1] if len(coefficients) % 2 else pairs.pop()
         square = builder.fmul(x, x)
         for pair in reversed(pairs):
             y = builder.fma(y, square, pair)

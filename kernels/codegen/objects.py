@@ -227,11 +227,11 @@ def pair_of(typingctx, first, second):
 
 def _tuple(context, builder, sig, args):
     size = len(args)
-    made = builder.call(_python(builder, "PyTuple_New", _object, [_word]), [_word(size)])
+    result = builder.call(_python(builder, "PyTuple_New", _object, [_word]), [_word(size)])
     put = _python(builder, "PyTuple_SetItem", ir.IntType(32), [_object, _word, _object])
     for k, item in enumerate(args):
-        builder.call(put, [made, _word(k), builder.inttoptr(item, _object)])
-    return builder.ptrtoint(made, _word)
+        builder.call(put, [result, _word(k), builder.inttoptr(item, _object)])
+    return builder.ptrtoint(result, _word)
 
 
 @intrinsic
@@ -247,14 +247,14 @@ def integer_at(typingctx, item):
 
 
 @intrinsic
-def scalar_of(typingctx, function, numbers, dtype):
+def scalar_of(typingctx, function, address, dtype):
     """A number of NumPy's from the memory where it stands; function: PyArray_Scalar."""
     sig = types.int64(types.int64, types.int64, types.int64)
 
     def codegen(context, builder, sig, args):
         kind = ir.FunctionType(_word, [_word, _word, _word])
-        made = builder.inttoptr(args[0], kind.as_pointer())
-        return builder.call(made, [args[1], args[2], _word(0)])
+        maker = builder.inttoptr(args[0], kind.as_pointer())
+        return builder.call(maker, [args[1], args[2], _word(0)])
 
     return sig, codegen
 
@@ -266,8 +266,8 @@ def _empty(typingctx, function, ndim, shape, dtype):
     def codegen(context, builder, sig, args):
         integer = ir.IntType(32)
         kind = ir.FunctionType(_word, [integer, _word.as_pointer(), _word, integer])
-        made = builder.inttoptr(args[0], kind.as_pointer())
-        return builder.call(made, [builder.trunc(args[1], integer), args[2], args[3], integer(0)])
+        maker = builder.inttoptr(args[0], kind.as_pointer())
+        return builder.call(maker, [builder.trunc(args[1], integer), args[2], args[3], integer(0)])
 
     return sig, codegen
 
@@ -290,8 +290,8 @@ def release_gil(typingctx):
     sig = types.int64()
 
     def codegen(context, builder, sig, args):
-        found = builder.call(_python(builder, "PyEval_SaveThread", _object, []), [])
-        return builder.ptrtoint(found, _word)
+        state = builder.call(_python(builder, "PyEval_SaveThread", _object, []), [])
+        return builder.ptrtoint(state, _word)
 
     return sig, codegen
 

@@ -77,9 +77,9 @@ def rprop_constants(x, hyper, step):
 def rprop(g, s, c, i):
     """-sign(g) d; d grows while the sign stays; where it changes d shrinks and nothing moves."""
     zero = cast_like(g, 0)
-    turn = _signed(cast_like(g, 1), g) * _signed(cast_like(g, 1), s[0])
-    size = s[1] * (c[1] if turn > zero else (c[0] if turn < zero else cast_like(g, 1)))
+    agreement = _signed(cast_like(g, 1), g) * _signed(cast_like(g, 1), s[0])
+    size = s[1] * (c[1] if agreement > zero else (c[0] if agreement < zero else cast_like(g, 1)))
     size = size if size > c[2] else c[2]
     size = size if size < c[3] else c[3]
-    g = zero if turn < zero else g
+    g = zero if agreement < zero else g
     return -_signed(size, g), g, size

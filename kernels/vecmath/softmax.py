@@ -32,9 +32,9 @@ def shifted_exp(x, top):
 @scalar
 def add_exactly(total, low, e):
     """The pair total + low, plus e."""
-    found = total + e
-    part = found - total
-    return found, low + ((total - (found - part)) + (e - part))
+    new = total + e
+    part = new - total
+    return new, low + ((total - (new - part)) + (e - part))
 
 
 @scalar

@@ -46,9 +46,9 @@ def tiny():
 def own_cache(tmp_path, monkeypatch):
     """A cache of this test's own, which is asked for anew."""
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "own"))
-    cache._places.cache_clear()
+    cache._folders.cache_clear()
     yield tmp_path / "own"
-    cache._places.cache_clear()
+    cache._folders.cache_clear()
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def test_what_others_could_have_written_is_not_loaded(kept, tmp_path, monkeypatc
 def test_nothing_is_kept_in_a_folder_that_others_can_write(kept, mode):
     present = files(kept.parent)
     kept.parent.chmod(mode)
-    cache._places.cache_clear()
+    cache._folders.cache_clear()
     assert cache.folder() is None
     assert cache.folders() == ()
     assert tiny()[1]() == (0, 1)
@@ -360,12 +360,12 @@ def test_a_cache_that_cannot_be_written_is_read(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(cache.tempfile, "TemporaryFile", refuse)
     parents = [kept.parent.parent]
     monkeypatch.setattr(cache, "_candidates", lambda: parents)
-    cache._places.cache_clear()
+    cache._folders.cache_clear()
     assert cache.folder() is None
     assert tiny()[1]() == (1, 0)
 
     parents.append(home)  # what is missing goes where it can be written
-    cache._places.cache_clear()
+    cache._folders.cache_clear()
     assert tiny()[1]() == (1, 0)
     assert not files(home)
     kept.unlink()
