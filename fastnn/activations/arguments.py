@@ -1,22 +1,22 @@
-"""Arguments of activations: arrays of floats, of the same shape, cut into parts for threads."""
+"""Arguments of activations: arrays of floats, of the same shape, shared by threads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._core.foreign import complete, not_numbers, shown
+from .._core.threads import together
 
 __all__ = [
     "PARALLEL",
     "as_floats",
     "checked_axis",
-    "in_parts",
     "is_lazy",
+    "on_threads",
     "same_shapes",
     "whole",
 ]
@@ -33,13 +33,13 @@ def is_lazy(value: Any) -> bool:
 def as_floats(name: str, value: Any) -> npt.NDArray[Any]:
     """An array of a float dtype that ufuncs have a loop for; subclasses stay."""
     try:
-        found: npt.NDArray[Any] = np.asanyarray(value)
+        array: npt.NDArray[Any] = np.asanyarray(value)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
-    kind, size = found.dtype.kind, found.dtype.itemsize
+    kind, size = array.dtype.kind, array.dtype.itemsize
     if kind not in "fiub" or (kind == "f" and size > 8):
-        raise not_numbers(name, value, found, " of at most 64 bits")
-    return found if kind == "f" else found.astype(np.float64)
+        raise not_numbers(name, value, array, " of at most 64 bits")
+    return array if kind == "f" else array.astype(np.float64)
 
 
 def same_shapes(names: Sequence[str], arrays: Sequence[npt.NDArray[Any]]) -> None:
@@ -61,11 +61,18 @@ def checked_axis(value: Any, what: str = "an int") -> int:
     return int(value)
 
 
-def in_parts(total: int, threads: int, work: Callable[[slice], None]) -> None:
-    """Work on as many equal parts of a total as there are threads, all at the same time."""
-    parts = [slice(total * k // threads, total * (k + 1) // threads) for k in range(threads)]
-    with ThreadPoolExecutor(threads - 1) as pool:
-        others = [pool.submit(work, part) for part in parts[1:]]
-        work(parts[0])
-        for other in others:
-            other.result()
+def on_threads(
+    kernel: Callable[..., Any],
+    arrays: Sequence[npt.NDArray[Any]],
+    results: Sequence[npt.NDArray[Any]],
+    threads: int,
+) -> None:
+    """``kernel(*arrays, out=results)``, by so many threads, each on its part of the first axis."""
+    total = len(arrays[0])
+
+    def part(thread: int) -> None:
+        rows = slice(total * thread // threads, total * (thread + 1) // threads)
+        kernel(*(a[rows] for a in arrays), out=tuple(a[rows] for a in results))
+
+    if not together(threads, part):
+        kernel(*arrays, out=tuple(results))

@@ -13,7 +13,7 @@ from .._core.arrays import check_out
 from .._core.prepared import DTYPES
 from .._core.threads import get_num_threads
 from ..kernels.calls.elementwise import activation
-from .arguments import PARALLEL, as_floats, in_parts, is_lazy, same_shapes
+from .arguments import PARALLEL, as_floats, is_lazy, on_threads, same_shapes
 from .base import Tabulated
 
 __all__ = ["Elementwise"]
@@ -140,11 +140,6 @@ def _run(
             if o is not None and o is not a and np.may_share_memory(a, o):
                 return kernel(*arrays, *scalars, *out)
     results = tuple(np.empty(shape, dtype) if o is None else o for o in out)
-    flat = [a.reshape(-1) for a in arrays]
-    targets = [a.reshape(-1) for a in results]
-
-    def piece(part: slice) -> None:
-        kernel(*(a[part] for a in flat), *scalars, out=tuple(a[part] for a in targets))
-
-    in_parts(size, threads, piece)
+    flat, targets = ([a.reshape(-1) for a in group] for group in (arrays, results))
+    on_threads(lambda *parts, out: kernel(*parts, *scalars, out=out), flat, targets, threads)
     return results if len(results) > 1 else results[0]

@@ -15,7 +15,7 @@ from .._core.foreign import complete
 from .._core.prepared import DTYPES
 from .._core.threads import get_num_threads
 from ..kernels.calls.elementwise import softmax_function
-from .arguments import PARALLEL, as_floats, checked_axis, in_parts, is_lazy, same_shapes
+from .arguments import PARALLEL, as_floats, checked_axis, is_lazy, on_threads, same_shapes
 from .base import Tabulated
 
 __all__ = ["AlongAxis"]
@@ -80,17 +80,21 @@ class AlongAxis(Tabulated):
                 result = call(*given) if out is None else call(*given, out)
                 if result is not None:
                     return result
-        kernel = getattr(kernels, self.spec.kernel + suffix)
+        kernel = functools.partial(getattr(kernels, self.spec.kernel + suffix), axis=self.axis)
         given = tuple(map(complete, names, given))
         if any(map(is_lazy, given)):
-            return kernel(*given, axis=self.axis)
+            return kernel(*given)
         arrays = [as_floats(name, value) for name, value in zip(names, given, strict=True)]
         same_shapes(names, arrays)
-        shape, dtype = arrays[0].shape, np.result_type(*arrays)
         if out is not None:
-            check_out(out, shape, dtype)
-        if not shape:
+            check_out(out, arrays[0].shape, np.result_type(*arrays))
+        if not arrays[0].shape:
             return _of_number(kernel, arrays, out)
+        return self._run(kernel, arrays, out)
+
+    def _run(self, kernel: Any, arrays: list[npt.NDArray[Any]], out: Any) -> Any:
+        """Call the ufunc; of large arrays in parts of the first axis, if that is none of ours."""
+        shape = arrays[0].shape
         axes = (self.axis,) if isinstance(self.axis, int) else self.axis or ()
         for k in axes:
             if not -len(shape) <= k < len(shape):
@@ -98,15 +102,11 @@ class AlongAxis(Tabulated):
         threads = min(get_num_threads(), arrays[0].size // (PARALLEL // 2), shape[0])
         along_first = self.axis is None or 0 in axes or -len(shape) in axes
         if threads < 2 or along_first or not all(type(a) is np.ndarray for a in arrays):
-            return kernel(*arrays, axis=self.axis, out=out)
-        target = np.empty(shape, dtype) if out is None else out
+            return kernel(*arrays, out=out)
+        target = np.empty(shape, np.result_type(*arrays)) if out is None else out
         if any(np.may_share_memory(a, target) for a in arrays):
-            return kernel(*arrays, axis=self.axis, out=out)
-
-        def piece(part: slice) -> None:
-            kernel(*(a[part] for a in arrays), axis=self.axis, out=target[part])
-
-        in_parts(shape[0], threads, piece)
+            return kernel(*arrays, out=out)
+        on_threads(kernel, arrays, [target], threads)
         return target
 
 
