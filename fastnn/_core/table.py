@@ -84,7 +84,7 @@ class Spec:
 
         """
         known = self.parameters
-        if unknown := sorted(set(given) - set(known)):
+        if unknown := [name for name in given if name not in known]:
             told = self.unknown(", ".join(unknown), ", ".join(known) or "none")
             raise TypeError(told + nearest(unknown, known))
         values = {

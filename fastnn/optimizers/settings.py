@@ -48,7 +48,7 @@ def by_article_names(rule: Rule, hyper: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError(f"learning_rate and {rule.rate} are the same; give one of them")
     if "learning_rate" in given:
         given[rule.rate] = given.pop("learning_rate")
-    unknown = sorted(set(given) - set(rule.defaults))
+    unknown = [name for name in given if name not in rule.defaults]
     if unknown:
         known = ", ".join([*rule.defaults, *COMMON])
         near = nearest(unknown, [*rule.defaults, *COMMON, "learning_rate"])
