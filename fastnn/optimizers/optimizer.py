@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, count, number
+from .._core.arrays import Array, count
 from .._core.prepared import never
 from .._core.random import RNG, uniform_source
-from .._core.threads import get_num_threads
-from ..kernels.codegen import headers
 from ..kernels.codegen.declare import address
 from ..kernels.optimizers import apply, layout, santa
-from ..schedules import Constant, Schedule, as_schedule
 from . import article_update, settings
+from .configured import Configured
+from .in_place import PARALLEL, InPlace
 from .settings import NonFinite
 from .spec import Rule
 from .state import Stateful
-from .step import PreparedStep, checked_arrays, not_finite, run_together, same_arrays
+from .step import PreparedStep
 
-__all__ = ["NonFinite", "Optimizer"]
+__all__ = ["PARALLEL", "NonFinite", "Optimizer"]
 
 # Attributes in pickles of version 0.1.0, and what they are called now.
 _RENAMED = {"_numbers": "_hyperparameters", "_ready": "_prepared"}
 
-# From this number of parameters on, a step is shared by several threads.
-PARALLEL = 2**19
-_MOST_THREADS = 64
 
-
-def _setting(name: str, doc: str) -> Any:
-    """An attribute that is checked wherever it is set."""
-    return property(
-        lambda opt: opt._settings[name], lambda opt, value: opt.set(name, value), doc=doc
-    )
-
-
-class Optimizer(Stateful):
+class Optimizer(InPlace):
     """A rule with its numbers and, once it has been used, its state.
 
     Made by `get_opt`. One optimizer serves one set of parameters: a second training of the same
@@ -106,14 +93,7 @@ class Optimizer(Stateful):
 
     """
 
-    __slots__ = ("_learning_rate", "_needs_python", "_schedule", "_settings")
-
-    weight_decay = _setting(
-        "weight_decay", "What every step shrinks parameters by, times the rate."
-    )
-    clip_norm = _setting("clip_norm", "Largest norm of a gradient, or None.")
-    clip_value = _setting("clip_value", "Largest size of a gradient's numbers, or None.")
-    on_nonfinite = _setting("on_nonfinite", "What becomes of steps that are not finite.")
+    __slots__ = ()
 
     def __init__(
         self,
@@ -126,21 +106,19 @@ class Optimizer(Stateful):
         rng: RNG = None,
         **hyper: Any,
     ) -> None:
-        super().__init__(rule)
         given = {**rule.defaults, **settings.by_article_names(rule, hyper)}
         if rng is not None and not rule.noisy:
             raise TypeError(f"{rule.name} has no rng: it draws no random numbers")
-        self.learning_rate = given.pop(rule.rate)
         common = weight_decay, clip_norm, clip_value, on_nonfinite
         given |= zip(settings.COMMON, common, strict=True)
-        self._settings = settings.checked(rule, given)
+        super().__init__(rule, given)
         self._set_seed(int(uniform_source(rng).uniform() * 2**53) if rule.noisy else 0)
         self._write()
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles keep neither the caller's arrays nor whom the optimizer serves."""
         dropped = ("__weakref__", "_move", "_served", "_users")
-        slots = *Stateful.__slots__, *Optimizer.__slots__
+        slots = *Stateful.__slots__, *Configured.__slots__
         names = [name for name in slots if name not in dropped]
         return {**{name: getattr(self, name) for name in names}, "_prepared": None}
 
@@ -153,107 +131,6 @@ class Optimizer(Stateful):
     def __copy__(self) -> Optimizer:
         """Its state is its own."""
         return copy.deepcopy(self)
-
-    def set(self, name: str, value: Any) -> None:
-        """Change a setting; compiled models of this optimizer go on with it."""
-        if name == self.rule.rate:
-            self.learning_rate = value
-        else:
-            checked = settings.checked(self.rule, {**self._settings, name: value})
-            if callable(value) and self._users:
-                raise TypeError(
-                    f"{name} is a function of Python's, which compiled code cannot call"
-                )
-            self._settings = checked
-            self._write()
-
-    @property
-    def hyper(self) -> Mapping[str, Any]:
-        """The rule's own numbers, without the learning rate."""
-        return MappingProxyType({name: self._settings[name] for name in self.rule.own})
-
-    @property
-    def learning_rate(self) -> Any:
-        """A number or a schedule."""
-        return self._learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        self._schedule: Schedule = as_schedule(value, self.rule.rate)
-        self._learning_rate = value
-
-    @property
-    def schedule(self) -> Schedule:
-        """The learning rate of each step, 0 for the first."""
-        return self._schedule
-
-    def check_compiled(self) -> None:
-        """Refuse trainings in compiled code where a step needs Python."""
-        for name, value in self.hyper.items():
-            if callable(value):
-                raise TypeError(
-                    f"{name} is a function of Python's, which compiled trainings cannot call: "
-                    f"leave it out, or take the steps yourself with {self.rule.name}'s step()"
-                )
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether a step is the learning rate times the gradient, and nothing else."""
-        extras = self.weight_decay, self.clip_norm, self.clip_value, self.on_nonfinite != "raise"
-        return self.rule.name == "SGD" and not any(extras)
-
-    def _write(self) -> None:
-        """Put the settings where kernels read them."""
-        settings.write(self.rule, self._settings, self._hyperparameters)
-        self._needs_python = any(map(callable, self.hyper.values()))
-        self._move = None
-
-    def step(
-        self,
-        params: Array | Sequence[Array],
-        grads: npt.ArrayLike | Sequence[npt.ArrayLike],
-        *,
-        f: float | None = None,
-    ) -> bool:
-        """One step, in place, in one pass over memory.
-
-        Parameters
-        ----------
-        params : array, or list of arrays
-            C-contiguous, writable, all float32 or all float64, of any shapes; they must not
-            overlap.
-        grads : array, or list of as many arrays
-            Of the shapes of `params`.
-        f : float, optional
-            The loss that the gradients are of, for rules that use it (Eve, from its second step
-            on).
-
-        Returns
-        -------
-        bool
-            Whether the step was taken; False only with ``on_nonfinite="skip"``.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For arrays that do not fit, and where a parameter would become infinite or NaN; nothing
-            has changed then.
-
-        """
-        prepared = self._prepared
-        if prepared is None or not same_arrays(prepared, params, grads):
-            prepared = self._prepare(params, grads)
-        before = self.steps
-        rate = self._rate(before)
-        code = self._run(prepared, rate, before + 1, f)
-        if code == apply.CHANGED:  # the same objects, which were given another shape or the like
-            prepared = self._prepare(params, grads)
-            code = self._run(prepared, rate, before + 1, f)
-        if code != apply.TAKEN:
-            if self.on_nonfinite == "skip":
-                return False
-            raise self._refusal(before + 1, prepared.grads, "grads")
-        return True
 
     def update(
         self,
@@ -325,15 +202,28 @@ class Optimizer(Stateful):
             return self.update(grad_w, grad_b, **article_update.by_name(self.rule, more), **named)
         if t is not None:
             count("t", t, least=1)
+        return self._careful_moves(grad_w, grad_b, t, f, (w, b), (dfw, dfb), nargs)
+
+    def _careful_moves(
+        self,
+        grad_w: Any,
+        grad_b: Any,
+        t: int | None,
+        f: float | None,
+        parameters: tuple[Any, Any],
+        functions: tuple[Any, Any],
+        nargs: int | None,
+    ) -> tuple[Any, Any]:
+        """What `update` gives, of arguments that are looked at."""
         ahead = False
         if self.rule.ahead:
-            calls = dfw is not None or dfb is not None
+            calls = any(function is not None for function in functions)
             nargs = article_update.checked_nargs(nargs, calls)
             ahead = calls or nargs == 0
             if calls and nargs:
-                grad_w, grad_b = self._grads_ahead(w, b, dfw, dfb, nargs)
+                grad_w, grad_b = self._grads_ahead(*parameters, *functions, nargs)
         grads = article_update.of_one_dtype(("grad_w", "grad_b"), (grad_w, grad_b))
-        decayed = article_update.decayed(w, b, grads) if self.weight_decay else None
+        decayed = article_update.decayed(*parameters, grads) if self.weight_decay else None
         moves = self._moves(grads, self.steps + 1 if t is None else t, f, ahead, decayed)
         dw, db = (m.copy() if m.ndim else m.dtype.type(m) for m in moves)
         return dw, db
@@ -360,11 +250,6 @@ class Optimizer(Stateful):
         if moves is None and move is not never:
             self._move = None  # another one, perhaps, for the next gradients
         return moves  # type: ignore[no-any-return]
-
-    @property
-    def needs_more(self) -> bool:
-        """Whether an update needs more than its gradients, or Python."""
-        return bool(self.weight_decay or self._needs_python)
 
     def _grads_ahead(self, w: Any, b: Any, dfw: Any, dfb: Any, nargs: int) -> list[Array]:
         """Gradients at the place that NAG looks ahead to."""
@@ -394,83 +279,6 @@ class Optimizer(Stateful):
         parts = moves[:size], moves[size:]
         return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def _rate(self, step: int) -> float:
-        schedule = self._schedule
-        return schedule.rate if type(schedule) is Constant else float(schedule(step))
-
-    def _prepare(self, params: Any, grads: Any) -> PreparedStep:
-        """Check arrays; what a step needs of them is kept for the next with the same ones."""
-        targets, converted, are_own = checked_arrays(params, grads)
-        size, dtype = sum(p.size for p in targets), targets[0].dtype
-        state = self._state_of(size, dtype, tuple(p.shape for p in targets))
-        threads = max(1, min(_MOST_THREADS, size // (PARALLEL // 2)))
-        known = headers.table([*targets, *converted])
-        prepared = PreparedStep.of(
-            targets, converted, state, self.rule.address(dtype), threads, known
-        )
-        # what had to be copied is another array at the next step
-        self._prepared = prepared if are_own else None
-        return prepared
-
-    def take(
-        self,
-        p: Array,
-        g: Array,
-        rate: float,
-        f: float | None = None,
-        spans: Sequence[tuple[int, int]] | None = None,
-    ) -> bool:
-        """One step on contiguous vectors; False, and nothing changed, where it is not finite.
-
-        spans: first and last + 1 of the parameters that are trained; default: all.
-        """
-        if g.shape != p.shape or g.dtype != p.dtype:
-            raise ValueError(
-                f"the gradient is {g.dtype} of shape {g.shape}, expected {p.dtype} of {p.shape}, "
-                "as the parameters"
-            )
-        prepared = PreparedStep.of([p], [g], self.state_for(p), self.rule.address(p.dtype))
-        if spans is not None:
-            each, begin = p.itemsize, (p.ctypes.data, g.ctypes.data)
-            parts = [(*(a + each * i for a in begin), end - i, i) for i, end in spans]
-            parts.append((*begin, 0, p.size))  # the last one tells the size of a state
-            prepared = prepared._replace(places=np.array(parts, np.int64))
-        return bool(self._run(prepared, rate, self.steps + 1, f) == apply.TAKEN)
-
-    def _run(self, prepared: PreparedStep, rate: float, step: int, f: float | None) -> int:
-        """Run the kernel; its code, `apply.TAKEN` if the step was taken."""
-        rule, hyperparameters = self.rule, self._hyperparameters
-        if rule.needs_loss:
-            if f is None and step > 1:
-                raise TypeError(f"{rule.name} needs f, the loss, from its second step on")
-            hyperparameters[layout.LOSS] = np.nan if f is None else number("f", f)
-        if self._needs_python:
-            self._call_annealing(step)
-        most = prepared.sums.shape[0]
-        threads = 1 if most == 1 else min(most, get_num_threads())
-        arguments = (
-            prepared.target, prepared.places, prepared.headers, prepared.state, hyperparameters,
-            prepared.sums, prepared.counter, rate, step,
-        )  # fmt: skip
-        if threads == 1:
-            code: int = apply.take_step(*arguments, 0, 1, 0)
-        else:
-            code = run_together(prepared, arguments, threads)
-        if code == apply.TAKEN:
-            self.counter[0] = step
-            if rule.memory:  # what this step left is remembered from now on, whatever comes next
-                hyperparameters[-1] = 0.0
-        return code
-
-    def _call_annealing(self, step: int) -> None:
-        """Call what is the caller's own, the annealing of Santa."""
-        for index, (name, value) in enumerate(self.hyper.items()):
-            if callable(value):
-                result = number(f"{name}({step})", value(step, self._settings["anne_rate"]))
-                if result <= 0.0:
-                    raise ValueError(f"{name}({step}) must be above 0, but is {result!r}")
-                self._hyperparameters[layout.OWN + index] = result
-
     def noise(self, size: int, dtype: npt.DTypeLike = np.float64) -> Array:
         """The standard normal numbers that the next step draws for so many parameters."""
         out = np.empty(size, dtype)
@@ -479,17 +287,6 @@ class Optimizer(Stateful):
             address(santa.normals, out.dtype, layout.UPDATE_KERNEL), out, seed, self.steps + 1
         )
         return out
-
-    def _refusal(self, step: int, grads: list[Array], *names: str) -> ValueError:
-        """Why a step was refused."""
-        if error := not_finite(grads, names):
-            return error
-        states = f" or a state ({', '.join(self.rule.states)})" if self.rule.states else ""
-        return ValueError(
-            f"step {step} of {self!r} would make a parameter{states} infinite or NaN, from finite "
-            f"gradients up to {max(np.abs(g).max(initial=0.0) for g in grads):.3g}; nothing was "
-            "changed"
-        )
 
     def __repr__(self) -> str:
         known = {self.rule.rate: self.learning_rate, **self._settings}
