@@ -71,27 +71,15 @@ class CompiledTrainer:
         self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
         theta = now.theta
         self.threads, self._pool = start_threads(threads)
-        stride = -(-theta.size // _LINE) * _LINE + (_LINE if self.threads > 1 else 0)
+        self.model = model(now.layers, now.cost_function, theta, Use(training=True), optimizer)
         share = -(-samples.batch // self.threads)
-        use = Use(training=True)
-        self.model = model(now.layers, now.cost_function, theta, use, optimizer)
-        full = samples.batch == samples.rows
-        width = samples.X.shape[1] + samples.t.shape[1]
-        caches = full and samples.rows * width * theta.itemsize <= _CACHED_TILE_BYTES
-        tile, lanes, cached_tiles, elements = engine.tile_sizes(
-            self.model, share, -1 if caches else 0
-        )
+        *tiles, elements = engine.tile_sizes(self.model, share, -1 if _caches(samples) else 0)
         features = sum(sum(layer.w.shape) for layer in now.layers)
-        own = self.threads == 1 or bool(theta.size <= features * tile)
-        self.grads = aligned((self.threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
+        own = self.threads == 1 or bool(theta.size <= features * tiles[0])
+        self.grads = _gradients(theta, self.threads, own)
         if self.model.descriptor[layout.FROZEN]:
             self.grads[...] = 0.0
-        order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
-        nothing = np.empty((0, 1), theta.dtype)
-        self.batches = self._batches = engine_team.Batches(
-            nothing, nothing, nothing[:, 0], order, np.zeros(1, np.uint64),
-            samples.batch, tile, lanes, cached_tiles,
-        )  # fmt: skip
+        self.batches = self._batches = _no_batches(samples, theta.dtype, tiles)
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
         # no step: the engine is compiled or loaded here, not in the time of the first one
@@ -199,6 +187,28 @@ class CompiledTrainer:
         self.busy = False
         if self.grads.nbytes + self.work.nbytes > _IDLE_BYTES:
             self.network._trainer = None
+
+
+def _caches(samples: Samples) -> bool:
+    """Whether gathered samples stay from step to step: they are all in every batch, and few."""
+    width = samples.X.shape[1] + samples.t.shape[1]
+    size = samples.rows * width * samples.X.itemsize
+    return samples.batch == samples.rows and size <= _CACHED_TILE_BYTES
+
+
+def _gradients(theta: Array, threads: int, own: bool) -> Array:
+    """Memory for the gradient, or for one of each thread; threads share no cache lines."""
+    stride = -(-theta.size // _LINE) * _LINE + (_LINE if threads > 1 else 0)
+    return aligned((threads if own else 1) * stride, theta.dtype).reshape(-1, stride)
+
+
+def _no_batches(samples: Samples, dtype: np.dtype[Any], tiles: list[int]) -> engine_team.Batches:
+    """Batches of as many samples, yet to come; tiles: size, lanes, and how many stay."""
+    order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
+    nothing, rng = np.empty((0, 1), dtype), np.zeros(1, np.uint64)
+    return engine_team.Batches(
+        nothing, nothing, nothing[:, 0], order, rng, samples.batch, *tiles
+    )  # fmt: skip
 
 
 def compiled_trainer(

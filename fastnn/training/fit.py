@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import closing
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from ..kernels.codegen.compiler import clock
 from ..layers.base import check_trainable, forget
 from ..model.data import Samples, finite_samples, sample_weights, validation_pair
 from ..model.evaluation import evaluate
-from ..model.snapshot import Pinned, snapshot
+from ..model.snapshot import Pinned, Snapshot, snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer, get_opt
 from ..optimizers.classes import resolve
@@ -51,49 +52,80 @@ def fit(
 ) -> History:
     """See `NeuralNetwork.fit`."""
     epochs = count("epochs", epochs, least=0)
-    every = (
-        int(verbose)
-        if isinstance(verbose, (bool, np.bool_))
-        else count("verbose", verbose, least=0)
-    )
+    every = _reported_epochs(verbose)
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
-    hooks = as_callbacks(callbacks)
+    hooks = [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
     now = snapshot(network)
-    cost = now.cost_function
-    x, targets = finite_samples(now.layers, cost, X, t)
-    rows = x.shape[0]
-    batch = rows if batch_size is None else min(count("batch_size", batch_size, least=1), rows)
-    weights = sample_weights(sample_weight, class_weight, targets)
-    validation = validation_pair(now.layers, cost, validation_data)
-    hooks += [Progress(every)] if every else []
+    x, targets = finite_samples(now.layers, now.cost_function, X, t)
+    batch = len(x) if batch_size is None else count("batch_size", batch_size, least=1)
+    data = x, targets, sample_weights(sample_weight, class_weight, targets)
+    validation = validation_pair(now.layers, now.cost_function, validation_data)
+    task = _Task(network, now, data, validation, min(batch, len(x)), epochs, hooks)
     if lbfgs.is_meant(optimizer):
-        if learning_rate is not None:
-            raise TypeError(f"{lbfgs.NAME} finds the length of its steps: give no learning_rate")
-        if batch < rows:
-            raise ValueError(f"batch_size is {batch}, but {lbfgs.NAME} takes all {rows} samples")
-        pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
-        return _minimize(pinned, network, (x, targets, weights), epochs, hooks, validation)
+        return _minimize(task, learning_rate)
+    return _train(task, learning_rate, optimizer, shuffle, rng, threads)
+
+
+class _Task(NamedTuple):
+    """What is to be trained, on what, and for how long: all of it checked."""
+
+    network: Stack
+    now: Snapshot
+    data: tuple[Array, Array, Array]  # samples, targets, weights
+    validation: tuple[Array, Array, Array] | None
+    batch: int
+    epochs: int
+    hooks: list[Callback]
+
+    def pinned(self) -> Pinned:
+        """The network and the data, which nobody may change meanwhile."""
+        return Pinned(self.network, self.now, *self.data, *(self.validation or ()))
+
+    def run(self, **options: Any) -> Run:
+        """What callbacks see."""
+        return Run(self.network, History(), epochs=self.epochs, **options)
+
+
+def _reported_epochs(verbose: Any) -> int:
+    """Epochs from one report to the next; 0 for none."""
+    if isinstance(verbose, (bool, np.bool_)):
+        return int(verbose)
+    return count("verbose", verbose, least=0)
+
+
+def _train(
+    task: _Task,
+    learning_rate: Any,
+    optimizer: Optimizer | str | None,
+    shuffle: bool,
+    rng: RNG,
+    threads: int | None,
+) -> History:
+    """Train by steps of an update rule."""
+    network, epochs = task.network, task.epochs
     opt, given = optimizer_for(network, learning_rate, optimizer)
-    shuffled = bool(shuffle) and batch < rows
-    random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in now.layers)
-    samples = Samples(x, targets, weights, batch, shuffled, _seed(rng) if random else 0)
+    samples = _samples(task, shuffle, rng)
     rate = _rate(_schedule(opt, given), opt.steps) if epochs else math.nan
-    pinned = Pinned(network, now, x, targets, weights, *(validation or ()))
+    pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
     with closing(_trainer_for(network, pinned, samples, opt, epochs, threads)) as trainer:
         if optimizer is not None:
             network.optimizer = opt
-        run = Run(
-            network,
-            History(),
-            epochs=epochs,
-            steps_per_epoch=-(-rows // batch),
+        run = task.run(
+            steps_per_epoch=-(-samples.rows // samples.batch),
             optimizer=opt,
             learning_rate=rate,
-            training_cost=lambda: trainer.evaluate(x, targets, weights),
+            training_cost=lambda: trainer.evaluate(*task.data),
         )
-        _run(run, trainer, pinned, given, hooks, validation)
+        _run(run, trainer, pinned, given, task.hooks, task.validation)
     return run.history
+
+
+def _samples(task: _Task, shuffle: bool, rng: RNG) -> Samples:
+    """The data in batches, with a seed where the training draws random numbers."""
+    shuffled = bool(shuffle) and task.batch < len(task.data[0])
+    random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in task.now.layers)
+    return Samples(*task.data, task.batch, shuffled, _seed(rng) if random else 0)
 
 
 def _trainer_for(
@@ -125,15 +157,15 @@ def optimizer_for(
     """
     last = network.optimizer
     if optimizer is not None:
-        found = resolve(optimizer, last)
+        chosen = resolve(optimizer, last)
     elif learning_rate is not None:
         return _descent(network, learning_rate), None
     elif last is not None:
-        found = last
+        chosen = last
     else:
         raise TypeError("fit needs a learning_rate or an optimizer")
-    found.serve(network.layers)
-    return found, None if learning_rate is None else as_schedule(learning_rate)
+    chosen.serve(network.layers)
+    return chosen, None if learning_rate is None else as_schedule(learning_rate)
 
 
 def _descent(network: Stack, rate: Any) -> Optimizer:
@@ -142,17 +174,17 @@ def _descent(network: Stack, rate: Any) -> Optimizer:
     A schedule, or a function, goes on where it was if it is the very object: so one `fit` a step
     runs through it.
     """
-    found = network._plain_descent
-    if found is None or found.is_at_work:  # in the call of `fit` whose callback calls it
-        found = get_opt("SGD")
+    descent = network._plain_descent
+    if descent is None or descent.is_at_work:  # in the call of `fit` whose callback calls it
+        descent = get_opt("SGD")
         if network._plain_descent is None:
-            network._plain_descent = found
-    if found.learning_rate is not rate:
+            network._plain_descent = descent
+    if descent.learning_rate is not rate:
         as_schedule(rate)  # an error calls it what `fit` does
-        found.learning_rate, found.counter[0] = rate, 0
-    elif isinstance(found.schedule, Constant):
-        found.counter[0] = 0
-    return found
+        descent.learning_rate, descent.counter[0] = rate, 0
+    elif isinstance(descent.schedule, Constant):
+        descent.counter[0] = 0
+    return descent
 
 
 def _run(
@@ -170,86 +202,112 @@ def _run(
     opt = run.optimizer
     opt.bind(trainer)
     try:
-        for hook in hooks:
-            hook.on_begin(run)
-            pinned.check()
+        _begin(hooks, run, pinned)
         while run.epoch < run.epochs and not run.stopping:
             schedule = _schedule(opt, given)
             epochs = _epochs_until_due(run, hooks, schedule, validation is not None)
             rates = _rates(run, schedule, epochs)
             pinned.check()
-            costs, seconds, error = trainer.train(epochs, rates)
-            found = None if validation is None else trainer.evaluate(*validation)
-            run.history.extend(costs, _shown(rates, run, costs.size), seconds, found)
-            run._epoch += costs.size
-            if error is not None:
-                answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
-                if not any(answers):
-                    raise error
+            if error := _train_epochs(run, trainer, rates, epochs, validation):
+                _tell_of_divergence(hooks, run, error)
                 break
             if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
                 run._learning_rate = _rate(_schedule(opt, given), opt.steps)
-            for hook in hooks:
-                if run.epoch % hook.every == 0 or run.epoch == run.epochs:
-                    hook.on_epoch(run)
-                    pinned.check()
+            _call_due(hooks, run, pinned)
     finally:
         trainer.close()
         opt.release(trainer)
         _end(hooks, run)
 
 
-def _minimize(
-    pinned: Pinned,
-    network: Stack,
-    data: tuple[Array, Array, Array],
+def _train_epochs(
+    run: Run,
+    trainer: Trainer,
+    rates: Array,
     epochs: int,
-    hooks: list[Callback],
     validation: tuple[Array, Array, Array] | None,
-) -> History:
-    """What `_run` is for a method that does not go by single steps: an epoch is an iteration."""
-    objective = lbfgs.Objective(network, *data, pinned)
-    run = Run(
-        network,
-        History(),
-        epochs=epochs,
+) -> ValueError | None:
+    """Train for some epochs in one call, and write them down; the error, if it diverges."""
+    costs, seconds, error = trainer.train(epochs, rates)
+    validation_cost = None if validation is None else trainer.evaluate(*validation)
+    run.history.extend(costs, _shown(rates, run, costs.size), seconds, validation_cost)
+    run._epoch += costs.size
+    return error
+
+
+def _minimize(task: _Task, learning_rate: Any) -> History:
+    """What `_train` is for a method that does not go by single steps: an epoch is an iteration."""
+    if learning_rate is not None:
+        raise TypeError(f"{lbfgs.NAME} finds the length of its steps: give no learning_rate")
+    rows = len(task.data[0])
+    if task.batch < rows:
+        raise ValueError(f"batch_size is {task.batch}, but {lbfgs.NAME} takes all {rows} samples")
+    pinned, hooks = task.pinned(), task.hooks
+    objective = lbfgs.Objective(task.network, *task.data, pinned)
+    run = task.run(
         steps_per_epoch=1,
         optimizer=lbfgs.NAME,
         learning_rate=1.0,  # of the gradient times the estimated curvature
-        training_cost=lambda: evaluate(pinned.now, *data),
+        training_cost=lambda: evaluate(pinned.now, *task.data),
     )
+    after = _after_iterations(hooks, run, pinned, task.validation)
+    forget(task.network.layers)
+    try:
+        _begin(hooks, run, pinned)
+        minimum = lbfgs.descend(objective, 0 if run.stopping else task.epochs, after)
+        if minimum.converged and not run.stopping:
+            run.stop(f"{lbfgs.NAME} has converged: {minimum.reason}")
+    except lbfgs.NotFiniteError as error:
+        _tell_of_divergence(hooks, run, error)
+    finally:
+        _end(hooks, run)
+    return run.history
+
+
+def _after_iterations(
+    hooks: list[Callback],
+    run: Run,
+    pinned: Pinned,
+    validation: tuple[Array, Array, Array] | None,
+) -> Callable[[float, float], bool]:
+    """What is called with the costs before and after each iteration; whether it is the last."""
     started = clock()
 
     def after(before: float, _: float) -> bool:
         nonlocal started
         seconds = clock() - started
-        found = None if validation is None else evaluate(pinned.now, *validation)
-        run.history.extend(before, 1.0, seconds, found)
+        validation_cost = None if validation is None else evaluate(pinned.now, *validation)
+        run.history.extend(before, 1.0, seconds, validation_cost)
         run._epoch += 1
-        for hook in hooks:
-            if run.epoch % hook.every == 0 or run.epoch == run.epochs:
-                hook.on_epoch(run)
-                pinned.check()
+        _call_due(hooks, run, pinned)
         if run._learning_rate_set:
             raise ValueError(f"{lbfgs.NAME} has no learning rate that a callback could set")
         started = clock()
         return run.stopping
 
-    forget(network.layers)
-    try:
-        for hook in hooks:
-            hook.on_begin(run)
+    return after
+
+
+def _begin(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
+    """Tell all callbacks, which may not change what is pinned."""
+    for hook in hooks:
+        hook.on_begin(run)
+        pinned.check()
+
+
+def _call_due(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
+    """Tell the callbacks that want to know of this epoch."""
+    for hook in hooks:
+        if run.epoch % hook.every == 0 or run.epoch == run.epochs:
+            hook.on_epoch(run)
             pinned.check()
-        minimum = lbfgs.descend(objective, 0 if run.stopping else epochs, after)
-        if minimum.converged and not run.stopping:
-            run.stop(f"{lbfgs.NAME} has converged: {minimum.reason}")
-    except lbfgs.NotFiniteError as error:
-        answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
-        if not any(answers):
-            raise
-    finally:
-        _end(hooks, run)
-    return run.history
+
+
+def _tell_of_divergence(hooks: list[Callback], run: Run, error: ValueError) -> None:
+    """Tell all callbacks; raise the error unless one of them answers for it."""
+    answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
+    if not any(answers):
+        raise error
 
 
 def _end(hooks: list[Callback], run: Run) -> None:

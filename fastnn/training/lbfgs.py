@@ -203,6 +203,35 @@ class Objective:
         return self._gradient.compute(self._below, 1)
 
 
+class _Progress:
+    """How far a search is: told by SciPy of every iteration."""
+
+    def __init__(self, objective: Objective, callback: Callback | None) -> None:
+        self.objective, self._callback = objective, callback
+        self._before = objective.start()
+        self.costs, self.moved, self.stopped = [self._before], False, False
+
+    def begin(self) -> Array:
+        """Where to search from; anew, when the callback has moved the parameters."""
+        if self.moved:
+            self._before, self.moved = self.objective.start(), False
+        return self.objective.theta.astype(np.float64)
+
+    def after(self, intermediate_result: Any) -> None:
+        """Write down an iteration, and end the search if the callback ends or has moved it."""
+        theta = self.objective.theta
+        kept = np.asarray(intermediate_result.x).astype(theta.dtype)
+        theta[...] = kept
+        self.costs.append(float(intermediate_result.fun))
+        if self._callback is not None:
+            self.stopped = bool(self._callback(self._before, self.costs[-1]))
+        self.objective.pinned.check()
+        self.moved = not np.array_equal(kept, theta)
+        self._before = self.costs[-1]
+        if self.moved or self.stopped:
+            raise StopIteration
+
+
 def descend(
     objective: Objective,
     iterations: int,
@@ -212,42 +241,22 @@ def descend(
     """Search until it is enough; anew, when the callback has moved the parameters."""
     search = imported("scipy.optimize").minimize  # takes 0.1 s
     threadpool_limits = imported("threadpoolctl").threadpool_limits
-    before = objective.start()
-    costs, moved, stopped = [before], False, False
-
-    def after(intermediate_result: Any) -> None:
-        nonlocal before, moved, stopped
-        kept = np.asarray(intermediate_result.x).astype(objective.theta.dtype)
-        objective.theta[...] = kept
-        costs.append(float(intermediate_result.fun))
-        stopped = callback is not None and bool(callback(before, costs[-1]))
-        objective.pinned.check()
-        moved = not np.array_equal(kept, objective.theta)
-        before = costs[-1]
-        if moved or stopped:
-            raise StopIteration
-
-    reason, converged = f"{iterations} iterations are over", False
+    progress = _Progress(objective, callback)
+    reason = None
     try:
         # SciPy's vectors are short: threads of BLAS would only meet, and wait on a busy machine.
         with threadpool_limits(1, user_api="blas"):
-            while len(costs) <= iterations:
-                if moved:
-                    before, moved = objective.start(), False
-                left = iterations + 1 - len(costs)
-                found = search(
-                    objective, objective.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                    callback=after, options={**(options or objective.options), "maxiter": left},
+            while len(progress.costs) <= iterations and not progress.stopped and reason is None:
+                start, left = progress.begin(), iterations + 1 - len(progress.costs)
+                result = search(
+                    objective, start, jac=True, method="L-BFGS-B", callback=progress.after,
+                    options={**(options or objective.options), "maxiter": left},
                 )  # fmt: skip
-                if stopped:
-                    reason = "the callback asked for it"
-                    break
-                if not moved and found.status != _LIMIT:
+                if not (progress.moved or progress.stopped) and result.status != _LIMIT:
                     within = "cost or gradient is within its tolerance"
-                    reason = within if found.status == 0 else "no lower cost was found"
-                    converged = True
-                    break
+                    reason = within if result.status == 0 else "no lower cost was found"
     finally:
-        if not moved:
+        if not progress.moved:
             objective.theta[...] = objective.best
-    return Minimum(np.array(costs), converged, reason)
+    over = "the callback asked for it" if progress.stopped else f"{iterations} iterations are over"
+    return Minimum(np.array(progress.costs), reason is not None, reason or over)
