@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,10 @@ from .._core.arrays import Array
 from .._core.caches import second_cache
 from .._core.live_models import Owner
 from ..activations import Activation
+from ..kernels.codegen.cache_lines import LINE_BYTES, LINE_WORDS
 from ..kernels.codegen.declare import address
 from ..kernels.codegen.signature import Signature
 from ..kernels.engine import layout
-from ..kernels.engine import team as engine_team
 from ..kernels.engine import tile as tiles
 from ..kernels.engine.model import Model
 from ..kernels.gemm import loops as gemm
@@ -45,6 +45,8 @@ def _is_plain(layer: Any) -> bool:
     return isinstance(layer, DenseLayer) and not goes_own_way(layer)
 
 
+Table: TypeAlias = npt.NDArray[np.int64]  # of layers, or a line of it, see `layout`
+
 _LARGE = 1 << 16  # bytes of weights that no first-level cache keeps beside the samples
 _CURVE = 30  # multiplications and additions that take as long as an activation does
 
@@ -65,10 +67,10 @@ class Use:
     stepping: bool = False  # one step on all samples, by a call of its own
 
 
-def keep(made: Model, index: int, array: npt.NDArray[Any]) -> None:
+def keep(model: Model, index: int, array: npt.NDArray[Any]) -> None:
     """Give a model the address of an array, which then lives as long as the model."""
-    made.descriptor.base.kept[index] = array
-    made.descriptor[index] = array.ctypes.data
+    model.descriptor.base.kept[index] = array
+    model.descriptor[index] = array.ctypes.data
 
 
 def model(
@@ -84,43 +86,55 @@ def model(
     kinds = tuple((layer.activation, layer.dropout > 0.0) for layer in layers)
     rule = optimizer.rule if optimizer else None
     check_total(cost)
-    of_cost = cost.numbers(shapes[-1][2])
-    layer_table, descriptor = _tables(
-        shapes, kinds, cost.kernels(), of_cost.size, rule, theta.dtype, use
+    cost_hyper = cost.numbers(shapes[-1][2])
+    table, descriptor = _tables(
+        shapes, kinds, cost.kernels(), cost_hyper.size, rule, theta.dtype, use
     )
-    layer_table = layer_table.copy()
-    numbers = np.concatenate([of_cost, np.zeros(layout.HYPER_PER_LAYER * len(layers))])
-    for k, layer in enumerate(layers):
-        offset = layer_table[k, layout.HYPER_OFFSET]
-        p, q = layer.activation.numbers(layer.activation_parameters)
-        numbers[offset : offset + layout.HYPER_PER_LAYER] = p, q, layer.l1, layer.l2, layer.dropout
-        layer_table[k, layout.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
-        layer_table[k, layout.TRAINABLE] = layer.trainable
-    made = Model(np.asarray(Owner(descriptor.copy(), theta)), theta)
-    for index, array in (
-        (layout.LAYERS, layer_table),
-        (layout.LAYER_HYPER, numbers),
-        (layout.THETA, theta),
-    ):
-        keep(made, index, array)
+    table, result = table.copy(), Model(np.asarray(Owner(descriptor.copy(), theta)), theta)
+    keep(result, layout.LAYER_HYPER, _settings(layers, table, cost_hyper))
+    keep(result, layout.LAYERS, table)
+    keep(result, layout.THETA, theta)
     if optimizer:
-        optimizer.check_compiled()
-        keep(made, layout.RULE_HYPER, optimizer.numbers())
-        keep(made, layout.SUMS, np.zeros(engine_team.LINE))
-        keep(made, layout.STATE, optimizer.state_for(theta))
-        keep(made, layout.STEPS, optimizer.counter)
+        _keep_optimizer(result, optimizer)
     if grad is not None:
-        keep(made, layout.GRAD, grad)
-    made.descriptor[layout.DEPTH], made.descriptor[layout.SIZE] = len(layers), theta.size
-    trainable = layer_table[:, layout.TRAINABLE] != 0
-    made.descriptor[layout.FROZEN] = not trainable.all()
-    made.descriptor[layout.LOWEST] = trainable.argmax() if trainable.any() else len(layers)
-    made.descriptor[layout.PENALISED] = layer_table[:, layout.PENALTY].any()
-    made.descriptor[layout.INPUTS], made.descriptor[layout.OUTPUTS] = shapes[0][0], shapes[-1][2]
-    made.descriptor[layout.TARGETS] = cost.targets_for(shapes[-1][2])
-    made.descriptor[layout.WORK] = work_of(layers)
-    made.descriptor[layout.MEAN] = cost.reduction == "mean"
-    return made
+        keep(result, layout.GRAD, grad)
+    _describe(result.descriptor, table, theta.size)
+    result.descriptor[layout.TARGETS] = cost.targets_for(shapes[-1][2])
+    result.descriptor[layout.WORK] = work_of(layers)
+    result.descriptor[layout.MEAN] = cost.reduction == "mean"
+    return result
+
+
+def _settings(layers: Sequence[DenseLayer], table: Table, cost_hyper: Array) -> Array:
+    """Hyperparameters of the cost and of the layers; what else may change goes to their table."""
+    hyper = np.concatenate([cost_hyper, np.zeros(layout.HYPER_PER_LAYER * len(layers))])
+    for line, layer in zip(table, layers, strict=True):
+        offset = line[layout.HYPER_OFFSET]
+        p, q = layer.activation.numbers(layer.activation_parameters)
+        hyper[offset : offset + layout.HYPER_PER_LAYER] = p, q, layer.l1, layer.l2, layer.dropout
+        line[layout.PENALTY] = layer.l1 > 0.0 or layer.l2 > 0.0
+        line[layout.TRAINABLE] = layer.trainable
+    return hyper
+
+
+def _keep_optimizer(model: Model, optimizer: Optimizer) -> None:
+    """Let the model read and write what belongs to its optimizer."""
+    optimizer.check_compiled()
+    keep(model, layout.RULE_HYPER, optimizer.numbers())
+    keep(model, layout.SUMS, np.zeros(LINE_WORDS))
+    keep(model, layout.STATE, optimizer.state_for(model.theta))
+    keep(model, layout.STEPS, optimizer.counter)
+
+
+def _describe(descriptor: npt.NDArray[np.int64], table: Table, size: int) -> None:
+    """Sizes, and what the layers' table says of all layers; size: of the parameters."""
+    trainable = table[:, layout.TRAINABLE] != 0
+    descriptor[layout.DEPTH], descriptor[layout.SIZE] = len(table), size
+    descriptor[layout.INPUTS] = table[0, layout.N_IN]
+    descriptor[layout.OUTPUTS] = table[-1, layout.N_OUT]
+    descriptor[layout.FROZEN] = not trainable.all()
+    descriptor[layout.LOWEST] = trainable.argmax() if trainable.any() else len(table)
+    descriptor[layout.PENALISED] = table[:, layout.PENALTY].any()
 
 
 @functools.lru_cache(maxsize=256)
@@ -128,43 +142,79 @@ def _tables(
     shapes: tuple[tuple[int, ...], ...],
     kinds: tuple[tuple[Activation, bool], ...],
     cost: CostKernels,
-    of_cost: int,  # numbers that come before those of the layers
+    n_cost_hyper: int,  # hyperparameters that come before those of the layers
     rule: Rule | None,
     dtype: np.dtype[Any],
     use: Use,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+) -> tuple[Table, npt.NDArray[np.int64]]:
+    """The layers' table and the descriptor, as far as they are the same for all such networks."""
     table = np.zeros((len(shapes), layout.COLUMNS), np.int64)
-    per_line = gemm.LINE_BYTES // dtype.itemsize
     offset = rows = 0
-    for k, ((n_in, width, n_out), (spec, drops)) in enumerate(zip(shapes, kinds, strict=True)):
-        line, kind = table[k], spec.kind
-        line[layout.N_IN], line[layout.N_OUT], line[layout.WIDTH] = n_in, n_out, width
-        line[layout.WEIGHTS], line[layout.BIAS] = offset, offset + n_in * width
-        line[layout.TRAINED] = n_out if spec.trained else 0
-        offset += (n_in + 1) * width + line[layout.TRAINED]
-        if use.training or use.stepping or use.in_njit:
-            line[layout.TRAIN] = spec.training_address(dtype, always=drops)
-            line[layout.LAYER_VJP] = spec.vjp_address(dtype)
-        if use.predicting or use.evaluating or use.in_njit:
-            line[layout.FORWARD] = spec.address(dtype)
-        line[layout.MEMORY] = width + kind.spare if kind else 0
-        line[layout.SCALED] = drops or not (kind or spec.is_identity)
-        line[layout.DROPOUT] = drops
-        y, memory = rows, rows + n_out
-        factors = memory + line[layout.MEMORY]  # without memory of its own: the derivative
-        rows = factors + n_out
-        given = y if k == len(shapes) - 1 else factors
-        line[layout.Z], line[layout.AUX] = (memory, y) if kind else (y, factors)
-        line[layout.Y], line[layout.FACTORS], line[layout.GRAD_Y] = y, factors, given
-        line[layout.DELTA] = memory if kind else given
-        line[layout.DELTA_T], line[layout.STRIDE] = rows, -(-width // per_line) * per_line
-        rows += line[layout.STRIDE]
-        line[layout.HYPER_OFFSET] = of_cost + layout.HYPER_PER_LAYER * k
+    for k, (shape, (spec, drops)) in enumerate(zip(shapes, kinds, strict=True)):
+        offset = _place_parameters(table[k], shape, spec, offset)
+        is_last = k == len(shapes) - 1
+        rows = _place_rows(table[k], spec, drops, dtype.itemsize, rows, is_last)
+        _set_kernels(table[k], spec, drops, dtype, use)
+    table[:, layout.HYPER_OFFSET] = n_cost_hyper + layout.HYPER_PER_LAYER * np.arange(len(table))
     descriptor = np.zeros(layout.PLACES, np.int64)
     large = max(n_in * width for n_in, width, _ in shapes) * dtype.itemsize > _LARGE
-    for address_of, function, arguments in _functions(use, rule is not None, large):
-        descriptor[address_of] = address(function, dtype, arguments)
-    if use.training or use.stepping or (use.in_njit and rule):
+    for index, function, arguments in _functions(use, rule is not None, large):
+        descriptor[index] = address(function, dtype, arguments)
+    _set_cost(descriptor, cost, dtype, use, rule is not None)
+    descriptor[layout.RULE] = rule.address(dtype) if rule else 0
+    descriptor[layout.FEATURES] = rows
+    descriptor[layout.PACKING] = 3 * second_cache() // (2 * dtype.itemsize) if large else 0
+    return table, descriptor
+
+
+def _place_parameters(line: Table, shape: tuple[int, ...], spec: Activation, offset: int) -> int:
+    """A layer's sizes, and where its parameters stand in theta; returns where they end."""
+    n_in, width, n_out = shape
+    line[layout.N_IN], line[layout.N_OUT], line[layout.WIDTH] = n_in, n_out, width
+    line[layout.WEIGHTS], line[layout.BIAS] = offset, offset + n_in * width
+    line[layout.TRAINED] = n_out if spec.trained else 0
+    return int(offset + (n_in + 1) * width + line[layout.TRAINED])
+
+
+def _place_rows(
+    line: Table, spec: Activation, drops: bool, itemsize: int, first: int, is_last: bool
+) -> int:
+    """Where in a tile a layer's rows stand, from the first on; returns where they end."""
+    kind, width, n_out = spec.kind, line[layout.WIDTH], line[layout.N_OUT]
+    per_line = LINE_BYTES // itemsize
+    line[layout.MEMORY] = width + kind.spare if kind else 0
+    line[layout.SCALED] = drops or not (kind or spec.is_identity)
+    line[layout.DROPOUT] = drops
+    y, memory = first, first + n_out
+    factors = memory + line[layout.MEMORY]  # without memory of its own: the derivative
+    grad_y = y if is_last else factors
+    line[layout.Z], line[layout.AUX] = (memory, y) if kind else (y, factors)
+    line[layout.Y], line[layout.FACTORS], line[layout.GRAD_Y] = y, factors, grad_y
+    line[layout.DELTA] = memory if kind else grad_y
+    line[layout.DELTA_T], line[layout.STRIDE] = factors + n_out, -(-width // per_line) * per_line
+    return int(factors + n_out + line[layout.STRIDE])
+
+
+def _set_kernels(
+    line: Table, spec: Activation, drops: bool, dtype: np.dtype[Any], use: Use
+) -> None:
+    """Addresses of the kernels of a layer's activation."""
+    if use.training or use.stepping or use.in_njit:
+        line[layout.TRAIN] = spec.training_address(dtype, always=drops)
+        line[layout.LAYER_VJP] = spec.vjp_address(dtype)
+    if use.predicting or use.evaluating or use.in_njit:
+        line[layout.FORWARD] = spec.address(dtype)
+
+
+def _set_cost(
+    descriptor: npt.NDArray[np.int64],
+    cost: CostKernels,
+    dtype: np.dtype[Any],
+    use: Use,
+    learns: bool,
+) -> None:
+    """Addresses of the kernels of the cost."""
+    if use.training or use.stepping or (use.in_njit and learns):
         descriptor[layout.COST] = address(cost.value_and_grad, dtype)
     if use.evaluating:
         descriptor[layout.VALUE] = address(cost.value, dtype)
@@ -172,35 +222,31 @@ def _tables(
         descriptor[layout.OUTPUT_ACTIVATION] = address(cost.activate, dtype) if cost.activate else 0
     if use.in_njit:
         descriptor[layout.OUTPUT_VJP] = address(cost.vjp, dtype) if cost.vjp else 0
-    descriptor[layout.RULE] = rule.address(dtype) if rule else 0
-    descriptor[layout.FEATURES] = rows
-    descriptor[layout.PACKING] = 3 * second_cache() // (2 * dtype.itemsize) if large else 0
-    return table, descriptor
 
 
 def _functions(
     use: Use, learns: bool, large: bool
 ) -> list[tuple[int, Callable[..., Any], Signature]]:
-    """Places in the descriptor of the C functions that a use asks for."""
-    found = [
+    """C functions that a use asks for: index in the descriptor, function, signature."""
+    functions = [
         (layout.GEMM, gemm.gemm, gemm.GEMM),
         (layout.TRANSPOSE, gemm.transpose, gemm.TRANSPOSE),
         (layout.PASS, tiles.tile_pass, tiles.TILE_PASS),
     ]
     if large:
-        found += [(layout.PACKED_GEMM, packing.packed_gemm, packing.PACKED_GEMM)]
+        functions += [(layout.PACKED_GEMM, packing.packed_gemm, packing.PACKED_GEMM)]
     if use.training or use.stepping or (use.in_njit and learns):
-        found += [
+        functions += [
             (layout.GEMM_NT, gemm.gemm_nt, gemm.GEMM_NT),
             (layout.GRADIENT, tiles.tile_gradient, tiles.TILE_GRADIENT),
         ]
     if use.predicting or use.in_njit:
-        found += [(layout.PREDICT, inference.predict, inference.PREDICT)]
+        functions += [(layout.PREDICT, inference.predict, inference.PREDICT)]
     if use.in_njit:
-        found += [
+        functions += [
             (layout.JACOBIAN, inference.jacobian, inference.JACOBIAN),
             (layout.VJP, inference.vjp, inference.VJP),
         ]
     if use.stepping or (use.in_njit and learns):
-        found += [(layout.STEP, inference.train_step, inference.TRAIN_STEP)]
-    return found
+        functions += [(layout.STEP, inference.train_step, inference.TRAIN_STEP)]
+    return functions
