@@ -60,10 +60,10 @@ class History:
     @classmethod
     def of_one(cls, cost: float, learning_rate: float, seconds: float) -> History:
         """The history of one epoch, whose table is made when somebody looks at it."""
-        found = object.__new__(cls)
-        found.stopped, found._epochs, found._validated = None, 1, False
-        found._first = cost, learning_rate, seconds
-        return found
+        history = object.__new__(cls)
+        history.stopped, history._epochs, history._validated = None, 1, False
+        history._first = cost, learning_rate, seconds
+        return history
 
     _first: tuple[float, float, float]
 
@@ -119,33 +119,20 @@ class History:
             For what does not fit, before anything is added.
 
         """
-        costs = convert("cost", cost, np.dtype(np.float64))
-        if costs.ndim > 1:
-            raise ValueError(f"cost has shape {costs.shape}, expected a number or (epochs,)")
-        if not costs.size:
-            return
-        found = [costs]
-        given = {"learning_rate": learning_rate, "seconds": seconds}
-        if validation_cost is not None:
-            given["validation_cost"] = validation_cost
-        for name, value in given.items():
-            array = convert(name, value, np.dtype(np.float64))
-            if array.shape not in ((), (costs.size,)):
-                raise ValueError(
-                    f"{name} has shape {array.shape}, expected a number or ({costs.size},), "
-                    "as many as cost"
-                )
-            found.append(array)
         validated = validation_cost is not None
+        more = () if validation_cost is None else (validation_cost,)
+        columns = _columns(cost, learning_rate, seconds, *more)
+        if not columns[0].size:
+            return
         if self._epochs and validated != self._validated:
             raise ValueError(
                 f"validation_cost is {'given' if validated else 'missing'}, but was not so for the "
                 f"{self._epochs} epochs before"
             )
-        before, after = self._epochs, self._epochs + costs.size
+        before, after = self._epochs, self._epochs + columns[0].size
         self._make_room(after)
-        for row, array in enumerate(found):
-            self._table[row, before:after] = array
+        for row, values in enumerate(columns):
+            self._table[row, before:after] = values
         self._validated = validated
         self._epochs = after  # at last: whatever interrupts, the epochs counted are whole
 
@@ -215,9 +202,9 @@ class History:
         epochs = self._epochs
         if name == "validation_cost" and not self._validated:
             epochs = 0
-        found = self._table[_COLUMNS.index(name), :epochs]
-        found.flags.writeable = False
-        return found
+        values = self._table[_COLUMNS.index(name), :epochs]
+        values.flags.writeable = False
+        return values
 
     def _make_room(self, epochs: int) -> None:
         room = self._table.shape[1]
@@ -240,6 +227,23 @@ class History:
         if not self._epochs:
             return f"History({epochs})"
         return f"History({epochs}, cost {self.cost[-1]:.6g}, {duration(self.seconds.sum())})"
+
+
+def _columns(cost: npt.ArrayLike, *others: npt.ArrayLike) -> list[Array]:
+    """Costs of some epochs, and what else is given of them: as many numbers, or one for all."""
+    costs = convert("cost", cost, np.dtype(np.float64))
+    if costs.ndim > 1:
+        raise ValueError(f"cost has shape {costs.shape}, expected a number or (epochs,)")
+    columns = [costs]
+    for name, value in zip(_COLUMNS[1:], others, strict=False) if costs.size else ():
+        array = convert(name, value, np.dtype(np.float64))
+        if array.shape not in ((), (costs.size,)):
+            raise ValueError(
+                f"{name} has shape {array.shape}, expected a number or ({costs.size},), "
+                "as many as cost"
+            )
+        columns.append(array)
+    return columns
 
 
 def _new_axes() -> Axes:

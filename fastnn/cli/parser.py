@@ -42,20 +42,20 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     from .. import __version__
 
-    made = Parser(
+    result = Parser(
         prog="fastnn",
         description="Dense neural networks on the CPU, trained by compiled kernels.",
         allow_abbrev=False,
     )
-    made.add_argument("--version", action="version", version=f"fastnn {__version__}")
-    given = made.add_subparsers(dest="command", metavar="COMMAND")
+    result.add_argument("--version", action="version", version=f"fastnn {__version__}")
+    parsers = result.add_subparsers(dest="command", metavar="COMMAND")
     for add in (_add_demo, _add_bench, _add_info, _add_warmup):
-        add(given)
-    return made
+        add(parsers)
+    return result
 
 
-def _add_demo(given: Any) -> None:
-    demo = given.add_parser(
+def _add_demo(parsers: Any) -> None:
+    demo = parsers.add_parser(
         "demo",
         help="train example networks, time them against NumPy, draw pictures and animations",
         description=_DESCRIPTION,
@@ -76,6 +76,12 @@ def _add_demo(given: Any) -> None:
         metavar="DIR",
         help="folder for the pictures, made if missing (default: %(default)s)",
     )
+    _add_training(demo)
+    demo.set_defaults(run=commands.demo)
+
+
+def _add_training(demo: Any) -> None:
+    """How long a demo trains, from which seed, in which dtype."""
     demo.add_argument(
         "--steps",
         type=whole_number("steps", 1, _MOST_STEPS),
@@ -99,11 +105,10 @@ def _add_demo(given: Any) -> None:
         help="of the network; the NumPy reference of the training computes in float64, what ode "
         "is timed against in the same (default: %(default)s)",
     )
-    demo.set_defaults(run=commands.demo)
 
 
-def _add_bench(given: Any) -> None:
-    bench = given.add_parser(
+def _add_bench(parsers: Any) -> None:
+    bench = parsers.add_parser(
         "bench",
         help="measure fastnn beside NumPy and other libraries, and write a report with pictures",
         description=_BENCH,
@@ -119,11 +124,7 @@ def _add_bench(given: Any) -> None:
     bench.add_argument(
         "--peers", action="store_true", help="take in the other libraries that are installed"
     )
-    bench.add_argument(
-        "--quick",
-        action="store_true",
-        help="few sizes and short measurements",
-    )
+    bench.add_argument("--quick", action="store_true", help="few sizes and short measurements")
     bench.add_argument(
         "--out",
         type=Path,
@@ -164,8 +165,8 @@ def _add_measurements(bench: Any) -> None:
     )
 
 
-def _add_info(given: Any) -> None:
-    info = given.add_parser(
+def _add_info(parsers: Any) -> None:
+    info = parsers.add_parser(
         "info",
         help="versions, CPU, threads, BLAS and the kernel cache",
         description="Print versions, CPU, threads, BLAS and the state of the kernel cache.",
@@ -174,8 +175,8 @@ def _add_info(given: Any) -> None:
     info.set_defaults(run=commands.info)
 
 
-def _add_warmup(given: Any) -> None:
-    warmup = given.add_parser(
+def _add_warmup(parsers: Any) -> None:
+    warmup = parsers.add_parser(
         "warmup",
         help="compile all kernels into the cache, so that later processes only load them",
         description="Compile the kernels of all activations, costs, update rules, trainings and "
