@@ -48,11 +48,11 @@ class Error:
     def forward(self, y: npt.ArrayLike, t: npt.ArrayLike) -> Any:
         """The error of each element of y, and its derivative for `backward`."""
         for call in _prepared(self.kernel, self.probabilities):
-            found = call(y, t)
-            if found is not None:
+            result = call(y, t)
+            if result is not None:
                 self.y, self.t = y, t
-                self.error, self._slope = found
-                return found[0]
+                self.error, self._slope = result
+                return result[0]
         given = convert("y", y)
         target = convert("t", t, given.dtype)
         try:
@@ -83,9 +83,9 @@ class Error:
         if not np.size(self.error):
             raise ValueError("y is empty, and so has no mean error")
         for mean in _means():
-            found = mean(self.error)
-            if found is not None:
-                return found  # type: ignore[no-any-return]
+            result = mean(self.error)
+            if result is not None:
+                return result  # type: ignore[no-any-return]
         return float(np.mean(self.error, dtype=np.float64))
 
     def __repr__(self) -> str:
@@ -119,8 +119,8 @@ def _check(name: str, p: Array) -> None:
     least, most = _bounds(p.dtype)
     bad = (p < least) | (p > most)
     if bad.any():
-        place = tuple(int(k) for k in np.argwhere(bad)[0])
-        raise ValueError(f"{item(name, place)} is {p[place]}, expected a probability, from 0 to 1")
+        index = tuple(int(k) for k in np.argwhere(bad)[0])
+        raise ValueError(f"{item(name, index)} is {p[index]}, expected a probability, from 0 to 1")
 
 
 class SquareError(Error):

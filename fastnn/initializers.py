@@ -301,14 +301,14 @@ class Initializer:
         fans = _fans(shape)
         uniform_source(rng)  # refuses a wrong one, even where no numbers are drawn
         given = self.draw(fans, rng, **self.parameters)
-        found = np.array(convert("initial weights", given), dtype=np.float64, order="C")
-        if found.shape != fans:
+        weights = np.array(convert("initial weights", given), dtype=np.float64, order="C")
+        if weights.shape != fans:
             raise ValueError(
-                f"initial weights from {self} have shape {found.shape}, expected {fans}"
+                f"initial weights from {self} have shape {weights.shape}, expected {fans}"
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(weights).all():
             raise ValueError(f"initial weights from {self} are not finite")
-        return found
+        return weights
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.parameters.items())})"
@@ -410,17 +410,17 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
 def _matrix(value: npt.ArrayLike) -> Array:
     """A copy of the caller's weights."""
     try:
-        found = convert("init", value, np.dtype(np.float64)).copy()
+        matrix = convert("init", value, np.dtype(np.float64)).copy()
     except TypeError as error:
         raise TypeError(
             f"init must be a name, a matrix, a callable or an Initializer: {error}"
         ) from error
-    if found.ndim != 2 or not found.size:
-        hint = '; get_init("constant", value=…) repeats a number' if found.ndim == 0 else ""
-        raise ValueError(f"init has shape {found.shape}, expected (fan_in, fan_out){hint}")
-    if not np.isfinite(found).all():
+    if matrix.ndim != 2 or not matrix.size:
+        hint = '; get_init("constant", value=…) repeats a number' if matrix.ndim == 0 else ""
+        raise ValueError(f"init has shape {matrix.shape}, expected (fan_in, fan_out){hint}")
+    if not np.isfinite(matrix).all():
         raise ValueError("init must hold finite numbers only")
-    return found
+    return matrix
 
 
 def _fans(shape: Sequence[int]) -> tuple[int, int]:

@@ -72,10 +72,10 @@ class NeuralNetwork(Stack):
         """
         if out is not None:
             return self.predict(X, out)
-        found = self._ask("forward", X)
-        if found is not None:
+        result = self._ask("forward", X)
+        if result is not None:
             self._prepared["forward"].mark()
-            return found  # type: ignore[no-any-return]
+            return result  # type: ignore[no-any-return]
         with passing().held():
             activity = self._logits(X)
         return np.asarray(self.cost_function.activate(activity))
@@ -103,9 +103,9 @@ class NeuralNetwork(Stack):
         array([43.])
 
         """
-        found = ask(self, "predict", X) if out is None else ask(self, "predict", X, out)
-        if found is not None:
-            return found  # type: ignore[no-any-return]
+        result = ask(self, "predict", X) if out is None else ask(self, "predict", X, out)
+        if result is not None:
+            return result  # type: ignore[no-any-return]
         return inference.predict(self, X, out)
 
     def compiled(self, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:

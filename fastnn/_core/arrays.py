@@ -42,8 +42,8 @@ def aligned(size: int, dtype: npt.DTypeLike) -> Array:
     itemsize = np.dtype(dtype).itemsize
     space = np.empty(size * itemsize + LINE_BYTES, np.uint8)
     start = -space.ctypes.data % LINE_BYTES
-    found: Array = space[start : start + size * itemsize].view(dtype)
-    return found
+    vector: Array = space[start : start + size * itemsize].view(dtype)
+    return vector
 
 
 def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -53,13 +53,13 @@ def float_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     dtype('float32')
     """
     try:
-        found = np.dtype(dtype).newbyteorder("=")
+        native = np.dtype(dtype).newbyteorder("=")
     except TypeError as error:
         raise TypeError(f"dtype must be float32 or float64, not {dtype!r}") from error
     for known in (np.dtype(np.float32), np.dtype(np.float64)):
-        if found == known:
+        if native == known:
             return known  # the one object of that dtype, which is found by identity
-    raise TypeError(f"dtype must be float32 or float64, not {found}")
+    raise TypeError(f"dtype must be float32 or float64, not {native}")
 
 
 def convert(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None) -> Array:
@@ -71,24 +71,24 @@ def convert(name: str, value: npt.ArrayLike, dtype: np.dtype[Any] | None = None)
         given = value.dtype
         if given == dtype or (dtype is None and given in _FLOATS and given.isnative):
             return plain(value)
-    found = read(name, value)
+    array = read(name, value)
     if dtype is None:
-        single = found.dtype.kind == "f" and found.dtype.itemsize == 4
+        single = array.dtype.kind == "f" and array.dtype.itemsize == 4
         dtype = np.dtype(np.float32 if single else np.float64)
     with np.errstate(over="ignore"):  # too large for float32: inf, refused where it matters
-        return plain(np.asarray(found, dtype=dtype))
+        return plain(np.asarray(array, dtype=dtype))
 
 
 def read(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
     """`value` as an array of real numbers of any dtype; no masked or missing ones."""
     given = complete(name, value)
     try:
-        found = np.asarray(given)
+        array = np.asarray(given)
     except ValueError as error:  # ragged lists
         raise ValueError(f"{name} is not an array of numbers: {error}") from error
-    if found.dtype.kind not in "fiub":
-        raise not_numbers(name, value, found)
-    return found
+    if array.dtype.kind not in "fiub":
+        raise not_numbers(name, value, array)
+    return array
 
 
 def plain(array: Array) -> Array:
@@ -145,24 +145,24 @@ def number(name: str, value: Any, least: float = -math.inf) -> float:
         raise TypeError(f"{name} must be a number, not {shown(value)}")
     refuse_masked(name, value)
     try:
-        found = float(value)
+        result = float(value)
     except OverflowError:  # an int beyond all floats
-        found = math.inf
+        result = math.inf
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be a number, not {shown(value)}") from error
-    if not math.isfinite(found):
-        raise ValueError(f"{name} must be a finite number, not {found!r}")
-    if found < least:
-        raise ValueError(f"{name} must be at least {least:g}, but is {found!r}")
-    return found
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be a finite number, not {result!r}")
+    if result < least:
+        raise ValueError(f"{name} must be at least {least:g}, but is {result!r}")
+    return result
 
 
 def positive(name: str, value: Any) -> float:
     """A finite real number above 0."""
-    found = number(name, value, least=0.0)
-    if found == 0.0:
-        raise ValueError(f"{name} must be above 0, but is {found!r}")
-    return found
+    result = number(name, value, least=0.0)
+    if result == 0.0:
+        raise ValueError(f"{name} must be above 0, but is {result!r}")
+    return result
 
 
 def count(name: str, value: Any, least: int) -> int:
@@ -182,28 +182,28 @@ def count(name: str, value: Any, least: int) -> int:
 
 def weights(name: str, value: npt.ArrayLike, dtype: np.dtype[Any]) -> Array:
     """Finite numbers, at least 0."""
-    found = convert(name, value, dtype)
-    bad = ~(np.isfinite(found) & (found >= 0))
+    result = convert(name, value, dtype)
+    bad = ~(np.isfinite(result) & (result >= 0))
     if bad.any():
-        place = tuple(int(k) for k in np.argwhere(bad)[0])
+        index = tuple(int(k) for k in np.argwhere(bad)[0])
         raise ValueError(
-            f"{item(name, place)} is {found[place]}, expected a finite number, at least 0"
+            f"{item(name, index)} is {result[index]}, expected a finite number, at least 0"
         )
-    return found
+    return result
 
 
 def as_samples(
     name: str, value: npt.ArrayLike, width: int, dtype: np.dtype[Any], labels: bool = False
 ) -> Array:
     """A matrix of one sample a row with `width` features; labels: a vector of them would do."""
-    found = convert(name, value, dtype)
-    if found.ndim != 2 or found.shape[1] != width:
+    samples = convert(name, value, dtype)
+    if samples.ndim != 2 or samples.shape[1] != width:
         hint = ""
-        if found.ndim == 1 and width == 1:
+        if samples.ndim == 1 and width == 1:
             hint = f"; {name}.reshape(-1, 1) makes a column of it"
-        elif found.ndim == 1 and found.size == width:
+        elif samples.ndim == 1 and samples.size == width:
             hint = f"; {name}.reshape(1, -1) makes one sample of it"
-        elif labels and found.ndim == 2 and found.shape[1] == 1:
+        elif labels and samples.ndim == 2 and samples.shape[1] == 1:
             hint = f"; labels go as (rows,): numpy.ravel({name}) makes them of it"
-        raise ValueError(f"{name} has shape {found.shape}, expected (rows, {width}){hint}")
-    return found
+        raise ValueError(f"{name} has shape {samples.shape}, expected (rows, {width}){hint}")
+    return samples

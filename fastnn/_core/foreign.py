@@ -28,10 +28,10 @@ def complete(name: str, value: Any) -> Any:
         return value
     for label, column in columns:
         if _is_nullable(column) and (missing := np.asarray(column.isna())).any():
-            place = int(missing.argmax())
-            where = item(name, (place,))
+            index = int(missing.argmax())
+            where = item(name, (index,))
             if label is not None:
-                where = f"row {place} of column {label!r} of {name}"
+                where = f"row {index} of column {label!r} of {name}"
             raise ValueError(
                 f"{where} is missing, expected a number: fill missing values, as with "
                 f"{name}.fillna(0.0), or leave their samples out"
@@ -63,19 +63,19 @@ def _is_nullable(column: Any) -> bool:
     return own and _is_numeric(column) and hasattr(column, "isna")
 
 
-def not_numbers(name: str, value: Any, found: npt.NDArray[Any], what: str = "") -> TypeError:
+def not_numbers(name: str, value: Any, array: npt.NDArray[Any], what: str = "") -> TypeError:
     """The error for an array of no real numbers, which names the first that is none."""
     told = (
-        f"{name} must hold real numbers{what}, not {found.dtype} (of type {type(value).__name__})"
+        f"{name} must hold real numbers{what}, not {array.dtype} (of type {type(value).__name__})"
     )
-    if found.dtype.kind not in "OUST" or not found.ndim or not found.size:
+    if array.dtype.kind not in "OUST" or not array.ndim or not array.size:
         return TypeError(told)
-    table = found.ndim == 2 and not hasattr(value, "dtype")
+    table = array.ndim == 2 and not hasattr(value, "dtype")
     labels = [label for label, _ in _columns(value)] if table else []
-    for place in np.ndindex(found.shape):
-        if not _reads_as_number(found[place]):
-            column = f" in column {labels[place[1]]!r}" if labels else ""
-            return TypeError(f"{told}: {item(name, place)} is {shown(found[place])}{column}")
+    for index in np.ndindex(array.shape):
+        if not _reads_as_number(array[index]):
+            column = f" in column {labels[index[1]]!r}" if labels else ""
+            return TypeError(f"{told}: {item(name, index)} is {shown(array[index])}{column}")
     return TypeError(f"{told}; numpy.asarray({name}, dtype=float) makes numbers of it")
 
 
@@ -87,13 +87,13 @@ def _reads_as_number(value: Any) -> bool:
     return True
 
 
-def item(name: str, place: tuple[int, ...]) -> str:
+def item(name: str, index: tuple[int, ...]) -> str:
     """One number of an array, for messages.
 
     >>> item("X", (3, 1))
     'X[3, 1]'
     """
-    return f"{name}[{', '.join(map(str, place))}]" if place else name
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def shown(value: Any) -> str:

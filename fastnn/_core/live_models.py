@@ -63,5 +63,5 @@ def outdate_all(theta: Array) -> None:
 
 def _living() -> list[Owner]:
     # Other threads make and drop models: the list of references is taken at once.
-    found = [reference() for reference in _owners.valuerefs()]
-    return [owner for owner in found if owner is not None and not owner.outdated]
+    owners = [reference() for reference in _owners.valuerefs()]
+    return [owner for owner in owners if owner is not None and not owner.outdated]

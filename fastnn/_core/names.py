@@ -57,14 +57,14 @@ def nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
     >>> nearest(["bta1"], ["beta1", "eps"]), nearest(["foo"], ["beta1"])
     ('; bta1: beta1?', '')
     """
-    plain, found = {_plain(name): name for name in known}, []
+    plain, hints = {_plain(name): name for name in known}, []
     for name in unknown:
         meant = [k for k in _ELSEWHERE.get(name, ()) if k in plain.values()]
         near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
         meant = meant or [plain[one] for one in near]
         if meant:
-            found.append(f"; {name}: {', '.join(meant)}?")
-    return "".join(found)
+            hints.append(f"; {name}: {', '.join(meant)}?")
+    return "".join(hints)
 
 
 def _plain(name: str) -> str:

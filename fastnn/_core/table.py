@@ -139,8 +139,8 @@ class Table(dict[str, S]):
 
 def _entry(kind: type[Spec], name: str) -> Spec:
     """The entry that a pickle names."""
-    found: Spec = kind.table.find(name)
-    return found
+    spec: Spec = kind.table.find(name)
+    return spec
 
 
 def make_class(

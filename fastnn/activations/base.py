@@ -43,11 +43,11 @@ class Activator:
 
         The gradient with respect to x, where g is that with respect to y.
         """
-        found = np.multiply(g, self.backward(x, y))
+        result = np.multiply(g, self.backward(x, y))
         if out is None:
-            return found
-        check_out(out, found.shape, found.dtype)
-        out[...] = found
+            return result
+        check_out(out, result.shape, result.dtype)
+        out[...] = result
         return out
 
     def forward_and_vjp(self, g: Any, x: Any) -> tuple[Any, Any]:

@@ -186,24 +186,24 @@ class Checkpoint(Callback):
             another rule, or of none though one was given. Network and optimizer are then as before.
 
         """
-        found, name = cls.load(path), os.fspath(path)
-        shape, expected = found["parameters"].shape, network.parameters.shape
-        theirs, own = found["layers"], _structure(network)
+        saved, name = cls.load(path), os.fspath(path)
+        shape, expected = saved["parameters"].shape, network.parameters.shape
+        theirs, own = saved["layers"], _structure(network)
         if theirs is not None and theirs != own:
             raise ValueError(
                 f"{name!r} is of a network {_as_text(theirs)}, but this one is {_as_text(own)}"
             )
         if shape != expected:
             raise ValueError(f"parameters in {name!r} have shape {shape}, expected {expected}")
-        state = found["optimizer"]
+        state = saved["optimizer"]
         if state is None and optimizer is not None:
             raise ValueError(f"{name!r} holds no state of an optimizer")
         optimizer = network.optimizer if optimizer is None else optimizer
         if state is not None and optimizer is not None:
             dtype = {"dtype": network.parameters.dtype.name} if "dtype" in state else {}
             optimizer.load_state_dict({**state, **dtype})
-        network.parameters[...] = found["parameters"]
-        return found
+        network.parameters[...] = saved["parameters"]
+        return saved
 
     def __repr__(self) -> str:
         return shown(self, "path", "every", "best_only", "monitor")
@@ -211,11 +211,11 @@ class Checkpoint(Callback):
 
 def _structure(network: Stack) -> list[dict[str, Any]]:
     """What the parameters of a network are those of, layer by layer, for JSON."""
-    found = []
+    structure = []
     for layer in network.layers:
         spec = getattr(layer, "activation", None)
         inputs, outputs = np.shape(layer.w)
-        found.append(
+        structure.append(
             {
                 "inputs": inputs,
                 "outputs": getattr(layer, "dim_output", outputs),
@@ -223,7 +223,7 @@ def _structure(network: Stack) -> list[dict[str, Any]]:
                 "numbers": dict(getattr(layer, "activation_parameters", {})),
             }
         )
-    return found
+    return structure
 
 
 def _as_text(layers: list[dict[str, Any]]) -> str:

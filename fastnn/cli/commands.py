@@ -142,10 +142,10 @@ def warm_up(given: argparse.Namespace) -> None:
 
     dtypes = DTYPES if given.dtype == "all" else (given.dtype,)
     try:
-        found = compile_all(dtypes, given.quiet)
+        report = compile_all(dtypes, given.quiet)
     except BrokenPipeError:
         raise
     except OSError as error:
         fail(str(error), code=1)
     if not given.quiet:
-        print(found)
+        print(report)

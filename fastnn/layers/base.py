@@ -357,10 +357,10 @@ class Layer:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles carry no data: neither samples nor what was computed from them."""
-        found = vars(self).copy()  # at once, whatever other threads assign
+        state = vars(self).copy()  # at once, whatever other threads assign
         for name in _OF_DATA:
-            found.pop(name, None)
-        return found
+            state.pop(name, None)
+        return state
 
     def __repr__(self) -> str:
         kind = type(self).__name__

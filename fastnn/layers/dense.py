@@ -92,15 +92,15 @@ class DenseLayer(Layer):
         trainable: bool = True,
         **parameters: float,
     ) -> None:
-        spec, found = activations.choose(
+        spec, chosen = activations.choose(
             self._activation_name if activation is None else activation, parameters
         )
         self.dropout, self.l1, self.l2 = dropout, l1, l2
-        self._columns = spec.columns(found)
+        self._columns = spec.columns(chosen)
         super().__init__(
             dim_input, dim_output, std, bias, init=init, dtype=dtype, rng=rng, trainable=trainable
         )
-        self._set_activation(spec, found)
+        self._set_activation(spec, chosen)
 
     _alpha: Array | None = None
     _dropout: float = 0.0
@@ -213,19 +213,19 @@ class DenseLayer(Layer):
     def __call__(self, X: npt.ArrayLike) -> Array:
         """Output for the samples X, one a row; remembers them for `back_propagation`."""
         calls = self._prepared()
-        found = calls.forward(X)
-        if found is None:
-            found = calls.forward(X := np.ascontiguousarray(convert("X", X, self._dtype)))
-        if found is None:
+        result = calls.forward(X)
+        if result is None:
+            result = calls.forward(X := np.ascontiguousarray(convert("X", X, self._dtype)))
+        if result is None:
             return super().__call__(X)
-        self.remember(X, *found)
-        return found[0]  # type: ignore[no-any-return]
+        self.remember(X, *result)
+        return result[0]  # type: ignore[no-any-return]
 
     def back_propagation(self, delta: npt.ArrayLike, learning_rate: float) -> Array:
         """See `Layer.back_propagation`."""
         X, _, slope = self._remembered()
-        found = self._prepared().back(delta, learning_rate, X, slope)
-        return super().back_propagation(delta, learning_rate) if found is None else found
+        error = self._prepared().back(delta, learning_rate, X, slope)
+        return super().back_propagation(delta, learning_rate) if error is None else error
 
     _calls: LayerCalls | None = None
 
@@ -312,8 +312,8 @@ class DenseLayer(Layer):
         if given.size:
             twin._run(spec.vjp_address(self._dtype), given, memory, outputs)
         error = np.ascontiguousarray(memory[: w.shape[1]].T)
-        found = error @ w.T, X.T @ error, error.sum(axis=0)
-        return (*found, given.sum(axis=1)) if spec.trained else found
+        gradients = error @ w.T, X.T @ error, error.sum(axis=0)
+        return (*gradients, given.sum(axis=1)) if spec.trained else gradients
 
     def activation_derivative(self) -> Any:
         """f'(X w + b) for the last samples; 1 for the identity."""

@@ -59,24 +59,24 @@ def check_total(cost: Any) -> None:
 
 def cost_of(cost: Any, logits: Any, t: npt.ArrayLike, name: str = "t") -> float:
     """The cost of all samples, where a caller's own is given arrays that fit, as by `fit`."""
-    found = cost(logits, _fitting(cost, logits, t, name))
-    if np.ndim(found):
+    value = cost(logits, _fitting(cost, logits, t, name))
+    if np.ndim(value):
         raise TypeError(
-            f"{type(cost).__name__} gave an array of shape {np.shape(found)} as the cost, expected "
+            f"{type(cost).__name__} gave an array of shape {np.shape(value)} as the cost, expected "
             "one number"
         )
-    return float(found)
+    return float(value)
 
 
 def delta_of(cost: Any, logits: Any, t: npt.ArrayLike, name: str = "t") -> Array:
     """The gradient of the cost by the logits, in their shape."""
-    found = np.asarray(cost.delta(logits, _fitting(cost, logits, t, name)))
-    if found.shape != np.shape(logits):
+    delta = np.asarray(cost.delta(logits, _fitting(cost, logits, t, name)))
+    if delta.shape != np.shape(logits):
         raise ValueError(
-            f"{type(cost).__name__}.delta gave an array of shape {found.shape}, expected that of "
+            f"{type(cost).__name__}.delta gave an array of shape {delta.shape}, expected that of "
             f"the outputs, {np.shape(logits)}"
         )
-    return found
+    return delta
 
 
 def _fitting(cost: Any, logits: Any, t: npt.ArrayLike, name: str) -> npt.ArrayLike:
@@ -88,20 +88,20 @@ def _fitting(cost: Any, logits: Any, t: npt.ArrayLike, name: str) -> npt.ArrayLi
     y = np.asarray(logits)
     dtype = y.dtype if y.dtype in DTYPES else np.dtype(np.float64)
     if known and y.ndim == 2:
-        found: Array = cost.samples_of_targets(name, t, y.shape[1], dtype)
+        targets: Array = cost.samples_of_targets(name, t, y.shape[1], dtype)
     else:
-        found = convert(name, t, dtype)
+        targets = convert(name, t, dtype)
     columns = cost.targets_for(_features(y)) if known else _features(y)
     expected = (*y.shape[:-1], columns) if y.ndim else ()
-    if found.shape != expected:
+    if targets.shape != expected:
         hint = ""
-        if found.size == math.prod(expected):
+        if targets.size == math.prod(expected):
             hint = f"; numpy.reshape({name}, {expected}) has it"
         raise ValueError(
-            f"{name} has shape {found.shape}, expected {expected} for outputs of shape {y.shape}"
+            f"{name} has shape {targets.shape}, expected {expected} for outputs of shape {y.shape}"
             f"{hint}"
         )
-    return found
+    return targets
 
 
 class CostFunction:
@@ -148,15 +148,15 @@ class CostFunction:
 
     def numbers(self, outputs: int) -> Array:
         """Its parameters as the kernels read them."""
-        found: list[float] = []
+        hyper: list[float] = []
         for name, value in self._parameters.items():
             if value is None or isinstance(value, tuple):
                 if value and len(value) != outputs:
                     raise ValueError(f"{name} has {len(value)} numbers, expected {outputs}")
-                found += [1.0, *value] if value else [0.0]
+                hyper += [1.0, *value] if value else [0.0]
             else:
-                found.append(float(value))
-        return np.array([*found, 0.0, 0.0])
+                hyper.append(float(value))
+        return np.array([*hyper, 0.0, 0.0])
 
     def targets_for(self, outputs: int) -> int:
         """Columns of the targets of a network with so many outputs."""
@@ -178,15 +178,15 @@ class CostFunction:
         given, labels = read(name, value), self.spec.form.labels
         if labels and given.ndim == 1:
             return one_hot(name, given, outputs, dtype)
-        found = as_samples(name, given, self.targets_for(outputs), dtype, labels)
-        self.spec.form.check(name, found)
-        return found
+        targets = as_samples(name, given, self.targets_for(outputs), dtype, labels)
+        self.spec.form.check(name, targets)
+        return targets
 
     def activate(self, logits: npt.ArrayLike) -> Array:
         """Output of a network whose last layer has the activity `logits`."""
-        found = self._ask("activate", logits)
-        if found is not None:
-            return found  # type: ignore[no-any-return]
+        result = self._ask("activate", logits)
+        if result is not None:
+            return result  # type: ignore[no-any-return]
         x = convert("logits", logits)
         self.targets_for(_features(x))
         kernel = tile_kernels.ACTIVATIONS[self.spec.activation].activate
@@ -264,9 +264,9 @@ class CostFunction:
             known = self.__dict__["_calls"] = {"reduction": self.reduction}
         call = known.get(what)
         if call is not None:
-            found = call(*given)
-            if found is not None:
-                return found
+            result = call(*given)
+            if result is not None:
+                return result
         logits = given[0]
         if type(logits) is not np.ndarray or not logits.ndim or logits.dtype not in DTYPES:
             return None

@@ -38,10 +38,10 @@ def _class(spec: Loss) -> type[CostFunction]:
 
 
 def _signature(spec: Loss) -> inspect.Signature:
-    place, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    positional, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     return inspect.Signature(
         [
-            inspect.Parameter("reduction", place, default=spec.reduction),
+            inspect.Parameter("reduction", positional, default=spec.reduction),
             *(inspect.Parameter(k, keyword, default=v) for k, v in spec.parameters.items()),
         ]
     )

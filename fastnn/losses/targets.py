@@ -37,8 +37,8 @@ class Form:
         if self.whole:
             bad |= (t != np.floor(t)) & (t == t)
         if bad.any():
-            place = tuple(int(k) for k in np.argwhere(bad)[0])
-            raise ValueError(f"{item(name, place)} is {t[place]}, expected {self.words}")
+            index = tuple(int(k) for k in np.argwhere(bad)[0])
+            raise ValueError(f"{item(name, index)} is {t[index]}, expected {self.words}")
 
 
 FORMS = {
@@ -60,9 +60,9 @@ def one_hot(name: str, value: npt.ArrayLike, classes: int, dtype: np.dtype[Any])
     labels = convert(name, value, np.dtype(np.float64))
     bad = ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))
     if bad.any():
-        place = tuple(int(k) for k in np.argwhere(bad)[0])
+        index = tuple(int(k) for k in np.argwhere(bad)[0])
         raise ValueError(
-            f"{item(name, place)} is {labels[place]:g}, expected a class, from 0 to {classes - 1}"
+            f"{item(name, index)} is {labels[index]:g}, expected a class, from 0 to {classes - 1}"
         )
     rows: Array = np.zeros((*labels.shape, classes), dtype)
     np.put_along_axis(rows, labels[..., np.newaxis].astype(np.intp), 1.0, axis=-1)

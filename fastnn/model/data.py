@@ -61,18 +61,18 @@ def finite_samples(
         raise ValueError(
             f"{names[1]} has {targets.shape[0]} rows, expected as many as {names[0]}, {x.shape[0]}"
         )
-    for name, given, found in ((names[0], X, x), (names[1], t, targets)):
-        if not run.all_finite(found.reshape(-1)):
-            raise ValueError(_not_finite(name, given, found))
+    for name, given, array in ((names[0], X, x), (names[1], t, targets)):
+        if not run.all_finite(array.reshape(-1)):
+            raise ValueError(_not_finite(name, given, array))
     return x, targets
 
 
-def _not_finite(name: str, given: npt.ArrayLike, found: Array) -> str:
-    row, column = (int(k) for k in np.argwhere(~np.isfinite(found))[0])
+def _not_finite(name: str, given: npt.ArrayLike, array: Array) -> str:
+    row, column = (int(k) for k in np.argwhere(~np.isfinite(array))[0])
     value = convert(name, given, np.dtype(np.float64))[row, column]
     return (
         f"{name}[{row}, {column}] is {value}, expected a finite number"
-        f"{' of ' + found.dtype.name if math.isfinite(value) else ''}"
+        f"{' of ' + array.dtype.name if math.isfinite(value) else ''}"
     )
 
 
@@ -95,15 +95,15 @@ def sample_weights(
 ) -> Array:
     """One weight for each sample; empty where all are one."""
     rows_ = targets.shape[0]
-    found = np.empty(0, targets.dtype)
+    result = np.empty(0, targets.dtype)
     if weights is not None:
-        found = checked_weights(name, weights, targets.dtype)
-        if found.shape != (rows_,):
-            raise ValueError(f"{name} has shape {found.shape}, expected ({rows_},)")
+        result = checked_weights(name, weights, targets.dtype)
+        if result.shape != (rows_,):
+            raise ValueError(f"{name} has shape {result.shape}, expected ({rows_},)")
     if classes is not None:
         of_class = _class_weights(classes, targets)
-        found = of_class * found if found.size else of_class
-    return found
+        result = of_class * result if result.size else of_class
+    return result
 
 
 def _class_weights(classes: Any, targets: Array) -> Array:

@@ -150,14 +150,14 @@ def _is_home(layers: list[Any], arrays: list[list[Array]], last: Known) -> bool:
 
 def _cut(theta: Array, like: list[list[Array]]) -> list[list[Array]]:
     """New views of a vector in the shapes of other arrays."""
-    found: list[list[Array]] = []
+    views: list[list[Array]] = []
     offset = 0
     for parts in like:
-        found.append([])
+        views.append([])
         for array in parts:
-            found[-1].append(theta[offset : offset + array.size].reshape(array.shape))
+            views[-1].append(theta[offset : offset + array.size].reshape(array.shape))
             offset += array.size
-    return found
+    return views
 
 
 def _check(layers: list[Any], twins: list[Any]) -> None:

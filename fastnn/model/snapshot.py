@@ -47,10 +47,10 @@ def snapshot(network: Any) -> Snapshot:
 
 def logits(layers: Iterable[Any], X: npt.ArrayLike) -> Any:
     """Activity of the last layer; nothing of it stays in the layers."""
-    found: Any = X
+    activity: Any = X
     for layer in layers:
-        found = (layer.detached() if isinstance(layer, Layer) else layer)(found)
-    return found
+        activity = (layer.detached() if isinstance(layer, Layer) else layer)(activity)
+    return activity
 
 
 class Pinned:

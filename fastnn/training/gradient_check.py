@@ -65,7 +65,7 @@ def _frozen(layers: list[Layer]) -> npt.NDArray[np.bool_]:
 def _differences(values: Array, cost: Callable[[], float]) -> Array:
     """Derivative of the cost by each value, which is moved in place and put back."""
     flat = values.reshape(-1)
-    found = np.empty(flat.size)
+    differences = np.empty(flat.size)
     for k, value in enumerate(flat.tolist()):
         step = _STEP * max(1.0, abs(value))
         slopes = []
@@ -75,5 +75,5 @@ def _differences(values: Array, cost: Callable[[], float]) -> Array:
             flat[k] = value - h
             slopes.append((above - cost()) / (2 * h))
         flat[k] = value
-        found[k] = (4 * slopes[1] - slopes[0]) / 3
-    return found
+        differences[k] = (4 * slopes[1] - slopes[0]) / 3
+    return differences

@@ -113,9 +113,9 @@ class LayerTrainer:
         ends = np.cumsum(sizes).tolist()
         parts = list(zip(layers, [0, *ends], ends, strict=False))
         for layer, first, end in reversed(parts[lowest:]):
-            delta, *found = layer.gradients(delta)
+            delta, *gradients = layer.gradients(delta)
             if layer.trainable:
-                np.concatenate([array.ravel() for array in found], out=grad[first:end])
+                np.concatenate([array.ravel() for array in gradients], out=grad[first:end])
         spans = [(first, end) for layer, first, end in parts if layer.trainable]
         self._pinned.check()  # layers of the caller's own have run
         return self.optimizer.take(theta, grad, rate, cost, spans)
