@@ -77,8 +77,8 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
         If nothing can be written, or not everything was: later processes would compile again.
 
     """
-    place = folder()
-    if place is None:
+    cache = folder()
+    if cache is None:
         raise OSError(
             "the kernel cache is not writable, so nothing would be kept; NUMBA_CACHE_DIR names "
             "a folder for it"
@@ -94,9 +94,9 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
     used = sum(counts()) - sum(before)
     kept = _kept()
     if len(kept) < used:  # a full disk, say
-        raise OSError(f"only {len(kept)} of {used} kernels could be kept in the cache, {place}")
+        raise OSError(f"only {len(kept)} of {used} kernels could be kept in the cache, {cache}")
     compiled = len(kept - present)
-    return Report(compiled, used - compiled, seconds, place)
+    return Report(compiled, used - compiled, seconds, cache)
 
 
 def _kept() -> set[str]:
@@ -167,16 +167,16 @@ def counts() -> tuple[int, int]:
 
 
 def _dispatchers() -> set[Dispatcher]:
-    modules = [found for name, found in sys.modules.items() if name.startswith(kernels.__name__)]
+    modules = [module for name, module in sys.modules.items() if name.startswith(kernels.__name__)]
     values = [value for module in modules for value in vars(module).values()]
     return {value for value in values if isinstance(value, Dispatcher)}
 
 
 def steps(dtypes: Iterable[str]) -> list[_Step]:
     """Names and calls: networks of each dtype, then functions of arrays, which take both."""
-    found = [step for dtype in dtypes for step in _of_networks(dtype)]
-    found += [(f"ufunc {name}", partial(_name, name)) for name in known()]
-    return found + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
+    todo = [step for dtype in dtypes for step in _of_networks(dtype)]
+    todo += [(f"ufunc {name}", partial(_name, name)) for name in known()]
+    return todo + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
 
 
 def _of_networks(dtype: str) -> list[_Step]:
