@@ -118,10 +118,10 @@ def _blas() -> list[str]:
 
 def _cache() -> str:
     texts = []
-    for place in folders():
-        sizes = [path.stat().st_size for path in place.glob("*.nbc")]
-        rights = "" if place == folder() else ", read-only"
-        texts.append(f"{place} ({len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB{rights})")
+    for root in folders():
+        sizes = [path.stat().st_size for path in root.glob("*.nbc")]
+        rights = "" if root == folder() else ", read-only"
+        texts.append(f"{root} ({len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB{rights})")
     if folder() is None:
         what = "nothing more" if texts else "nothing"
         texts.append(f"not writable: {what} is cached, kernels are compiled in every process")

@@ -174,10 +174,10 @@ class Row(Spec):
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters: those given, and the defaults of the others."""
-        found = super().checked(given)
+        values = super().checked(given)
         if self.check is not None:
-            self.check(**found)
-        return found
+            self.check(**values)
+        return values
 
 
 _GAIN = {"gain": 1.0}

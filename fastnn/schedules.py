@@ -106,10 +106,10 @@ def _rate_or_none(name: str, value: Any) -> float | None:
 
 
 def _fraction(name: str, value: Any) -> float:
-    found = _rate(name, value)
-    if found > 1.0:
-        raise ValueError(f"{name} must be at most 1, but is {found!r}")
-    return found
+    result = _rate(name, value)
+    if result > 1.0:
+        raise ValueError(f"{name} must be at most 1, but is {result!r}")
+    return result
 
 
 def _steps(name: str, value: Any) -> int:

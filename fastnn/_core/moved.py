@@ -43,8 +43,8 @@ class _Finder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """See `importlib.abc.Loader`."""
         name = module.__name__.partition(".")[2]
-        for old, place in _MOVED[name].items():
-            home, _, today = place.rpartition(".")
+        for old, target in _MOVED[name].items():
+            home, _, today = target.rpartition(".")
             setattr(module, old, getattr(import_module(f"{_PACKAGE}.{home}"), today))
 
 

@@ -113,16 +113,16 @@ def _learning_curve(figure: Figure, task: Task, training: Training) -> None:
 def _mistakes(figure: Figure, task: Task, nn: NeuralNetwork) -> None:
     assert task.held_out is not None
     images, truth = task.held_out[0], task.held_out[1].argmax(axis=1)
-    found = nn(images).argmax(axis=1)
-    wrong = np.flatnonzero(found != truth)
+    predicted = nn(images).argmax(axis=1)
+    wrong = np.flatnonzero(predicted != truth)
     shown = wrong[: _GRID**2]
     some = "" if len(shown) == len(wrong) else f", the first {len(shown)}"
     figure.suptitle(f"{len(wrong)} of {len(truth)} held-out images misclassified{some}")
     side = max(1, math.ceil(math.sqrt(len(shown))))
     tall = max(1, math.ceil(len(shown) / side))
-    for place, axes in enumerate(figure.subplots(tall, side, squeeze=False).flat):
+    for index, axes in enumerate(figure.subplots(tall, side, squeeze=False).flat):
         axes.set_axis_off()
-        if place < len(shown):
-            k = shown[place]
+        if index < len(shown):
+            k = shown[index]
             axes.imshow(images[k].reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
-            axes.set_title(f"{truth[k]} taken for {found[k]}", fontsize=9)
+            axes.set_title(f"{truth[k]} taken for {predicted[k]}", fontsize=9)

@@ -163,8 +163,8 @@ class Layer:
     def _remembered(self) -> tuple[Any, Any, Any]:
         while type(self._passed) is not tuple:
             self._passed.unpack()
-        found: tuple[Any, Any, Any] = self._passed
-        return found
+        passed: tuple[Any, Any, Any] = self._passed
+        return passed
 
     def remember(self, X: Any, output: Any, slope: Any) -> None:
         """Keep what a forward pass has left."""
@@ -259,9 +259,9 @@ class Layer:
             raise ValueError(f"X has shape {x.shape}, expected (rows, {self.dim_input})")
         self.check_shapes()
         self.input = x
-        found = self.forward_propagation(x)
-        self.output = found  # which another thread may replace at once by its own
-        return found
+        output = self.forward_propagation(x)
+        self.output = output  # which another thread may replace at once by its own
+        return output
 
     def forward_propagation(self, X: Array) -> Array:
         """Output for the samples X."""
@@ -329,19 +329,19 @@ class Layer:
         """Give a parameter values: in its present storage, where the shape allows."""
         if value is not None and value is getattr(self, f"_{name}"):
             return  # layer.w -= …: already done, in place
-        found = convert(name, value, self._dtype)
-        if found.ndim != ndim or not found.size:
+        array = convert(name, value, self._dtype)
+        if array.ndim != ndim or not array.size:
             raise ValueError(
-                f"{name} must be a non-empty {ndim}-dimensional array, not {found.shape}"
+                f"{name} must be a non-empty {ndim}-dimensional array, not {array.shape}"
             )
         with structure():
             present = getattr(self, f"_{name}")
-            if present is not None and (present.shape, present.dtype) == (found.shape, found.dtype):
+            if present is not None and (present.shape, present.dtype) == (array.shape, array.dtype):
                 count_change()
-                present[...] = found
+                present[...] = array
             else:
                 self._changed()
-                setattr(self, f"_{name}", found.copy())
+                setattr(self, f"_{name}", array.copy())
 
     def _changed(self) -> None:
         """To be called where compiled forms of this layer go out of date."""

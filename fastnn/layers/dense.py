@@ -162,10 +162,10 @@ class DenseLayer(Layer):
 
     @dropout.setter
     def dropout(self, value: float) -> None:
-        found = number("dropout", value, least=0.0)
-        if found >= 1.0:
-            raise ValueError(f"dropout must be below 1, but is {found!r}")
-        self._dropout = found
+        probability = number("dropout", value, least=0.0)
+        if probability >= 1.0:
+            raise ValueError(f"dropout must be below 1, but is {probability!r}")
+        self._dropout = probability
         self._changed()
 
     @property
@@ -191,8 +191,8 @@ class DenseLayer(Layer):
     def penalty(self) -> float:
         """What l1 and l2 add to the cost of a training."""
         w = self.w
-        found = self.l1 * np.abs(w).sum(dtype=np.float64) if self.l1 else 0.0
-        return float(found + (0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0))
+        absolute = self.l1 * np.abs(w).sum(dtype=np.float64) if self.l1 else 0.0
+        return float(absolute + (0.5 * self.l2 * np.vdot(w, w) if self.l2 else 0.0))
 
     def penalty_gradient(self) -> Array:
         """Its derivative by w, l1 sign(w) + l2 w."""
@@ -247,8 +247,8 @@ class DenseLayer(Layer):
             twin: DenseLayer = self.detached()
             if twin.activation is not spec:  # another thread's doing
                 raise ValueError("activation was changed while the layer was computed")
-            self.output, self._slope = found = twin._forward_kind(X)
-            return found[0]
+            self.output, self._slope = passed = twin._forward_kind(X)
+            return passed[0]
         with structure():  # together, whatever other threads assign
             w, b, parameters, now = self._w, self._b, self._parameters, self._activation
         if w is None or b is None:

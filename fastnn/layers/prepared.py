@@ -46,19 +46,19 @@ class LayerCalls(NamedTuple):
 def prepare(layer: Any) -> LayerCalls:
     """The calls of a layer as it stands."""
     w, b, spec, values = layer._w, layer._b, layer._activation, layer._parameters
-    found = LayerCalls(w, b, spec, values, layer._trainable)
+    no_calls = LayerCalls(w, b, spec, values, layer._trainable)
     if w is None or b is None or spec.kind or goes_own_way(layer):
-        return found
+        return no_calls
     try:
         layer.check_shapes()
     except (TypeError, ValueError):  # the careful way says so
-        return found
+        return no_calls
     kernel = 0 if spec.is_identity else spec.training_address(w.dtype)
     most, known = _WORK // w.size, headers.table([w, b])
     forward, back = calls.layer(
         w, b, kernel, spec.numbers(values), layer._trainable, most, known
     )  # fmt: skip
-    return found._replace(forward=forward, back=back)
+    return no_calls._replace(forward=forward, back=back)
 
 
 def goes_own_way(layer: Any) -> bool:

@@ -222,8 +222,8 @@ class CostFunction:
             return self._each(x, t, w)
         if not x.size:
             return 0.0
-        found = self._run(self.spec.cost.value, x, t, self._shares(w, x))
-        return found / _samples(x) if self.reduction == "mean" else found
+        cost = self._run(self.spec.cost.value, x, t, self._shares(w, x))
+        return cost / _samples(x) if self.reduction == "mean" else cost
 
     def delta(
         self,

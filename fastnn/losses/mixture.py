@@ -143,11 +143,11 @@ class MixtureDensityError(CostFunction):
 
     def mode(self, outputs: npt.ArrayLike) -> Array:
         """The most probable t of each sample, (…, L)."""
-        found = self.modes(outputs)
+        modes = self.modes(outputs)
         mixing, means, widths = self.split(outputs)
         mixing, widths = mixing[..., np.newaxis, :], widths[..., np.newaxis, :]
-        best = _log_density(mixing, means[..., np.newaxis, :, :], widths, found).argmax(axis=-1)
-        return np.take_along_axis(found, best[..., np.newaxis, np.newaxis], axis=-2)[..., 0, :]
+        best = _log_density(mixing, means[..., np.newaxis, :, :], widths, modes).argmax(axis=-1)
+        return np.take_along_axis(modes, best[..., np.newaxis, np.newaxis], axis=-2)[..., 0, :]
 
     def _distribution(self, outputs: npt.ArrayLike) -> tuple[Array, Array, Array]:
         """What `split` gives, refused if `activate` cannot have made it."""
@@ -159,10 +159,10 @@ class MixtureDensityError(CostFunction):
         ):
             bad = part < 0
             if bad.any():
-                *place, column = (int(i) for i in np.argwhere(bad)[0])
-                shown = ", ".join(map(str, [*place, first + column]))
+                *index, column = (int(i) for i in np.argwhere(bad)[0])
+                shown = ", ".join(map(str, [*index, first + column]))
                 raise ValueError(
-                    f"outputs[{shown}] is {y[(*place, first + column)]}, expected {words}, at "
+                    f"outputs[{shown}] is {y[(*index, first + column)]}, expected {words}, at "
                     "least 0; `activate` makes outputs of activities"
                 )
         return parts
@@ -185,8 +185,8 @@ def _log_shares(mixing: Array, means: Array, widths: Array, t: Array, more: int 
         z = np.where(apart == 0, apart, apart / widths[..., np.newaxis])
         square = (z * z).sum(axis=-1)
         constant = (count + more) * np.log(widths) + means.dtype.type(count * _LOG_2_PI / 2)
-        found = np.log(mixing) - constant - square / 2
-    return np.where((mixing == 0) | (square == np.inf), means.dtype.type(-np.inf), found)
+        log_density = np.log(mixing) - constant - square / 2
+    return np.where((mixing == 0) | (square == np.inf), means.dtype.type(-np.inf), log_density)
 
 
 def _log_density(mixing: Array, means: Array, widths: Array, t: Array) -> Array:

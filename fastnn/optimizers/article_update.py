@@ -96,7 +96,7 @@ def grads_ahead(
     grads = []
     for name, function, p in zip(("dfw", "dfb"), functions, here, strict=False):
         called = f"{name}({', '.join('wb'[:nargs])})"
-        g = convert(called, function(*(place.copy() for place in there)), p.dtype)
+        g = convert(called, function(*(array.copy() for array in there)), p.dtype)
         if g.shape != p.shape:
             raise ValueError(f"{called} has shape {g.shape}, expected {p.shape}")
         grads.append(g)

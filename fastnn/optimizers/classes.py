@@ -56,8 +56,8 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
 def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
     """The optimizer that a caller means; the name of the last one goes on with its state."""
     if isinstance(given, str):
-        found = get_opt(given)
-        return last if last is not None and repr(last) == repr(found) else found
+        new = get_opt(given)
+        return last if last is not None and repr(last) == repr(new) else new
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or what fastnn.get_opt returns, not {given!r}")
     return given
@@ -79,7 +79,7 @@ def _class(rule: Rule) -> type[Optimizer]:
 
 
 def _signature(rule: Rule) -> inspect.Signature:
-    place, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    positional, keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
     common: dict[str, Any] = {
         "weight_decay": rule.weight_decay,
         "clip_norm": None,
@@ -89,7 +89,10 @@ def _signature(rule: Rule) -> inspect.Signature:
     }
     return inspect.Signature(
         [
-            *(inspect.Parameter(name, place, default=rule.defaults[name]) for name in rule.places),
+            *(
+                inspect.Parameter(name, positional, default=rule.defaults[name])
+                for name in rule.places
+            ),
             *(inspect.Parameter(name, keyword, default=value) for name, value in common.items()),
         ]
     )
@@ -98,10 +101,10 @@ def _signature(rule: Rule) -> inspect.Signature:
 def _number(name: str, rule: Rule) -> property:
     """The attribute of one of the rule's numbers, checked wherever it is set."""
 
-    def found(opt: Optimizer) -> Any:
+    def get(opt: Optimizer) -> Any:
         return opt.learning_rate if name == rule.rate else opt.hyper[name]
 
-    return property(found, lambda opt, value: opt.set(name, value), doc=rule.meaning(name))
+    return property(get, lambda opt, value: opt.set(name, value), doc=rule.meaning(name))
 
 
 CLASSES = {rule.name: _class(rule) for rule in RULES.values()}

@@ -250,11 +250,11 @@ class Rule(Spec):
     def kernel(self, ahead: bool = False) -> Callable[..., Any]:
         """The tile kernel that the engine runs; ahead: for gradients where NAG looks ahead to."""
         update = self.ahead if ahead and self.ahead else self.update
-        place = self.memory_place if self.memory else 0
-        found: Callable[..., Any] = update_kernel(
-            update, self.constants, len(self.states), self.advance, len(self.memory), place
+        offset = self.memory_place if self.memory else 0
+        function: Callable[..., Any] = update_kernel(
+            update, self.constants, len(self.states), self.advance, len(self.memory), offset
         )
-        return found
+        return function
 
     def address(self, dtype: np.dtype[Any], ahead: bool = False) -> int:
         """Address of that kernel for data of a dtype."""

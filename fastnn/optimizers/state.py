@@ -145,15 +145,18 @@ class Stateful:
         """What the kernel reads, see ``kernels/optimizers/layout.py``; always one array."""
         return self._hyperparameters
 
-    def remember(self, numbers: npt.NDArray[np.float64]) -> None:
+    def remember(self, hyper: npt.NDArray[np.float64]) -> None:
         """Take over what a training's own numbers remember."""
-        place = self.rule.memory_place
-        self._hyperparameters[place:] = numbers[place : self._hyperparameters.size]
+        offset = self.rule.memory_place
+        self._hyperparameters[offset:] = hyper[offset : self._hyperparameters.size]
 
     def _remembered(self) -> list[float]:
         """The memory after the last step that was taken."""
-        place, size = self.rule.memory_place, len(self.rule.memory)
-        known, of_step = self._hyperparameters[place : place + 2 * size], self._hyperparameters[-1]
+        offset, size = self.rule.memory_place, len(self.rule.memory)
+        known, of_step = (
+            self._hyperparameters[offset : offset + 2 * size],
+            self._hyperparameters[-1],
+        )
         refused = of_step == self.steps + 1
         return [float(x) for x in (known[:size] if refused else known[size:])]
 

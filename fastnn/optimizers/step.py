@@ -152,8 +152,8 @@ def not_finite(grads: list[Array], names: tuple[str, ...]) -> ValueError | None:
     for name, g in zip(each, grads, strict=True):
         bad = np.argwhere(~np.isfinite(g))
         if len(bad):
-            place = tuple(int(k) for k in bad[0])
+            index = tuple(int(k) for k in bad[0])
             return ValueError(
-                f"{item(name, place)} is {g[place]}, expected a finite number; nothing was changed"
+                f"{item(name, index)} is {g[index]}, expected a finite number; nothing was changed"
             )
     return None

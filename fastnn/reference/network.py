@@ -80,8 +80,8 @@ class ReferenceNetwork:
             name, *numbers = self.activations[k]
             more = self.weights[k][2:]
             if name in KINDS:
-                found = KINDS[name].vjp(delta, activities[k], *more, *numbers)
-                delta, *rest = found if more else (found,)
+                result = KINDS[name].vjp(delta, activities[k], *more, *numbers)
+                delta, *rest = result if more else (result,)
             else:
                 delta = delta * find(f"{name}_derivative")(activities[k], *numbers)
                 rest = []

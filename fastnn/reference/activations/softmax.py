@@ -18,7 +18,7 @@ def _joined(x: Array, axis: Axis) -> tuple[Array, Callable[[Array], Any]]:
     last = tuple(range(-len(axes), 0))
     moved = np.moveaxis(x, axes, last)
     flat = moved.reshape(*moved.shape[: moved.ndim - len(axes)], -1)
-    return flat, lambda found: np.moveaxis(found.reshape(moved.shape), last, axes)
+    return flat, lambda result: np.moveaxis(result.reshape(moved.shape), last, axes)
 
 
 def softmax(x: Array, axis: Axis = -1) -> Any:
