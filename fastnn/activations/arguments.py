@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.foreign import complete, not_numbers, shown
-from .._core.threads import together
+from .._core.threads import side_by_side
 
 __all__ = [
     "PARALLEL",
@@ -74,5 +74,4 @@ def on_threads(
         rows = slice(total * thread // threads, total * (thread + 1) // threads)
         kernel(*(a[rows] for a in arrays), out=tuple(a[rows] for a in results))
 
-    if not together(threads, part):
-        kernel(*arrays, out=tuple(results))
+    side_by_side(threads, threads, lambda: part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,8 @@ from .trainer import diverged
 
 __all__ = ["CompiledTrainer", "compiled_trainer"]
 
-_LINE = (
-    LINE_BYTES // 4
-)  # elements between the gradients of two threads, at least: no shared cache lines
+# Elements between the gradients of two threads, at least: no shared cache lines, in any dtype.
+_LINE = LINE_BYTES // 4
 
 # Multiplications and additions beyond which a training runs on a thread of its own, so that Ctrl-C
 # reaches it. A thread costs 0.1 ms; this is some 5 ms. A step costs as much as _STEP of them more.

@@ -17,6 +17,7 @@ changes.
 import numpy as np
 
 from ..codegen.barrier import now
+from ..codegen.cache_lines import LINE_WORDS as LINE
 from ..codegen.declare import kernel, scalar
 from ..codegen.intrinsics import integers, pointer
 from ..gemm.loops import call_transpose
@@ -37,7 +38,6 @@ from .step import (
 )
 from .team import (
     EPOCH,
-    LINE,
     PARTIAL,
     SEEN,
     SKIPPED,
