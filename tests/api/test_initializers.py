@@ -261,7 +261,7 @@ def test_copies_and_repr(name):
         ("glorott", {}, ValueError, "unknown initializer 'glorott'; nearest: glorot"),
         ("", {}, ValueError, "unknown initializer ''; nearest: "),
         ("normal", {"sd": 1}, TypeError, "normal has no parameter sd; known: mean, std"),
-        ("normal", {"b": 1, "a": 1}, TypeError, "normal has no parameter a, b; known: mean"),
+        ("normal", {"b": 1, "a": 1}, TypeError, "normal has no parameter b, a; known: mean"),
         ("zeros", {"value": 1}, TypeError, "zeros has no parameter value; known: none"),
         ("normal", {"std": -1}, ValueError, "std must be at least 0, but is -1.0"),
         ("truncated_normal", {"std": -1}, ValueError, "std must be at least 0, but is -1.0"),
