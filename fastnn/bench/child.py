@@ -56,6 +56,10 @@ def _contest(job: Job) -> Any:
         from .optimizers import contest as optimizers
 
         return optimizers.Contest(job.threads, job.seconds, peers=job.peers)
+    if job.part == "products":
+        from .products import contest as products
+
+        return products.Contest(job.threads, job.seconds, peers=job.peers)
     from .networks import contest as networks
 
     return networks.Contest(job.threads, job.seconds, peers=job.peers, quick=job.quick)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .timing import Calls, Competitor, in_turn
+from .timing import Competitor, in_turn
 
 __all__ = ["LIBRARIES", "Field", "Peers", "installed", "rounds_of", "warm"]
 
@@ -65,7 +65,7 @@ def installed(package: str, modules: Sequence[str], *settings: Any) -> Peers:
     return peers
 
 
-def warm(one: Calls, seconds: float) -> Calls:
+def warm(one: Competitor, seconds: float) -> Competitor:
     """A competitor that has compiled, and whose runs take about the given time."""
     one.steps = 1
     one.run()

@@ -16,6 +16,7 @@ _TITLES = {
     "dropin": "The articles' calls",
     "activations": "Activations",
     "optimizers": "Optimizers",
+    "products": "Products",
     "training": "Training",
     "inference": "Inference",
     "roofline": "Roofline",
@@ -32,7 +33,7 @@ def page(results: Results) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    drawn, shown = pictures(results.rows, results.roofs), tables(results.rows)
+    drawn, shown = pictures(results.rows, results.roofs), tables(results.rows, results.roofs)
     parts = []
     for part, title in _TITLES.items():
         of_part = [table for table in shown if table.part == part]

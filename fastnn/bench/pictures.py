@@ -2,70 +2,37 @@
 
 from __future__ import annotations
 
-import io
 import math
 import statistics
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
 from adjustText import adjust_text
-from matplotlib import ticker
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from .drawing import COLOURS, STYLE, Picture, drawn, plain
 from .results import LIBRARIES, OURS, Row, quartiles
+from .shares import shares
 
 __all__ = ["Picture", "pictures"]
 
-_COLOURS = {
-    OURS: "#0b4f9e", "NumPy": "#e69f00", "reference": "#b8a16b", "Numba": "#56b4e9",
-    "PyTorch": "#d55e00", "JAX": "#009e73", "scikit-learn": "#cc79a7", "ONNX Runtime": "#6b6b6b",
-}  # fmt: skip
-_STYLE: dict[Any, Any] = {
-    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.alpha": 0.25, "grid.linewidth": 0.6, "axes.axisbelow": True, "svg.hashsalt": "fastnn",
-    "legend.frameon": False, "axes.titlesize": 10, "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-}  # fmt: skip
 _SHARED = 100_000  # numbers or parameters, below which nobody asks more threads
 _USUAL = 16_000  # numbers of an activation's bars, or the next size to it that was measured
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An SVG image, what it shows in words, and the part of the report that it belongs to."""
-
-    part: str
-    title: str
-    caption: str
-    svg: str
 
 
 def pictures(rows: Iterable[Row], roofs: dict[str, Any]) -> list[Picture]:
     """All that the results are enough for."""
     rows = list(rows)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         found = [_bars(kind) for kind in _kinds(rows)]
         if roofs:
+            found += shares(rows, roofs)
             found += [_roofline(title, rows, roofs) for title in _ROOFLINES]
         found += [_sizes(part, rows) for part in dict.fromkeys(row.part for row in rows)]
         found.append(_threads(rows))
     return [picture for picture in found if picture]
-
-
-def _drawn(figure: Figure) -> str:
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    return file.getvalue()
-
-
-def _plain(axis: Any, text: str = "{x:g}") -> None:
-    """Numbers like 0.5 and 20 on a logarithmic axis, without powers of ten."""
-    axis.set_major_locator(ticker.LogLocator(10, (1.0, 2.0, 5.0)))
-    axis.set_major_formatter(ticker.StrMethodFormatter(text))
-    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _kinds(rows: list[Row]) -> list[list[Row]]:
@@ -94,14 +61,14 @@ def _bars(rows: list[Row]) -> Picture | None:
     height = 1.3 + len(rows) * max(0.24, 0.12 * len(used))
     figure = Figure(figsize=(8, height), layout="constrained")
     _bar_panel(figure.add_subplot(), rows, used)
-    legend = [Patch(color=_COLOURS[library], label=library) for library in used]
+    legend = [Patch(color=COLOURS[library], label=library) for library in used]
     figure.legend(handles=legend, loc="outside upper left", ncols=len(legend))
     threads = f"{rows[0].threads} thread{'s' * (rows[0].threads > 1)}"
     return Picture(
         rows[0].part, f"{rows[0].table}, {threads}: speed-up",
         "How many times as fast fastnn is. Thin lines are the quartiles over the rounds; a pale "
         "bar is one that the noise leaves open.",
-        _drawn(figure),
+        drawn(figure),
     )  # fmt: skip
 
 
@@ -115,7 +82,7 @@ def _bar_panel(panel: Any, rows: list[Row], used: list[str]) -> None:
             unsure = ratio.verdict == "too noisy to tell"
             height = y + thickness * ((len(used) - 1) / 2 - k)
             panel.barh(
-                height, ratio.median - 1, thickness * 0.9, left=1, color=_COLOURS[library],
+                height, ratio.median - 1, thickness * 0.9, left=1, color=COLOURS[library],
                 alpha=0.3 if unsure else 1.0,
             )  # fmt: skip
             panel.plot([ratio.low, ratio.high], [height] * 2, color="#222222", linewidth=0.8)
@@ -124,7 +91,7 @@ def _bar_panel(panel: Any, rows: list[Row], used: list[str]) -> None:
     panel.set_yticks(range(len(rows)), [row.name for row in rows])
     panel.set_ylim(-0.6, len(rows) - 0.4)
     panel.grid(visible=False, axis="y")
-    _plain(panel.xaxis, "{x:g}×")
+    plain(panel.xaxis, "{x:g}×")
     panel.set_xlabel("times as fast as …  (right of 1: fastnn is faster)")
 
 
@@ -145,7 +112,7 @@ def _roofline(title: str, rows: list[Row], roofs: dict[str, Any]) -> Picture | N
     panel = figure.add_subplot()
     _roofs(panel, roofs, found)
     places = [x for _, x, _ in found], [y for _, _, y in found]
-    panel.scatter(*places, s=18, color=_COLOURS[OURS], zorder=3)
+    panel.scatter(*places, s=18, color=COLOURS[OURS], zorder=3)
     panel.set(xlabel="operations a byte", ylabel="GFLOP/s")
     figure.canvas.draw()  # labels go where there is room, which only a drawn figure knows
     adjust_text(
@@ -156,7 +123,7 @@ def _roofline(title: str, rows: list[Row], roofs: dict[str, Any]) -> Picture | N
         "roofline", f"Roofline: {title}, one thread, float32",
         "Each point is a kernel; slanted lines are the measured bandwidth of each memory, the flat "
         "one is the measured peak of fused multiply-adds.",
-        _drawn(figure),
+        drawn(figure),
     )  # fmt: skip
 
 
@@ -211,7 +178,7 @@ def _roofs(panel: Any, roofs: dict[str, Any], found: list[tuple[str, float, floa
             transform_rotates_text=True, color="#444444",
         )  # fmt: skip
     for axis in (panel.xaxis, panel.yaxis):
-        _plain(axis)
+        plain(axis)
 
 
 def _sizes(part: str, rows: list[Row]) -> Picture | None:
@@ -245,7 +212,7 @@ def _threads(rows: list[Row]) -> Picture | None:
     series: dict[str, list[Row]] = {}
     for row in rows:
         small = row.part in ("activations", "optimizers") and row.x < _SHARED
-        if not small:
+        if not small and row.part != "products":  # which have their shares of the peak
             series.setdefault(_series(row), []).append(row)
     curves = {name: found for name, found in series.items() if len({r.threads for r in found}) > 1}
     if not curves:
@@ -262,7 +229,7 @@ def _threads(rows: list[Row]) -> Picture | None:
         "How many times as fast as on one thread fastnn is, with quartiles; dotted: as many times "
         "as there are threads. Small cases stay on one. Each number of threads was measured in a "
         "process of its own, one after the other.",
-        _drawn(figure),
+        drawn(figure),
     )  # fmt: skip
 
 
@@ -315,9 +282,9 @@ def _curves(
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set(title=title, xlabel=axis(found[0]), ylabel=unit)
-        _plain(panel.yaxis)
+        plain(panel.yaxis)
     figure.legend(used.values(), used.keys(), loc="outside upper left", ncols=len(used))
-    return _drawn(figure)
+    return drawn(figure)
 
 
 def _curve(
@@ -332,11 +299,11 @@ def _curve(
     times = [(scale(row), row.times[row.form(library)]) for row in rows]
     (line,) = panel.plot(
         xs, [factor * statistics.median(values) for factor, values in times], "o-",
-        color=_COLOURS[library], markersize=3.5, linewidth=2 if library == OURS else 1.2,
+        color=COLOURS[library], markersize=3.5, linewidth=2 if library == OURS else 1.2,
     )  # fmt: skip
     ends = [[factor * end for end in quartiles(values)] for factor, values in times]
     panel.fill_between(
-        xs, [low for low, _ in ends], [high for _, high in ends], color=_COLOURS[library],
+        xs, [low for low, _ in ends], [high for _, high in ends], color=COLOURS[library],
         alpha=0.15, linewidth=0,
     )  # fmt: skip
     return line

@@ -11,10 +11,12 @@ from .activations.cases import case_of
 from .dropin.cases import CALLS, cases_of
 from .networks.tasks import SWEEPS, TASKS, Inference, Task, Training, quick
 from .optimizers.cases import NAMES, SHAPES
+from .products.cases import KINDS, LAYERS
+from .products.cases import Case as Product
 
 __all__ = ["PARTS", "Job", "Wishes", "jobs", "known", "named", "number", "threads_for"]
 
-PARTS = "dropin", "activations", "optimizers", "training", "inference"
+PARTS = "dropin", "activations", "optimizers", "products", "training", "inference"
 
 # Those whose time is drawn over the size, and which are given more than one thread: one without
 # any arithmetic, a cheap, a usual and a dear one.
@@ -33,11 +35,11 @@ class Wishes:
     part : str
         One of `PARTS`, or ``all``.
     names : sequence of str
-        Only these activations, rules or tasks.
+        Only these activations, rules, layers or tasks.
     sizes : sequence of int or str
         Of arrays; of parameters, a key of `SHAPES`.
     dtypes : sequence of str
-        Of activations.
+        Of activations and products.
     threads : sequence of int
     rounds : int
     peers, quick : bool
@@ -90,6 +92,8 @@ def known(part: str) -> list[str]:
         return list(NAMES)
     if part == "dropin":
         return list(CALLS)
+    if part == "products":
+        return list(LAYERS)
     kind = Training if part == "training" else Inference
     return [name for name, task in TASKS.items() if isinstance(task, kind)]
 
@@ -145,6 +149,7 @@ _SECONDS = {  # long and quick
     "dropin": (0.005, 0.001),
     "activations": (0.002, 0.0005),
     "optimizers": (0.05, 0.005),
+    "products": (0.02, 0.005),
     "training": (0.2, 0.03),
     "inference": (0.2, 0.01),
 }
@@ -184,7 +189,7 @@ def _activations(wishes: Wishes, more: bool) -> Any:
 
 # below which nothing is shared among threads
 _SHARED = 100_000  # numbers or parameters
-_SHARED_OPERATIONS = 10_000_000  # of a training step
+_SHARED_OPERATIONS = 10_000_000  # of a training step or a product
 
 
 def _activation(name: str, part: str, dtype: str, size: int) -> dict[str, Any]:
@@ -234,6 +239,22 @@ def _product(shape: tuple[int, ...]) -> int:
     for length in shape:
         count *= length
     return count
+
+
+def _products(wishes: Wishes, more: bool) -> Any:
+    for dtype in wishes.dtypes or (("float32",) if wishes.quick else ("float32", "float64")):
+        for kind, title in KINDS.items():
+            for name in wishes.names or LAYERS:
+                case = Product(name, kind, dtype)
+                if not more or case.operations >= _SHARED_OPERATIONS:
+                    yield {
+                        "given": asdict(case),
+                        "table": f"{title}, {dtype}",
+                        "name": name,
+                        "series": f"{name} {kind}, {dtype}",
+                        "axis": "",
+                        "x": 0,
+                    }
 
 
 def _training(wishes: Wishes, more: bool) -> Any:
@@ -289,6 +310,7 @@ _CASES = {
     "dropin": _dropin,
     "activations": _activations,
     "optimizers": _optimizers,
+    "products": _products,
     "training": _training,
     "inference": _inference,
 }

@@ -23,7 +23,7 @@ def bench(wishes: Wishes, out: Path, command: str) -> list[Path]:
     found = {
         "results.json": json.dumps(results.as_json(), indent=1, ensure_ascii=False) + "\n",
         "report.html": page(results),
-        "report.md": in_markdown(results.about, results.rows),
+        "report.md": in_markdown(results.about, results.rows, results.roofs),
     }
     paths = []
     for name, text in found.items():
@@ -33,7 +33,7 @@ def bench(wishes: Wishes, out: Path, command: str) -> list[Path]:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH)
-    show(console, tables(results.rows))
+    show(console, tables(results.rows, results.roofs))
     machine = results.about["machine"]
     console.print(f"{machine['CPU']}, {machine['cores in use']} cores, {results.about['date']}")
     console.print(", ".join(f"{name} {text}" for name, text in machine["versions"].items()))

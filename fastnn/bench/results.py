@@ -154,6 +154,11 @@ class Row:
         """Of all rounds."""
         return spread(self.times[name])
 
+    def share(self, form: str, roofs: dict[str, Any]) -> float:
+        """The part of the multiply-adds of as many cores that a form makes: both at their best."""
+        peak = roofs["peak"][self.dtype]["GFLOP/s"] * self.threads
+        return float(self.work["operations"] / min(self.times[form]) / 1e3 / peak)
+
     def ratio(self, library: str) -> Ratio | None:
         """Ours against the library's fastest form; None if that was not measured."""
         form = self.form(library)

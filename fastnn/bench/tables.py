@@ -29,39 +29,49 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A title, how many columns of ratios there are after the first, and cells."""
+    """A title, how many of the columns a terminal shows, and cells."""
 
     title: str
     part: str
-    ratios: int
+    shown: int
     head: list[str]
     body: list[list[Cell]]
 
 
-def tables(rows: Iterable[Row]) -> list[Table]:
-    """One for every kind of case and number of threads, in their order."""
-    return [_table(*kind, list(group)) for kind, group in groupby(rows, _kind)]
+def tables(rows: Iterable[Row], roofs: dict[str, Any] | None = None) -> list[Table]:
+    """One for every kind of case and number of threads, in their order.
+
+    roofs: where they were measured, of which what is made of products is told its share.
+    """
+    return [_table(*kind, list(group), roofs or {}) for kind, group in groupby(rows, _kind)]
 
 
 def _kind(row: Row) -> tuple[str, str, int]:
     return row.part, row.table, row.threads
 
 
-def _table(part: str, title: str, threads: int, rows: list[Row]) -> Table:
+_OF_PRODUCTS = "products", "training", "inference"
+
+
+def _table(part: str, title: str, threads: int, rows: list[Row], roofs: dict[str, Any]) -> Table:
     used = [name for name in LIBRARIES if any(row.form(name) for row in rows)]
     extra = [name for name in ("copy", "two calls") if any(name in row.times for row in rows)]
     head = ["", *(f"× {name}" for name in used)]
-    head += [f"{name}, µs" for name in (OURS, *used, *extra)]
+    shared = [OURS, *used] if part == "products" else [OURS]
+    shared = shared if roofs and part in _OF_PRODUCTS else []
+    head += [f"{OURS}, µs", *(f"{name}, % of peak" for name in shared)]
+    head += [f"{name}, µs" for name in (*used, *extra)]
     body = []
     for row in rows:
         cells = [Cell(_named(row))]
         cells += [_ratio(row, name) for name in used]
         cells += [_time(row, OURS, OURS)]
+        cells += [_share(row, row.form(name), roofs) for name in shared]
         cells += [_time(row, row.form(name), name) for name in used]
         cells += [_time(row, name, name) for name in extra]
         body.append(cells)
     counted = f"{threads} thread{'s' * (threads > 1)}"
-    return Table(f"{title}, {counted}", part, len(used), head, body)
+    return Table(f"{title}, {counted}", part, 2 + len(used) + len(shared), head, body)
 
 
 def _named(row: Row) -> str:
@@ -95,6 +105,10 @@ def _time(row: Row, form: str, name: str) -> Cell:
     return Cell(text, more=form if form != name else "")
 
 
+def _share(row: Row, form: str, roofs: dict[str, Any]) -> Cell:
+    return Cell(f"{100 * row.share(form, roofs):.0f}" if form else _NONE)
+
+
 def glance(rows: Iterable[Row]) -> list[tuple[str, str, str]]:
     """For every part and library: how often ours is faster, and by how much in the middle."""
     found: dict[tuple[str, str], list[Ratio]] = {}
@@ -120,10 +134,10 @@ def _sentence(ratios: list[Ratio]) -> str:
 
 
 def show(console: Console, found: Iterable[Table]) -> None:
-    """Names, ratios, and the time of ours: the rest is in the page."""
+    """Names, ratios, the time of ours and its share: the rest is in the page."""
     for table in found:
         shown = RichTable(title=table.title, title_justify="left", title_style="bold")
-        for k, name in enumerate(table.head[: table.ratios + 2]):
+        for k, name in enumerate(table.head[: table.shown]):
             shown.add_column(name, justify="right" if k else "left", no_wrap=True)
         for cells in table.body:
             shown.add_row(
@@ -131,14 +145,16 @@ def show(console: Console, found: Iterable[Table]) -> None:
                     f"[{_STYLES[cell.verdict]}]{cell.text}[/]"
                     if cell.verdict in _STYLES
                     else cell.text
-                    for cell in cells[: table.ratios + 2]
+                    for cell in cells[: table.shown]
                 )
             )
         console.print(shown)
         console.print()
 
 
-def in_markdown(about: dict[str, Any], rows: Iterable[Row]) -> str:
+def in_markdown(
+    about: dict[str, Any], rows: Iterable[Row], roofs: dict[str, Any] | None = None
+) -> str:
     """All tables, under a heading with date, machine and versions."""
     rows, machine = list(rows), about["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
@@ -148,10 +164,11 @@ def in_markdown(about: dict[str, Any], rows: Iterable[Row]) -> str:
         "",
         "× NumPy: how many times as fast as NumPy, the median of each round's ratio, or its "
         "quartiles where they are more than 15 % apart. Times are medians in µs ± half the "
-        "distance of the quartiles.",
+        "distance of the quartiles. % of peak: additions and multiplications of the products as a "
+        "share of the fused multiply-adds that as many cores can make, each in its best round.",
     ]
     lines += ["", *(f"- {part}, {name}: {text}" for part, name, text in glance(rows))]
-    for table in tables(rows):
+    for table in tables(rows, roofs):
         lines += ["", f"### {table.title}", "", _line(table.head)]
         lines.append(_line([":--"] + ["--:"] * (len(table.head) - 1)))
         lines += [_line([cell.text for cell in cells]) for cells in table.body]

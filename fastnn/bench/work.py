@@ -3,8 +3,8 @@
 Operations are counted in LLVM's code of the scalar formula, as optimised for one number: an
 addition, subtraction, multiplication, division, square root, comparison, minimum or maximum of
 floating-point numbers is one, a fused multiply-add two. Signs, selections, conversions and
-operations on integers are none. Of trainings and predictions it is the additions and
-multiplications of their products.
+operations on integers are none. Of products it is their additions and
+multiplications, of trainings and predictions those of their products.
 
 Bytes are those that must be moved, if each number is read and written once.
 """
@@ -26,6 +26,7 @@ from .activations.cases import Case as Activation
 from .dropin.cases import Case as Call
 from .networks.tasks import Task
 from .optimizers.cases import Case as Step
+from .products.cases import Case as Product
 
 __all__ = ["operations_of", "work_of"]
 
@@ -51,7 +52,7 @@ def work_of(case: Any) -> dict[str, float | None]:
     if isinstance(case, Step):
         moved = case.moved * case.elements * _ITEM["float32"]
         return {"operations": _update(case.task.rule) * case.elements, "bytes": moved}
-    task: Task = case
+    task: Task | Product = case
     return {"operations": task.operations, "bytes": task.moved}
 
 

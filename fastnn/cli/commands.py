@@ -14,7 +14,7 @@ from .arguments import DTYPES, fail
 __all__ = ["DEMOS", "PARTS", "bench", "demo", "info", "warm_up"]
 
 DEMOS = ("xor", "regression", "digits", "ode", "mdn")
-PARTS = ("dropin", "activations", "optimizers", "training", "inference")
+PARTS = ("dropin", "activations", "optimizers", "products", "training", "inference")
 
 # Command -> module -> name of its distribution, in the extra of the command's name.
 _NEEDED = {
@@ -95,8 +95,8 @@ def _check_part(given: argparse.Namespace) -> None:
         fail("--sizes and --dtypes need a part: fastnn bench activations --sizes 16k")
     if unknown := [one for one in given.dtypes or () if one not in DTYPES]:
         fail(f"argument --dtypes: {unknown[0]!r} is none of {', '.join(DTYPES)}")
-    if given.dtypes and given.part != "activations":
-        fail("--dtypes are for activations")
+    if given.dtypes and given.part not in ("activations", "products"):
+        fail("--dtypes are for activations and products")
     if given.sizes and given.part not in ("activations", "optimizers"):
         fail("--sizes are for activations and optimizers")
 

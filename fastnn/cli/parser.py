@@ -33,6 +33,7 @@ report.html with pictures, report.md with the tables, and results.json with ever
   dropin       the articles' calls, one by one, beside the articles' NumPy
   activations  every activation and its vector-Jacobian product
   optimizers   a step of every update rule
+  products     the three products of layers beside NumPy's BLAS, and their share of the peak
   training     steps of whole trainings; how they grow with width, batch and threads
   inference    predictions from Python and inside compiled code
 """
@@ -120,7 +121,9 @@ def _add_bench(parsers: Any) -> None:
     bench.add_argument(
         "part", nargs="?", choices=(*commands.PARTS, "all"), default="all", help="default: all"
     )
-    bench.add_argument("names", nargs="*", help="only these activations, update rules or tasks")
+    bench.add_argument(
+        "names", nargs="*", help="only these activations, update rules, layers or tasks"
+    )
     bench.add_argument(
         "--peers", action="store_true", help="take in the other libraries that are installed"
     )
@@ -161,7 +164,7 @@ def _add_measurements(bench: Any) -> None:
         "--dtypes",
         type=listed(dtype),
         metavar="NAME,…",
-        help="of activations (default: float32,float64, quick: float32)",
+        help="of activations and products (default: float32,float64, quick: float32)",
     )
 
 

@@ -157,13 +157,13 @@ def _tables(
         _set_kernels(table[k], spec, drops, dtype, use)
     table[:, layout.HYPER_OFFSET] = n_cost_hyper + layout.HYPER_PER_LAYER * np.arange(len(table))
     descriptor = np.zeros(layout.PLACES, np.int64)
-    large = max(n_in * width for n_in, width, _ in shapes) * dtype.itemsize > _LARGE
-    for index, function, arguments in _functions(use, rule is not None, large):
+    packing_size = packing_elements([shape[:2] for shape in shapes], dtype)
+    for index, function, arguments in _functions(use, rule is not None, packing_size > 0):
         descriptor[index] = address(function, dtype, arguments)
     _set_cost(descriptor, cost, dtype, use, rule is not None)
     descriptor[layout.RULE] = rule.address(dtype) if rule else 0
     descriptor[layout.FEATURES] = rows
-    descriptor[layout.PACKING] = 3 * second_cache() // (2 * dtype.itemsize) if large else 0
+    descriptor[layout.PACKING] = packing_size
     return table, descriptor
 
 
@@ -222,6 +222,12 @@ def _set_cost(
         descriptor[layout.OUTPUT_ACTIVATION] = address(cost.activate, dtype) if cost.activate else 0
     if use.in_njit:
         descriptor[layout.OUTPUT_VJP] = address(cost.vjp, dtype) if cost.vjp else 0
+
+
+def packing_elements(shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]) -> int:
+    """Elements of a room for packed operands; 0 where the weights of these shapes are all small."""
+    large = max(n_in * width for n_in, width in shapes) * dtype.itemsize > _LARGE
+    return 3 * second_cache() // (2 * dtype.itemsize) if large else 0
 
 
 def _functions(

@@ -38,6 +38,8 @@ from fastnn.bench.dropin.cases import CALLS, cases_of
 from fastnn.bench.networks import contest as networks
 from fastnn.bench.networks.tasks import SWEEPS, TASKS
 from fastnn.bench.optimizers import contest as optimizers
+from fastnn.bench.products import contest as products
+from fastnn.bench.products.cases import KINDS, LAYERS
 from fastnn.bench.results import Ratio, Row
 from fastnn.kernels.activations import find
 from fastnn.kernels.codegen.intrinsics import fma
@@ -264,7 +266,7 @@ def test_pictures_of_made_up_results_with_peers_and_threads():
 def measured(job, case):
     """A row, without a process of its own."""
     kinds = {"activations": activations, "optimizers": optimizers, "training": networks}
-    kinds |= {"inference": networks, "dropin": dropin}
+    kinds |= {"inference": networks, "dropin": dropin, "products": products}
     more = {"quick": True} if kinds[job.part] is networks else {}
     contest = kinds[job.part].Contest(1, 1e-4, peers=False, **more)
     return Row.from_json(child._row(job, contest, case, random.Random(0)))
@@ -275,6 +277,7 @@ def measured(job, case):
     [
         ("optimizers", ["Adam", "Eve", "SantaE"], {"NumPy", "reference"}),
         ("training", ["xor"], {"NumPy"}),
+        ("products", ["64-32 b32", "100-10 b200"], {"NumPy"}),
         ("inference", ["predict-one"], {"NumPy"}),
     ],
 )
@@ -322,6 +325,62 @@ def test_calls_of_the_articles_are_drawn_each_by_itself():
     assert [picture.title for picture in drawn] == [f"{t}, 1 thread: speed-up" for t in tables]
 
 
+def product(name, threads=1, **times):
+    """A made-up row of a million operations."""
+    work = {"operations": 1_000_000, "bytes": 1000}
+    return Row(
+        "products", "Forward product Wᵀ X, float32", name, threads, f"{name} forward", "", 0,
+        {"dtype": "float32"}, work, times, {}, list(QUIET),
+    )  # fmt: skip
+
+
+def test_products_are_shown_with_their_share_of_the_peak():
+    limits = {"bandwidth": {"L1": {"GB/s": 100.0}}, "peak": {"float32": {"GFLOP/s": 100.0}}}
+    one = product("64-32 b32", fastnn=[20.0, 25.0], NumPy=[50.0, 40.0])
+    two = product("64-32 b32", 2, fastnn=[20.0, 25.0], NumPy=[50.0, 40.0])
+    assert one.share("fastnn", limits) == pytest.approx(0.5)
+    assert two.share("fastnn", limits) == pytest.approx(0.25)
+    rows = [one, product("32-10 b32", fastnn=[10.0, 12.5]), two]
+    table, other = tables.tables(rows, limits)
+    assert table.head[2:5] == ["fastnn, µs", "fastnn, % of peak", "NumPy, % of peak"]
+    assert [[cell.text for cell in cells[3:5]] for cells in table.body] == [
+        ["50", "25"], ["100", "–"],
+    ]  # fmt: skip
+    assert [cell.text for cell in other.body[0][3:5]] == ["25", "12"]
+    console = Console(file=io.StringIO(), width=120)
+    tables.show(console, [table])
+    assert "NumPy, % of peak" in console.file.getvalue()
+    assert "% of peak" not in " ".join(tables.tables(rows)[0].head)
+    drawn = pictures.pictures(rows, limits)
+    assert [picture.title for picture in drawn] == [
+        "Forward product Wᵀ X, float32, 1 thread: speed-up",
+        "Products, float32, 1 thread: share of the peak",
+        "Products, float32, 2 threads: share of the peak",
+    ]
+
+
+def _agree(names, dtype, threads):
+    contest = products.Contest(threads, 1e-5, peers=False)
+    for name in names:
+        for kind in KINDS:
+            case, found = contest.field({"name": name, "kind": kind, "dtype": dtype})
+            assert [one.name for one in found.competitors] == ["fastnn", "NumPy", "NumPy, columns"]
+            assert case.operations == work.work_of(case)["operations"]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_of_all_sides_agree(dtype, threads):
+    _agree(["64-32 b32", "100-10 b200", "300-300 b128"], dtype, threads)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_of_all_layers_agree(dtype, threads):
+    _agree(LAYERS, dtype, threads)
+
+
 def test_every_part_has_its_place_on_the_page():
     assert page._TITLES.keys() >= set(plan.PARTS)
 
@@ -333,6 +392,7 @@ def test_a_plan_of_everything_takes_in_every_row_of_the_tables():
         ("dropin", 1),
         ("activations", 1), ("activations", 2),
         ("optimizers", 1), ("optimizers", 2),
+        ("products", 1), ("products", 2),
         ("training", 1), ("training", 2),
         ("inference", 1),
     ]  # fmt: skip
@@ -340,6 +400,7 @@ def test_a_plan_of_everything_takes_in_every_row_of_the_tables():
              for part in plan.PARTS}  # fmt: skip
     assert names["activations"] >= ACTIVATIONS.keys()
     assert {optimizers.Case(name, "1k").task.rule for name in names["optimizers"]} == RULES.keys()
+    assert names["products"] == LAYERS.keys()
     assert names["training"] | names["inference"] >= TASKS.keys()
     for curve in SWEEPS.values():
         assert len(curve) > 2
@@ -379,6 +440,10 @@ def test_nothing_is_measured_if_ours_computes_something_else(monkeypatch):
     contest = activations.Contest(1, 1e-5, peers=False)
     with pytest.raises(ValueError, match="fastnn computes something else"):
         contest.field(vars(case_of("tanh", "forward", "float32", 640)))
+    monkeypatch.setattr(products, "bound", lambda case: 0.0)
+    contest = products.Contest(1, 1e-5, peers=False)
+    with pytest.raises(ValueError, match="fastnn computes something else, off by"):
+        contest.field({"name": "64-32 b32", "kind": "forward", "dtype": "float32"})
     monkeypatch.setattr(networks.agreement, "_DISTANCE", {"float32": 0.0})
     contest = networks.Contest(1, 1e-5, peers=False, quick=True)
     with pytest.raises(ValueError, match="xor: fastnn: parameters went astray"):
@@ -463,6 +528,7 @@ def test_a_process_that_fails_is_one_line(capsys, monkeypatch, tmp_path):
         (["activations", "nothing"], "nothing"),
         (["optimizers", "nothing"], "'nothing' is none of SGD, momentum"),
         (["training", "predict-one"], "'predict-one' is none of xor"),
+        (["products", "64-32"], "'64-32' is none of 64-32 b32"),
         (["all", "tanh"], "names need a part"),
         (["--rounds", "1"], "rounds must be between 2 and 1000, but is 1"),
         (["--threads", "0"], "threads must be at least 1"),
@@ -472,7 +538,7 @@ def test_a_process_that_fails_is_one_line(capsys, monkeypatch, tmp_path):
         (["activations", "--sizes", "10"], "--sizes: must be at least 64"),
         (["activations", "--dtypes", "float16"], "'float16' is none of float32, float64"),
         (["optimizers", "--sizes", "17"], "'17' is none of 1k"),
-        (["optimizers", "--dtypes", "float32"], "--dtypes are for activations"),
+        (["optimizers", "--dtypes", "float32"], "--dtypes are for activations and products"),
         (["training", "--sizes", "1k"], "--sizes are for activations and optimizers"),
         (["--sizes", "1k"], "need a part"),
         (["--out", "/proc/none"], "cannot write to '/proc/none'"),
