@@ -71,7 +71,8 @@ def _table(part: str, title: str, threads: int, rows: list[Row], roofs: dict[str
         cells += [_time(row, name, name) for name in extra]
         body.append(cells)
     counted = f"{threads} thread{'s' * (threads > 1)}"
-    return Table(f"{title}, {counted}", part, 2 + len(used) + len(shared), head, body)
+    shown = 2 + len(used) + (len(shared) if part == "products" else 0)
+    return Table(f"{title}, {counted}", part, shown, head, body)
 
 
 def _named(row: Row) -> str:
@@ -81,6 +82,7 @@ def _named(row: Row) -> str:
         return row.name
     shape = "-".join(map(str, case["sizes"]))
     more = [f"{shape} {case['activation']}", f"batch {case['batch']}", case.get("optimizer")]
+    more += [f"dropout {case['dropout']:g}"] if case.get("dropout") else []
     more += [row.dtype] if row.dtype != "float32" else []
     return f"{row.name}: {', '.join(filter(None, more))}"
 
@@ -134,7 +136,7 @@ def _sentence(ratios: list[Ratio]) -> str:
 
 
 def show(console: Console, found: Iterable[Table]) -> None:
-    """Names, ratios, the time of ours and its share: the rest is in the page."""
+    """Names, ratios, the time of ours, shares of products: the rest is in the page."""
     for table in found:
         shown = RichTable(title=table.title, title_justify="left", title_style="bold")
         for k, name in enumerate(table.head[: table.shown]):

@@ -9,8 +9,9 @@ import random
 import re
 import statistics
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 from rich.console import Console
 from support.commands import error_of
@@ -35,7 +36,9 @@ from fastnn.bench.activations import numpy_peer
 from fastnn.bench.activations.cases import case_of
 from fastnn.bench.dropin import contest as dropin
 from fastnn.bench.dropin.cases import CALLS, cases_of
+from fastnn.bench.networks import agreement, data
 from fastnn.bench.networks import contest as networks
+from fastnn.bench.networks import numpy_peer as trainings
 from fastnn.bench.networks.tasks import SWEEPS, TASKS
 from fastnn.bench.optimizers import contest as optimizers
 from fastnn.bench.products import contest as products
@@ -276,7 +279,7 @@ def measured(job, case):
     ("part", "names", "libraries"),
     [
         ("optimizers", ["Adam", "Eve", "SantaE"], {"NumPy", "reference"}),
-        ("training", ["xor"], {"NumPy"}),
+        ("training", ["xor", "dropout", "matrix-exponential"], {"NumPy"}),
         ("products", ["64-32 b32", "100-10 b200"], {"NumPy"}),
         ("inference", ["predict-one"], {"NumPy"}),
     ],
@@ -379,6 +382,26 @@ def test_products_of_all_sides_agree(dtype, threads):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products_of_all_layers_agree(dtype, threads):
     _agree(LAYERS, dtype, threads)
+
+
+def test_a_training_without_its_dropout_is_found_out():
+    task = replace(TASKS["dropout"], epochs=200)
+    expected = agreement.oracle(task)
+    for one, verdict in (
+        (trainings.Trainer(task, seed=1), ""),
+        (trainings.Trainer(replace(task, dropout=0.0)), "cost differs by"),
+        (trainings.Trainer(replace(task, dropout=0.3)), "cost differs by"),
+    ):
+        one.start()
+        one.run()
+        assert agreement.wrong(task, one, expected).partition(" 0")[0] == verdict
+
+
+def test_exponentials_of_matrices_as_targets():
+    task = replace(TASKS["matrix-exponential"], batch=100, dtype="float64")
+    x, t = (array.reshape(-1, 2, 2) for array in (data.samples(task), data.targets(task)))
+    np.testing.assert_allclose(np.linalg.det(t), np.exp(np.trace(x, axis1=1, axis2=2)), rtol=1e-9)
+    np.testing.assert_allclose(t @ x, x @ t, rtol=1e-9, atol=1e-9)  # they commute
 
 
 def test_every_part_has_its_place_on_the_page():

@@ -7,5 +7,5 @@ What is measured: a training competitor does the same run of some hundred steps 
 from the same weights, over the same batches in their natural order; a measurement is the mean time
 a step over enough runs to fill the given time. Setting the weights back is not timed, whatever the
 run itself needs (allocating the state of the optimizer, say) is. Nothing is timed before it has
-arrived at the result of plain NumPy in float64.
+arrived at the result of plain NumPy in float64, or as near to it as another seed of dropout does.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg import expm
 
 from .tasks import Inference, Task, Training
 
@@ -63,4 +64,7 @@ def targets(task: Training) -> np.ndarray:
         return np.eye(task.sizes[-1], dtype=task.dtype)[labels(task)]
     if task.cost == "sigmoid":
         return labels(task)[:, np.newaxis].astype(task.dtype)
+    if task.target == "expm":
+        matrices = samples(task).astype(float).reshape(-1, 2, 2)
+        return expm(matrices).reshape(-1, 4).astype(task.dtype)
     return np.random.default_rng(3).normal(size=(task.rows, task.sizes[-1])).astype(task.dtype)

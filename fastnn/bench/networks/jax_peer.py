@@ -33,6 +33,7 @@ class _Rows:
 
     def __init__(self, task: Task) -> None:
         self._task = task
+        self._keep = 1 - task.dropout if isinstance(task, Training) else 1
 
     def parameters(self):
         return data.weights(self._task)
@@ -43,11 +44,19 @@ class _Rows:
     def weights(self, parameters):
         return parameters
 
-    def logits(self, parameters, x):
+    def logits(self, parameters, x, key=None):
         *hidden, (w, b) = self.weights(parameters)
-        for v, c in hidden:
-            x = _ACTIVATIONS[self._task.activation](x @ v + c)
+        for k, (v, c) in enumerate(hidden):
+            x = self.hidden(x @ v + c, k, key)
         return x @ w + b
+
+    def hidden(self, a, k, key):
+        """The output of hidden layer k; key: of the step's dropout, if there is any."""
+        y = _ACTIVATIONS[self._task.activation](a)
+        if key is None:
+            return y
+        kept = jax.random.bernoulli(jax.random.fold_in(key, k), self._keep, y.shape)
+        return jnp.where(kept, y / self._keep, 0)
 
 
 class _Flat(_Rows):
@@ -76,10 +85,10 @@ class _Columns(_Rows):
     def weights(self, parameters):
         return [(w.T, b[:, 0]) for w, b in parameters]
 
-    def logits(self, parameters, x):
+    def logits(self, parameters, x, key=None):
         *hidden, (w, b) = parameters
-        for v, c in hidden:
-            x = _ACTIVATIONS[self._task.activation](v @ x + c)
+        for k, (v, c) in enumerate(hidden):
+            x = self.hidden(v @ x + c, k, key)
         return w @ x + b
 
 
@@ -156,8 +165,8 @@ def _initial(task: Training, parameters):
     return parameters, zeros, zeros, jnp.zeros((), task.dtype)
 
 
-def _gradient(task: Training, form: _Rows, parameters, x, t):
-    a, pull_back = jax.vjp(lambda p: form.logits(p, x), parameters)
+def _gradient(task: Training, form: _Rows, parameters, x, t, key=None):
+    a, pull_back = jax.vjp(lambda p: form.logits(p, x, key), parameters)
     if task.cost == "sigmoid":
         return pull_back(jax.nn.sigmoid(a) - t)[0]
     y = jax.nn.softmax(a, axis=form.feature_axis) if task.cost == "softmax" else a
@@ -171,7 +180,7 @@ def _step(task: Training, form: _Rows, state, x, t):
         g = _gradient(task, form, p, x, t)
         return (jax.tree.map(lambda p, g: p - rate * g, p, g),)
     p, m, v, count = state
-    g = _gradient(task, form, p, x, t)
+    g = _gradient(task, form, p, x, t, _key(count) if task.dropout else None)
     count = count + 1
     m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
     v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
@@ -180,6 +189,11 @@ def _step(task: Training, form: _Rows, state, x, t):
     keep = 1 - rate * task.weight_decay
     p = jax.tree.map(lambda p, m, v: keep * p - first * m / (jnp.sqrt(second * v) + 1e-8), p, m, v)
     return p, m, v, count
+
+
+def _key(step):
+    """Of a step's dropout, by the fastest of JAX's generators."""
+    return jax.random.fold_in(jax.random.key(0, impl="unsafe_rbg"), step.astype(int))
 
 
 def _prediction(task: Inference) -> Competitor:

@@ -63,10 +63,13 @@ def _delta(task: Training, a, t):
     return (a - t) / len(a)
 
 
-def _gradient(task: Training, weights: Weights, x, t) -> Weights:
+def _gradient(task: Training, weights: Weights, x, t, rng) -> Weights:
     inputs, slopes = [x], []
     for w, b in weights[:-1]:
         y, slope = _activation(task.activation, inputs[-1] @ w + b)
+        if task.dropout:
+            factor = (rng.random(y.shape, y.dtype) >= task.dropout) / y.dtype.type(1 - task.dropout)
+            y, slope = y * factor, slope * factor
         inputs.append(y)
         slopes.append(slope)
     w, b = weights[-1]
@@ -82,8 +85,9 @@ def _gradient(task: Training, weights: Weights, x, t) -> Weights:
 class Trainer:
     """A training over one flat vector of parameters."""
 
-    def __init__(self, task: Training, dtype: str | None = None) -> None:
+    def __init__(self, task: Training, dtype: str | None = None, seed: int = 0) -> None:
         self.name, self.steps = "NumPy", task.steps
+        self._rng = np.random.default_rng(seed)  # of dropout
         self._task = task
         dtype = dtype or task.dtype
         x, t = data.samples(task).astype(dtype), data.targets(task).astype(dtype)
@@ -102,7 +106,8 @@ class Trainer:
         self._m, self._v = np.zeros_like(self._theta), np.zeros_like(self._theta)
         for step in range(self.steps):
             x, t = self._batches[step % len(self._batches)]
-            update(data.flat(_gradient(self._task, self._weights, x, t)), step + 1)
+            gradient = _gradient(self._task, self._weights, x, t, self._rng)
+            update(data.flat(gradient), step + 1)
 
     def _sgd(self, gradient, step: int) -> None:
         self._theta -= self._task.learning_rate * gradient

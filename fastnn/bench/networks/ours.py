@@ -36,8 +36,9 @@ def competitor(task: Task, n_threads: int | None = None) -> Competitor:
 
 def _network(task: Task, cost) -> fastnn.NeuralNetwork:
     *hidden, last = pairwise(task.sizes)
+    more: dict[str, Any] = {"dropout": task.dropout} if isinstance(task, Training) else {}
     layers = [
-        fastnn.DenseLayer(*shape, activation=task.activation, dtype=task.dtype, rng=0)
+        fastnn.DenseLayer(*shape, activation=task.activation, dtype=task.dtype, rng=0, **more)
         for shape in hidden
     ]
     layers.append(fastnn.DenseLayer(*last, dtype=task.dtype, rng=0))

@@ -25,6 +25,8 @@ class Training:
     # So small that nothing diverges or dies out, and no side runs into slow subnormal numbers.
     learning_rate: float = 1e-4
     weight_decay: float = 0.0
+    dropout: float = 0.0  # of the hidden layers
+    target: str = "random"  # or expm: the exponentials of the samples, as matrices of 2 x 2
 
     @property
     def steps(self) -> int:
@@ -100,6 +102,14 @@ _TASKS: tuple[Task, ...] = (
     Training(
         "surrogate", (8, 32, 32, 1), "Swish", "squares", 256, 16, 50, "AdamW",
         dtype="float64", weight_decay=0.01,
+    ),
+    # The two examples of SimpleChains.jl, full batch.
+    Training(
+        "dropout", (24, 8, 2), "tanh", "squares", 200, 1, 1000, "Adam", dtype="float64", dropout=0.2
+    ),
+    Training(
+        "matrix-exponential", (4, 32, 16, 4), "tanh", "squares", 10_000, 1, 50, "Adam",
+        target="expm",
     ),
     Inference("predict-njit", (4, 64, 64, 2), 1, True),
     Inference("predict-one", (4, 64, 64, 2), 1, False),

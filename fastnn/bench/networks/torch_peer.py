@@ -47,6 +47,8 @@ def _model(task: Task) -> torch.nn.Sequential:
         modules[f"layer{k}"] = torch.nn.Linear(n, m, dtype=getattr(torch, task.dtype))
         if k < len(shapes) - 1:
             modules[f"activation{k}"] = _ACTIVATIONS[task.activation]()
+            if isinstance(task, Training) and task.dropout:
+                modules[f"dropout{k}"] = torch.nn.Dropout(task.dropout)
     model = torch.nn.Sequential(modules)
     _fill(model, task)
     return model
