@@ -36,7 +36,9 @@ def usable_cores() -> int:
 
 
 def set_num_threads(n: int | None) -> None:
-    """Set the most threads that a training or a large array may use; None: the default again.
+    """Set the most threads that a training, or a call of many rows or numbers, may use.
+
+    None: the default again.
 
     >>> set_num_threads(1)
     >>> get_num_threads()

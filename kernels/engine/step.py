@@ -36,10 +36,10 @@ def run_tile(net, context, work, number, first, n_samples, scale, regather, mode
 
 
 @scalar
-def tile_gradient(net, context, work, number, n_samples, grad, part, parts, accumulates):
-    """Call `tiles.tile_gradient` for a tile of this or another thread."""
+def tile_gradient(net, context, work, own, number, n_samples, grad, part, parts, accumulates):
+    """Call `tiles.tile_gradient` for a tile in the workspace of this or another thread."""
     call_tile_gradient(
-        net.descriptor[layout.GRADIENT], net.descriptor, work, grad, context.n_lanes,
+        net.descriptor[layout.GRADIENT], net.descriptor, work, own, grad, context.n_lanes,
         context.cached_tiles, number, n_samples, part, parts, accumulates,
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def run_part(net, context, part, chunk, start, n_rows, scale, regather, key):
     context.sums[part * LINE + PARTIAL] += cost
     if context.own:
         grad = pointer(context.grads, part * context.stride)
-        tile_gradient(net, context, work, chunk, n_samples, grad, 0, 1, chunk > 0)
+        tile_gradient(net, context, work, work, chunk, n_samples, grad, 0, 1, chunk > 0)
 
 
 @scalar
@@ -119,12 +119,13 @@ def part_work(net, context, part):
 @scalar
 def shared_gradient(net, context, part, n_rows, chunk):
     """A part's share of the gradient, from the tiles of all parts, into ``context.grads[0]``."""
+    own = part_work(net, context, part)
     for other in range(context.parts):
         _, n_samples = samples_of(context, n_rows, chunk, other)
         if n_samples > 0:
             work, accumulates = part_work(net, context, other), chunk + other > 0
             tile_gradient(
-                net, context, work, chunk, n_samples, context.grads, part, context.parts,
+                net, context, work, own, chunk, n_samples, context.grads, part, context.parts,
                 accumulates,
             )  # fmt: skip
 

@@ -322,19 +322,22 @@ def tile_pass(
 
 
 TILE_GRADIENT = Signature(
-    "tile gradient", descriptor=INTS, work=DATA, grad=DATA, n_lanes=INT, cached_tiles=INT,
-    number=INT, n_samples=INT, part=INT, parts=INT, accumulates=INT,
+    "tile gradient", descriptor=INTS, work=DATA, own=DATA, grad=DATA, n_lanes=INT,
+    cached_tiles=INT, number=INT, n_samples=INT, part=INT, parts=INT, accumulates=INT,
 )  # fmt: skip
 call_tile_gradient = TILE_GRADIENT.call
 
 
 def tile_gradient(
-    descriptor, work, grad, n_lanes, cached_tiles, number, n_samples, part, parts, accumulates
+    descriptor, work, own, grad, n_lanes, cached_tiles, number, n_samples, part, parts, accumulates
 ):
-    """C function: a tile's gradient for a share of every layer's inputs, `part` of `parts`."""
+    """C function: a tile's gradient for a share of every layer's inputs, `part` of `parts`.
+
+    own: the caller's workspace, for operands: that of the tile may serve others at the same time.
+    """
     net = view(descriptor, work)
     _, x, ones, _, layers = tile_parts(net, work, n_lanes, cached_tiles, number)
-    room = pointer(work, tile_elements(net, n_lanes, cached_tiles))
+    room = pointer(own, tile_elements(net, n_lanes, cached_tiles))
     for q in range(net.depth - 1, -1, -1):
         low, high = share(net, q, part, parts)
         if low < high:

@@ -195,7 +195,9 @@ def part_gradient(net, context, n_rows, dX, below):
             net, context, context.work, 0, first, n_samples, scale, 1, tiles.DERIVATIVES, 0, first,
             back,
         )  # fmt: skip
-        tile_gradient(net, context, context.work, 0, n_samples, grad, 0, 1, first > begin)
+        tile_gradient(
+            net, context, context.work, context.work, 0, n_samples, grad, 0, 1, first > begin
+        )
         if below:
             layers = tiles.tile_parts(net, context.work, n_lanes, 0, 0)[4]
             call_transpose(

@@ -283,7 +283,7 @@ def train_step(descriptor, X, T, n_rows, rate, work):
         cost += run_tile(
             net, context, work, 0, first, n_samples, scale, 1, tiles.DROPOUT, key, first, 1
         )
-        tile_gradient(net, context, work, 0, n_samples, grad, 0, 1, first > 0)
+        tile_gradient(net, context, work, work, 0, n_samples, grad, 0, 1, first > 0)
     sums[PARTIAL], step = cost, steps[0] + 1
     collect(net, context, 0, n_rows, 1.0)
     if prepare(net, context, rate, step) and update(net, context, 0, step, rule.DRY_RUN) != 0.0:

@@ -23,7 +23,7 @@ TEAMS = {
     "all, last batch without work for some": ((30, 60, 20), 101, 50, True, 3),
     "all, several tiles": ((30, 60, 20), 3 * layout.TILE, None, True, 2),
     "all, one gradient": ((200, 150, 10), 20, 8, False, 4),
-    "all, one gradient, several tiles": ((300, 300, 10), 400, None, False, 2),
+    "all, one gradient, several tiles": ((400, 400, 10), 520, None, False, 2),
     "all, one gradient, fewer inputs than threads": ((1, 150, 150, 2), 60, 8, False, 1),
 }
 
