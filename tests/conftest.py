@@ -9,6 +9,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 collect_ignore = ["outside"]  # a script, which needs other libraries
@@ -18,14 +19,17 @@ TESTS = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items):
-    """Marks as sweep what `one_in` leaves to it.
+    """Marks as sweep what `main_in_float32` and `one_in` leave to it.
 
     Of each n cases one stays, and in the next n its neighbour: so n may be as many as the inner
     arguments have values, and these take turns.
     """
+    for item in items:
+        if item.get_closest_marker("main_in_float32") and _is_of_others_in_float32(item):
+            item.add_marker(pytest.mark.sweep)
     cases = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("one_in"):
+        if item.get_closest_marker("one_in") and not item.get_closest_marker("sweep"):
             cases[item.location[0], item.originalname].append(item)
     for several in cases.values():
         (n,) = several[0].get_closest_marker("one_in").args
@@ -34,12 +38,22 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.sweep)
 
 
+def _is_of_others_in_float32(item):
+    """Whether a case is of an activation, a cost or a rule beside the main ones, in float32."""
+    from support.networks import is_main
+
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return any(v is np.float32 for v in given) and not all(map(is_main, given))
+
+
 def start(program, *arguments, **environment):
     """A process of its own for a program of ``support/children.py``; None takes a variable away.
 
     It leads a group of processes, so that it and its own children can be ended together.
     """
-    variables = {**os.environ, "PYTHONWARNINGS": "error", **environment}
+    # compiled once for all of them: by themselves they would be quick
+    usual = {"PYTHONWARNINGS": "error", "PYTHONDONTWRITEBYTECODE": None}
+    variables = {**os.environ, **usual, **environment}
     return subprocess.Popen(
         [sys.executable, "-m", "support.children", program, *map(str, arguments)],
         env={name: str(value) for name, value in variables.items() if value is not None},

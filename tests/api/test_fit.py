@@ -1,6 +1,7 @@
 """What `fit` promises around the steps: its history, its callbacks, and networks with own parts."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from fastnn.callbacks import (
 )
 from fastnn.optimizers import RULES
 from fastnn.schedules import StepDecay
+
+pytestmark = pytest.mark.main_in_float32
 
 SIZES, COST, ROWS = (3, 6, 2), "SumSquaresError", 24
 X, T = data(SIZES, COST, ROWS)
@@ -123,10 +126,12 @@ def test_learning_rate_and_seconds_of_each_epoch(validated, compiled):
     schedule = StepDecay(0.01, every=5, factor=0.5)
     nn = net() if compiled else own(net())
     validation = (X, T) if validated else None
+    start = time.perf_counter()
     history = nn.fit(X, T, schedule, epochs=7, batch_size=8, rng=0, validation_data=validation)
+    elapsed = time.perf_counter() - start
     assert history.learning_rate.tolist() == [schedule(3 * epoch) for epoch in range(7)]
     assert (history.seconds > 0).all()
-    assert history.seconds.sum() < 60
+    assert history.seconds.sum() <= elapsed
     constant = nn.fit(X, T, 0.25, epochs=2, sample_weight=np.zeros(ROWS))
     assert constant.learning_rate.tolist() == [0.25, 0.25]
     assert constant.cost.tolist() == [0.0, 0.0]

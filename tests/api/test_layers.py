@@ -15,6 +15,8 @@ from fastnn.layers.base import truncated_normal
 from fastnn.reference import KINDS
 from fastnn.reference import activations as reference
 
+pytestmark = pytest.mark.main_in_float32
+
 SEED_LAYERS = {
     fastnn.LinearLayer: "identity",
     fastnn.SigmoidLayer: "sigmoid",

@@ -14,6 +14,8 @@ import fastnn
 from fastnn import DenseLayer, LinearLayer, NeuralNetwork, SoftmaxCrossEntropy, get_opt, kernels
 from fastnn.reference import ReferenceNetwork
 
+pytestmark = pytest.mark.main_in_float32
+
 cases = pytest.mark.parametrize("case", CASES, ids=IDS)
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 SIZES = 3, 7

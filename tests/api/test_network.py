@@ -16,6 +16,8 @@ from fastnn.kernels.engine import layout
 from fastnn.kernels.engine import train as engine
 from fastnn.reference import ReferenceNetwork
 
+pytestmark = pytest.mark.main_in_float32
+
 # Narrow and wide layers, both in one network, and one or several tiles.
 SHAPES = [
     ((2, 4, 1), 1000),

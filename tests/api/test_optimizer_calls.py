@@ -15,6 +15,8 @@ from fastnn import dropin, get_opt, optimizers
 from fastnn.kernels import train_step, workspace_size
 from fastnn.optimizers import RULES
 
+pytestmark = pytest.mark.main_in_float32
+
 EVERY = pytest.mark.parametrize("rule", RULES)
 
 # The article's classes: constructors, and update after the gradients.

@@ -21,6 +21,8 @@ from fastnn.optimizers import optimizer as _optimizer
 from fastnn.optimizers.table import find
 from fastnn.reference import ReferenceOptimizer
 
+pytestmark = pytest.mark.main_in_float32
+
 VARIANTS = [
     *((name, {}) for name in RULES),
     ("Adam", {"eps_placement": "outside"}),
@@ -210,15 +212,14 @@ def test_bits_do_not_depend_on_threads(rule, monkeypatch):
     np.testing.assert_array_equal(*found)
 
 
+@njit
+def loop(model, X, T, rate, steps, work):
+    for _ in range(steps):
+        train_step(model, X, T, rate, work)
+
+
 @EVERY
 def test_compiled_steps_of_users_equal_fit(rule):
-    import numba
-
-    @numba.njit
-    def loop(model, X, T, rate, steps, work):
-        for _ in range(steps):
-            train_step(model, X, T, rate, work)
-
     cost = "SumSquaresError"
     X, T = data((3, 5, 2), cost, 8)
     found = []

@@ -12,6 +12,8 @@ from fastnn.activations import ACTIVATIONS
 from fastnn.optimizers import RULES, get_opt
 from fastnn.schedules import Cosine, InverseTime
 
+pytestmark = pytest.mark.main_in_float32
+
 SIZES, ROWS, STEPS = (5, 8, 6, 3), 29, 100
 CLASSES = {0: 0.5, 2: 3.0}
 

@@ -31,6 +31,13 @@ np.testing.assert_allclose(act.forward(x), np.where(np.abs(x) < 2, x**3, x), rto
 np.testing.assert_allclose(kernels.cubic_shrink_vjp(x, x, width=2.0), act.vjp(x, x))
 assert len(kernels.cubic_shrink_and_vjp(x, x)) == 2 and act.d2y(x).shape == x.shape
 assert numba.njit(lambda x: kernels.cubic_shrink(x, 2.0))(1.0) == act.forward(1.0)
+layer = fastnn.DenseLayer(2, 3, activation="cubic-shrink", width=1.0, rng=1)
+twin = fastnn.LinearLayer(2, 3, rng=1)
+z = twin(x.reshape(-1, 1) * [1.0, 2.0])
+np.testing.assert_allclose(layer(x.reshape(-1, 1) * [1.0, 2.0]), np.where(np.abs(z) < 1, z**3, z))
+"""
+NETWORK_PROGRAM = """
+import numpy as np, fastnn
 layers = [
     fastnn.DenseLayer(2, 6, activation="cubic-shrink", width=1.0, rng=1),
     fastnn.LinearLayer(6, 1, rng=2),
@@ -147,6 +154,11 @@ def test_the_page_tells_three_places_of_each():
 
 def test_a_new_activation_is_known_everywhere(contributed):
     run(contributed, "-c", PROGRAM)
+
+
+@pytest.mark.sweep
+def test_networks_of_a_new_activation_learn(contributed):
+    run(contributed, "-c", NETWORK_PROGRAM)
 
 
 @pytest.mark.sweep

@@ -58,7 +58,6 @@ def test_interrupt_ends_a_training(child, name):
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     answer = child.finish(process, timeout=300)
-    assert answer.pop("seconds") < 2.0  # of which the wait is 0.5, and 0.1 a look at what follows
     assert all(answer.values()), answer
 
 

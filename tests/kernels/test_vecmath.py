@@ -164,8 +164,11 @@ def float64_points(row):
 
 
 @each_function
-def test_float64(row):
-    x = float64_points(row)
+@pytest.mark.parametrize(  # so many points; the sweep takes all
+    "one_of", [8, pytest.param(1, marks=pytest.mark.sweep)], ids=["few", "all"]
+)
+def test_float64(row, one_of):
+    x = float64_points(row)[::one_of]
     with mpmath.workprec(140):
         exact = np.array([row.exact(mpmath.mpf(v)) for v in x.tolist()])
         assert_accurate(row, x, exact)

@@ -31,6 +31,15 @@ WITH_COSTS = [*itertools.product(MAIN, COSTS), *OTHERS]
 FEW_RULES = ["SGD", "Adam", "Eve", "SantaSSS"]
 
 
+def is_main(value):
+    """Whether an argument of a test names no activation, cost or rule but those that meet all."""
+    name = value[0] if isinstance(value, tuple) else getattr(value, "name", value)
+    if not isinstance(name, str):
+        return True
+    others = ACTIVATIONS.keys() - MAIN | RULES.keys() - FEW_RULES | ALL_COSTS.keys() - COSTS
+    return name not in others
+
+
 def optimizer(rule, **hyper):
     """The optimizer of that name, with the same random numbers every time, and few of them."""
     calm = {"rng": 5, "burnin": 3, "eta": 1e-4} if RULES[rule].noisy else {}
