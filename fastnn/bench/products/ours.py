@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..._core.arrays import aligned
+from ...kernels.codegen.cache_lines import LINE_BYTES
 from ...kernels.codegen.declare import address, kernel
 from ...kernels.codegen.intrinsics import pointer
 from ...kernels.engine import layout
@@ -143,7 +144,7 @@ def _by_inputs(case: Case, threads: int) -> list[_Share]:
 def _share(
     case: Case, w: Array, x: Array, d: Array, out: Array, samples: int, ends: tuple[int, int]
 ) -> _Share:
-    line = loops.LINE_BYTES // w.itemsize
+    line = LINE_BYTES // w.itemsize
     delta_t = _zeros(x.shape[1], -(-w.shape[1] // line) * line, w.dtype)
     space = packing_elements(list(pairwise(case.layer.sizes)), w.dtype)
     room = aligned(max(space, 1), w.dtype)
@@ -166,7 +167,7 @@ def _descriptor(dtype: np.dtype[Any], space: int) -> Array:
 
 def _tile(rows: Array) -> Array:
     """Features-major, in rows of whole cache lines; zeros beyond the last sample."""
-    line = loops.LINE_BYTES // rows.itemsize
+    line = LINE_BYTES // rows.itemsize
     tile = _zeros(rows.shape[1], -(-rows.shape[0] // line) * line, rows.dtype)
     tile[:, : rows.shape[0]] = rows.T
     return tile
