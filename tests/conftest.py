@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-collect_ignore = ["outside"]  # a script, which needs other libraries
+collect_ignore = ["outside", "article"]  # scripts: one needs other libraries, two are run by a test
 
 TESTS = Path(__file__).parent
 
