@@ -32,7 +32,7 @@ assert act.d2y(x).shape == x.shape
 assert {"cubic_shrink_vjp", "cubic_shrink_and_vjp"} <= set(dir(kernels))
 assert numba.njit(lambda x: kernels.cubic_shrink(x, 2.0))(1.0) == act.forward(1.0)
 layer = fastnn.DenseLayer(2, 3, activation="cubic-shrink", width=2.0)
-assert layer.activation == act
+assert layer.activation.name == act.name
 """
 NETWORK_PROGRAM = """
 import numpy as np, fastnn

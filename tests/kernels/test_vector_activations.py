@@ -403,7 +403,7 @@ def test_parameters_of_activations():
     ("name", "given", "error", "message"),
     [
         ("Swish", {"gamma": 1.0}, TypeError, "gamma: no parameter of .* Swish, which has beta"),
-        ("tanh", {"k": 1, "beta": 2}, TypeError, "beta, k: no parameter .* tanh, which has none"),
+        ("tanh", {"k": 1, "beta": 2}, TypeError, "k, beta: no parameter .* tanh, which has none"),
         ("maxout", {"k": 0}, ValueError, "k must be at least 1, but is 0"),
         ("maxout", {"k": 2.0}, TypeError, "k must be an int, not 2.0"),
         ("Swish", {"beta": NAN}, ValueError, "beta must be a finite number"),
