@@ -31,6 +31,7 @@ from .errors import ERRORS, get_err
 from .kernels.codegen import declare
 from .kernels.codegen.cache import folder, folders
 from .kernels.codegen.compiler import imported, silence
+from .kernels.gemm import packing
 from .kernels.ufuncs.elementwise import known
 from .layers import DenseLayer
 from .losses import COSTS
@@ -284,12 +285,18 @@ def _call(case: _Case) -> None:
     get_act("softmax").forward(x)
 
 
+def _multiply(case: _Case) -> None:
+    """What only large layers want."""
+    declare.address(packing.packed_gemm, case.dtype, packing.PACKED_GEMM)
+
+
 _USES: dict[str, Callable[[_Case], None]] = {
     "training": _train,
     "training layer by layer": _train_layer_by_layer,
     "prediction": _predict,
     "users' kernels": _embed,
     "calls one by one": _call,
+    "products of large layers": _multiply,
 }
 
 

@@ -271,7 +271,7 @@ def test_read_only_installation_caches_in_the_home_folder(child, own_copy, tmp_p
 def test_another_depth_or_width_compiles_nothing(first, second, dtype):
     def used(shape):
         nn, X, t = network_and_data(shape, dtype=dtype)
-        nn.fit(X, t, 1e-6, epochs=2)
+        nn.fit(X, t, 1e-6, epochs=2, validation_data=(X, t))
         nn.fit(X, t, 1e-6, epochs=2, batch_size=100)
         nn.cost(X, t)
         return set(engine.train.signatures), set(declare._addresses)

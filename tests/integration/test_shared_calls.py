@@ -194,6 +194,15 @@ def test_parts_are_done_once_and_their_errors_raised_afterwards():
     assert sorted(done) == list(range(7))
 
 
+@pytest.fixture
+def default_handler():
+    """Python's own, which is not there where whoever started this process ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("default_handler")
 def test_an_interrupt_is_raised_when_all_parts_are_done():
     done = []
 

@@ -9,11 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import fastnn
 from fastnn import cli, warmup
 from fastnn.activations import ACTIVATIONS
 from fastnn.errors import ERRORS
+from fastnn.kernels.codegen import declare
+from fastnn.kernels.gemm import packing
 from fastnn.kernels.ufuncs import elementwise as ufuncs
 from fastnn.losses import COSTS
 from fastnn.optimizers import RULES
@@ -96,6 +100,17 @@ def test_every_ufunc_and_error_is_made():
     assert {f"ufunc {name}" for name in ufuncs.known()} <= set(names)
     assert {f"error {name}" for name in ERRORS} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_products_of_large_layers_are_compiled():
+    steps = dict(warmup.steps(["float64"]))
+    steps["float64 products of large layers"]()
+    present = set(declare._addresses)
+    layer = fastnn.DenseLayer(100, 100, rng=0)  # 80 kB
+    fastnn.NeuralNetwork([layer], fastnn.SumSquaresError()).predict(np.zeros((300, 100)))
+    used = {function for function, *_ in set(declare._addresses) - present}
+    assert packing.packed_gemm in {function for function, *_ in present}
+    assert packing.packed_gemm not in used
 
 
 @pytest.mark.sweep
