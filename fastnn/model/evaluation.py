@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, aligned, as_samples
+from .._core.arrays import Array, aligned
 from .._core.threads import get_num_threads, side_by_side
 from ..kernels.codegen import barrier, run
 from ..kernels.codegen.cache_lines import LINE_WORDS
@@ -17,9 +17,10 @@ from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..kernels.engine.model import Model
 from ..layers.base import is_trainable
-from ..losses.base import check_total, delta_of
+from ..losses.base import delta_of
 from ..optimizers import Optimizer
 from .compile import Use, model, work_of
+from .data import finite_samples
 from .flat_parameters import attach
 from .snapshot import Snapshot, snapshot
 
@@ -119,16 +120,13 @@ def cost_of_many(network: Any, X: npt.ArrayLike, t: npt.ArrayLike) -> float | No
     if type(X) is not np.ndarray or X.ndim != 2:
         return None
     now = snapshot(network)
-    cost, layers = now.cost_function, now.layers
-    if not now.compiled or X.shape[0] * work_of(layers) < SHARED:
+    if not now.compiled or X.shape[0] * work_of(now.layers) < SHARED:
         return None
     try:
-        x = as_samples("X", X, layers[0].dim_input, now.theta.dtype)
-        targets = cost.samples_of_targets("t", t, layers[-1].dim_output, now.theta.dtype)
-        check_total(cost)
+        x, targets = finite_samples(now.layers, now.cost_function, X, t)
     except (TypeError, ValueError):  # the way layer by layer says so
         return None
-    return None if len(targets) != len(x) else evaluate(now, x, targets, x[:0, 0])
+    return evaluate(now, x, targets, x[:0, 0])
 
 
 class Gradient:

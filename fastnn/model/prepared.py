@@ -36,9 +36,8 @@ _USES = {
     "step": Use(stepping=True),
 }
 
-# Multiplications and additions, counting an activation as CURVE of them: of a call at most, so that
-# Ctrl-C waits for some 10 ms, or beyond which threads share it; and of one that holds the GIL, some
-# 20 µs.
+# Multiplications and additions, see `work_of`: of a call at most, so that Ctrl-C waits for some
+# 10 ms, or beyond which threads share it; and of one that holds the GIL, some 20 µs.
 _WORK = {"predict": SHARED, "forward": 1e8, "cost": SHARED, "step": 1e8}
 _LIGHT = 2e6
 _BYTES = 1 << 23  # of the memory of a call

@@ -16,7 +16,7 @@ from .declare import address
 __all__ = ["numpy_function", "prepared", "record"]
 
 _FASTCALL = 0x80
-_ZEROS, _EMPTY = 183, 184  # PyArray_Zeros …; NumPy keeps the numbers of its functions
+_EMPTY = 184  # PyArray_Empty; NumPy keeps the numbers of its functions
 
 
 class _Method(ctypes.Structure):
@@ -70,7 +70,7 @@ def record(dtype, own, things=(), headers=None):
     words[objects.DTYPE], words[objects.FLOAT] = id(usual), id(float)
     words[objects.KIND] = ctypes.c_int64.from_address(id(usual) + 8 * objects.DTYPE_WORD).value
     words[objects.KIND] &= objects.NO_FLAGS
-    words[objects.EMPTY], words[objects.ZEROS] = map(numpy_function, (_EMPTY, _ZEROS))
+    words[objects.EMPTY] = numpy_function(_EMPTY)
     if headers is not None:
         words[objects.HEADERS], words[objects.ARRAYS] = headers.ctypes.data, len(headers)
     for index, value in own.items():

@@ -19,11 +19,11 @@ from .signature import DATA, INT, INTS, Signature
 # Words of a record, which a prepared call has in the place of ``self``: what Python and NumPy have
 # at hand in this process. Each door's own words follow.
 NONE, ARRAY, DTYPE, FLOAT = 0, 1, 2, 3  # None, the type of arrays, the dtype, the type of floats
-EMPTY, ZEROS = 4, 5  # the addresses of NumPy's PyArray_Empty and PyArray_Zeros
-BUSY = 6  # whether a call has let the GIL go: its memory is in use
-HEADERS, ARRAYS = 7, 8  # a table of headers that must be as they were, and its length
-KIND = 9  # what a dtype's struct says of itself, of those that are equal to the record's
-OWN = 10
+EMPTY = 4  # the address of NumPy's PyArray_Empty
+BUSY = 5  # whether a call has let the GIL go: its memory is in use
+HEADERS, ARRAYS = 6, 7  # a table of headers that must be as they were, and its length
+KIND = 8  # what a dtype's struct says of itself, of those that are equal to the record's
+OWN = 9
 WORDS = 40  # in all
 
 # me: the record, in a pointer that tells the dtype; arguments: their addresses, count of them.
@@ -276,12 +276,6 @@ def _empty(typingctx, function, ndim, shape, dtype):
 def new_array(record, ndim, shape):
     """An array of the record's dtype, whose numbers are yet to be written; 0: no memory."""
     return _empty(record[EMPTY], ndim, shape, own(record[DTYPE]))
-
-
-@scalar
-def new_zeros(record, ndim, shape):
-    """The same, all zero: a large one costs no more, since the system gives such memory."""
-    return _empty(record[ZEROS], ndim, shape, own(record[DTYPE]))
 
 
 @intrinsic

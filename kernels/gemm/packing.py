@@ -11,7 +11,8 @@ multiplication, doi:10.1145/1356052.1356053.
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, itemsize, pointer
 from ..codegen.signature import DATA, INT, Signature
-from .product import ADD, MULTIPLY, SET, panel_block, panel_columns, panel_rows
+from .product import ADD, MULTIPLY, PANEL_VECTORS, SET, panel_block, panel_rows
+from .registers import vector_lanes
 
 __all__ = ["PACKED_GEMM", "call_packed_gemm", "packed_gemm", "packing_pays"]
 
@@ -26,11 +27,17 @@ _FIRST_CACHE = 1 << 15  # bytes
 
 
 @scalar
+def _panel_columns(a):
+    """Columns of B in a panel, for elements of this pointer."""
+    return PANEL_VECTORS * vector_lanes(a)
+
+
+@scalar
 def packing_pays(a, m, n, k, flag, size):
     """Whether a product of this size is faster when its operands are packed, and they fit."""
-    if m < 2 * panel_rows() or n < panel_columns(a) or k < 16:
+    if m < 2 * panel_rows() or n < _panel_columns(a) or k < 16:
         return False
-    if flag == MULTIPLY and 2 * k * (panel_rows() + panel_columns(a)) > size:
+    if flag == MULTIPLY and 2 * k * (panel_rows() + _panel_columns(a)) > size:
         return False  # that is not the sum of what its parts make
     return itemsize(a) * (m * k + k * n) > 2 * _FIRST_CACHE
 
@@ -39,7 +46,7 @@ def packed_gemm(
     a, b, c, a_row_stride, a_term_stride, b_term_stride, c_row_stride, m, n, k, flag, room, size
 ):
     """`gemm`, by packed blocks in a room of so many elements."""
-    rows, columns = panel_rows(), panel_columns(a)
+    rows, columns = panel_rows(), _panel_columns(a)
     n_terms = k if flag == MULTIPLY else min(k, _TERMS)
     # a third for A
     edge = rows * columns
@@ -51,13 +58,12 @@ def packed_gemm(
         n_columns = min(most_columns, n - j)
         for first in range(0, k, n_terms):
             terms, mode = min(n_terms, k - first), flag if first == 0 else ADD
-            _pack_columns(
-                pointer(b, first * b_term_stride + j), packed_b, b_term_stride, n_columns, terms
-            )
+            begin = pointer(b, first * b_term_stride + j)
+            _pack(begin, packed_b, 1, b_term_stride, n_columns, terms, columns)
             for i in range(0, m, most_rows):
                 n_rows = min(most_rows, m - i)
                 begin = pointer(a, i * a_row_stride + first * a_term_stride)
-                _pack_rows(begin, packed_a, a_row_stride, a_term_stride, n_rows, terms)
+                _pack(begin, packed_a, a_row_stride, a_term_stride, n_rows, terms, rows)
                 _multiply_panels(
                     packed_a, packed_b, pointer(c, i * c_row_stride + j), c_row_stride, n_rows,
                     n_columns, terms, mode, room,
@@ -68,7 +74,7 @@ def packed_gemm(
 @scalar
 def _multiply_panels(a, b, c, c_row_stride, m, n, k, flag, room):
     """All panels of A with all of B; a block at an edge is made in `room`."""
-    rows, columns = panel_rows(), panel_columns(a)
+    rows, columns = panel_rows(), _panel_columns(a)
     for j in range(0, n, columns):
         for i in range(0, m, rows):
             target = pointer(c, i * c_row_stride + j)
@@ -84,7 +90,7 @@ def _multiply_panels(a, b, c, c_row_stride, m, n, k, flag, room):
 def _merge(block, c, c_row_stride, m, n, flag):
     """Write the part of a block that C has."""
     for i in range(m):
-        row, values = pointer(c, i * c_row_stride), pointer(block, i * panel_columns(block))
+        row, values = pointer(c, i * c_row_stride), pointer(block, i * _panel_columns(block))
         for j in range(n):
             if flag == SET:
                 row[j] = values[j]
@@ -95,45 +101,26 @@ def _merge(block, c, c_row_stride, m, n, flag):
 
 
 @scalar
-def _pack_rows(a, out, row_stride, term_stride, m, k):
-    """Panels of rows of A, term by term; zeros where the last panel has no row."""
-    rows = panel_rows()
-    whole = m // rows * rows
-    if row_stride == 1:
+def _pack(a, out, stride, term_stride, count, k, size):
+    """Panels of `size` rows of A, or columns of B, term by term: `count`, `stride` apart."""
+    if stride == 1:
         for term in range(k):
-            for i in range(0, whole, rows):
-                _take(pointer(a, term * term_stride + i), 1, pointer(out, i * k + term * rows))
+            for i in range(0, count, size):
+                target = pointer(out, i * k + term * size)
+                _take(pointer(a, term * term_stride + i), 1, target, size, count - i)
     else:
-        for i in range(0, whole, rows):
+        for i in range(0, count, size):
             for term in range(k):
-                source = pointer(a, i * row_stride + term * term_stride)
-                _take(source, row_stride, pointer(out, i * k + term * rows))
-    if whole < m:
-        for term in range(k):
-            source = pointer(a, whole * row_stride + term * term_stride)
-            target = pointer(out, whole * k + term * rows)
-            for r in range(rows):
-                target[r] = source[r * row_stride] if r < m - whole else cast_like(a[0], 0)
+                target = pointer(out, i * k + term * size)
+                _take(pointer(a, i * stride + term * term_stride), stride, target, size, count - i)
 
 
 @scalar
-def _take(source, stride, target):
-    """One term of a panel of rows."""
-    for r in range(panel_rows()):
-        target[r] = source[r * stride]
-
-
-@scalar
-def _pack_columns(b, out, term_stride, n, k):
-    """Panels of columns of B, term by term; zeros where the last panel has no column."""
-    columns = panel_columns(b)
-    for j in range(0, n, columns):
-        for term in range(k):
-            source = pointer(b, term * term_stride + j)
-            target = pointer(out, j * k + term * columns)
-            if n - j >= columns:
-                for r in range(columns):
-                    target[r] = source[r]
-            else:
-                for r in range(columns):
-                    target[r] = source[r] if r < n - j else cast_like(b[0], 0)
+def _take(source, stride, target, size, left):
+    """One term of a panel; zeros where no row or column is left."""
+    if left >= size:
+        for r in range(size):
+            target[r] = source[r * stride]
+    else:
+        for r in range(size):
+            target[r] = source[r * stride] if r < left else cast_like(source[0], 0)

@@ -106,30 +106,17 @@ def product(
 _UNROLLED = 4  # terms of packed operands in a turn of the loop
 
 
-def _panel(registers):
-    """Rows, and vectors of columns, of the block of packed operands."""
-    return max(_shapes(registers)), 2
+PANEL_VECTORS = 2  # of columns of B, in a panel
 
 
 @intrinsic
 def panel_rows(typingctx):
-    """Rows of A in a panel."""
+    """Rows of A in a panel: as many as a block of so many vectors may have."""
 
     def codegen(context, builder, sig, args):
-        return WORD(_panel(machine(context)[1])[0])
+        return WORD(max(_shapes(machine(context)[1])))
 
     return types.int64(), codegen
-
-
-@intrinsic
-def panel_columns(typingctx, pointer):
-    """Columns of B in a panel, for elements of this pointer."""
-
-    def codegen(context, builder, sig, args):
-        size, registers = machine(context)
-        return WORD(_panel(registers)[1] * size // (4 if sig.args[0].dtype == types.float32 else 8))
-
-    return types.int64(pointer), codegen
 
 
 @intrinsic
@@ -141,7 +128,7 @@ def panel_block(typingctx, a, b, c, c_row_stride, k, flag):
     def codegen(context, builder, sig, args):
         a, b, c, c_row_stride, k, flag = args
         emit = Vectors(context, builder, sig.args[0].dtype)
-        size, count = _panel(emit.registers)
+        size, count = max(_shapes(emit.registers)), PANEL_VECTORS
         cells = [(i, v) for i in range(size) for v in range(count)]
         for i in range(size):
             emit.prefetch(builder.gep(c, [builder.mul(c_row_stride, WORD(i))]))
@@ -180,7 +167,6 @@ def _product_block(emit, size, count, operands, k, some, flag, done):
     builder = emit.builder
     a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride = operands
     mask = emit.mask(some) if count == 1 else None
-    full = builder.icmp_signed(">=", some, WORD(emit.lanes))
     offsets = [builder.mul(a_row_stride, WORD(i)) for i in range(size)]
     cells = [(i, v) for i in range(size) for v in range(count)]
 
@@ -197,7 +183,7 @@ def _product_block(emit, size, count, operands, k, some, flag, done):
     sums = _sums(emit, k, len(cells), add_term)
     if mask:  # a masked store costs many a machine ten others
         whole, part = (builder.append_basic_block(name) for name in ("whole", "part"))
-        builder.cbranch(full, whole, part)
+        builder.cbranch(builder.icmp_signed(">=", some, WORD(emit.lanes)), whole, part)
         builder.position_at_end(part)
         _write_block(emit, cells, sums, c, c_row_stride, flag, mask, done)
         builder.position_at_end(whole)

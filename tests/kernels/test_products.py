@@ -82,21 +82,15 @@ def check_product(dtype, shape, flag, turned, packed, seed=0):
     assert (c[-FENCE:] == INK).all()
 
 
+@pytest.mark.parametrize(
+    ("sizes", "count"), [(SMALL, 200), (EDGES, 60)], ids=["small", "around the edges of blocks"]
+)
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_products_of_small_matrices(dtype, packed):
+def test_products(dtype, packed, sizes, count):
     rng = np.random.default_rng(1)
-    for number in range(200):
-        shape = rng.choice(SMALL, 3)
-        check_product(dtype, shape, FLAGS[number % 3], number % 2, packed, number)
-
-
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_products_around_the_edges_of_blocks(dtype, packed):
-    rng = np.random.default_rng(2)
-    for number in range(60):
-        shape = rng.choice(EDGES, 3)
+    for number in range(count):
+        shape = rng.choice(sizes, 3)
         check_product(dtype, shape, FLAGS[number % 3], number // 3 % 2, packed, number)
 
 

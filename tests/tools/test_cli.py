@@ -211,9 +211,11 @@ def test_torch_runs_on_one_thread_and_has_its_threads_back():
         torch.set_num_threads(before)
 
 
-def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path):
-    """The loop of the demo, whose kernels may be there already."""
-    seed_named(tmp_path / "cache")
+@pytest.mark.parametrize("present", [True, pytest.param(False, marks=pytest.mark.sweep)])
+def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path, present):
+    """The loop of the demo, whose kernels may be there already, or cannot be kept either."""
+    if present:
+        seed_named(tmp_path / "cache")
     first, second = (
         child("follow_a_pendulum", NUMBA_CACHE_DIR=tmp_path / "cache") for _ in range(2)
     )
@@ -222,8 +224,10 @@ def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path):
     assert first["cached"]
     environment, folder = own_copy
     demos = folder.parent / "demos"
-    (demos / "__pycache__").write_text("a file where the folder should be")
-    seed(folder / "__pycache__" / "fastnn")
+    for place in (demos,) if present else (folder, demos):
+        (place / "__pycache__").write_text("a file where the folder should be")
+    if present:
+        seed(folder / "__pycache__" / "fastnn")
     elsewhere = {"MPLCONFIGDIR": tmp_path}  # matplotlib complains otherwise
     answer = child("follow_a_pendulum", **{**environment, **NOWHERE, **elsewhere})
     assert answer["file"].startswith(str(environment["PYTHONPATH"]))
