@@ -843,6 +843,7 @@ def use_fenced_memory(dtype):
     fenced.fence("fastnn")
     from support import fenced_networks
 
+    fenced_networks.multiply(dtype)
     for name in fenced_networks.NETWORKS:
         fenced_networks.use(name, dtype)
         fenced.check()

@@ -4,6 +4,10 @@ import numpy as np
 from numba import njit
 
 from fastnn import DenseLayer, NeuralNetwork, kernels
+from fastnn.kernels.codegen.declare import address, kernel
+from fastnn.kernels.codegen.intrinsics import pointer
+from fastnn.kernels.gemm import packing
+from fastnn.kernels.gemm.product import SET
 from support import fenced
 from support.networks import COSTS
 from support.tolerance import assert_close
@@ -19,6 +23,7 @@ NETWORKS = {
     "two layers": ((30, 60, 20), ("tanh", "identity"), "SumSquaresError"),
     "four layers": ((34, 15, 37, 35, 14), ("tanh",) * 4, "SigmoidCrossEntropy"),
     "wide": ((3, 300, 10), ("ReLU", "identity"), "SoftmaxCrossEntropy"),
+    "packed": ((130, 131, 133), ("tanh", "ReLU"), "SumSquaresError"),
     "one": ((1, 1), ("identity",), "SumSquaresError"),
     "gated": ((9, 33, 17, 3), ("GLU", "softmax", "GLU"), "SoftmaxCrossEntropy"),
     "maxout": ((5, 21, 3), ("Maxout", "Maxout"), "SumSquaresError"),
@@ -44,6 +49,27 @@ def _step(model, x, t, work):
 @njit(nogil=True)
 def _jacobian(model, x, out, work):
     kernels.jacobian(model, x, out, work)
+
+
+@kernel
+def _multiply(target, a, b, c, row_stride, term_stride, m, n, k, room):
+    packing.call_packed_gemm(
+        target, pointer(a, 0), pointer(b, 0), pointer(c, 0), row_stride, term_stride, n, n, m, n, k,
+        SET, pointer(room, 0), room.size,
+    )  # fmt: skip
+
+
+def multiply(dtype):
+    """Packed products of operands whose last panels are not full."""
+    target = address(packing.packed_gemm, dtype, packing.PACKED_GEMM)
+    room = fenced.empty(3 << 16, dtype)
+    for m, n, k in ((13, 17, 20), (7, 33, 300), (25, 5, 16)):
+        b = fenced.copy(np.ones((k, n), dtype))
+        for shape, steps in (((m, k), (k, 1)), ((k, m), (1, m))):
+            a, c = fenced.copy(np.ones(shape, dtype)), fenced.empty((m, n), dtype)
+            _multiply(target, a.ravel(), b.ravel(), c.ravel(), *steps, m, n, k, room)
+            assert (c == k).all()
+            fenced.check()
 
 
 def make(name, dtype):
