@@ -18,34 +18,37 @@ _HERE = _Path(__file__).parent
 if not (_HERE / "kernels").exists() and (_HERE.parent / "kernels" / "codegen").exists():
     __path__.append(str(_HERE.parent))
 
-from ._core import moved as _moved
-from ._core.threads import get_num_threads, set_num_threads
-from .activations import Activator, get_act
-from .errors import get_err
-from .history import History
-from .initializers import get_init
-from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
-from .losses import COSTS as _COSTS
-from .losses import (
-    CosineSimilarity,
-    CostFunction,
-    GaussianNLL,
-    Hinge,
-    Huber,
-    KLDivergence,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    MixtureDensityError,
-    Poisson,
-    Quantile,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-    SquaredHinge,
-    SumSquaresError,
-)
-from .network import NeuralNetwork
-from .optimizers import Optimizer, get_opt
+from ._core import collector as _collector
+
+with _collector.paused():
+    from ._core import moved as _moved
+    from ._core.threads import get_num_threads, set_num_threads
+    from .activations import Activator, get_act
+    from .errors import get_err
+    from .history import History
+    from .initializers import get_init
+    from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
+    from .losses import COSTS as _COSTS
+    from .losses import (
+        CosineSimilarity,
+        CostFunction,
+        GaussianNLL,
+        Hinge,
+        Huber,
+        KLDivergence,
+        LogCosh,
+        MeanAbsoluteError,
+        MeanSquaredError,
+        MixtureDensityError,
+        Poisson,
+        Quantile,
+        SigmoidCrossEntropy,
+        SoftmaxCrossEntropy,
+        SquaredHinge,
+        SumSquaresError,
+    )
+    from .network import NeuralNetwork
+    from .optimizers import Optimizer, get_opt
 
 _moved.install()
 

@@ -64,10 +64,11 @@ def kept(own_cache):
 def filled(child, tmp_path_factory):
     """A cache that one training has filled, and what that process said.
 
-    The largest kernel, half of the work, may have been there before.
+    The largest kernel, half of the work, may have been there before, with the one that is kept
+    only when it is compiled anew.
     """
     folder = tmp_path_factory.mktemp("filled")
-    seed_named(folder, "train-*")
+    seed_named(folder, "train-*", "shuffle-*")
     return folder, child("train", NUMBA_CACHE_DIR=folder)
 
 

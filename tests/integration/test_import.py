@@ -50,3 +50,16 @@ def test_import_leaves_the_cache_alone(watched):
 @pytest.mark.parametrize("module", NOT_AT_IMPORT)
 def test_import_leaves_out(watched, module):
     assert module not in watched[1]["imported"]["modules"]
+
+
+@pytest.mark.parametrize("before", ["gc.enable()", "gc.disable()"])
+@pytest.mark.parametrize("numba", ["", "sys.modules['numba'] = None; "])
+def test_import_leaves_the_collector_as_it_was(before, numba):
+    """Also an import that fails."""
+    program = (
+        f"import contextlib, gc, sys; {numba}{before}\n"
+        "with contextlib.suppress(ImportError):\n    import fastnn\n"
+        "print(gc.isenabled())"
+    )
+    found = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert found.strip() == str(before == "gc.enable()")
