@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import kernels
 from .._core.arrays import check_out, convert, number
+from ..kernels.activations.vector import prelu_alpha_gradient
 from .arguments import as_floats, same_shapes, whole
 from .base import Tabulated
 
@@ -59,11 +61,19 @@ class ParametricReLU(Tabulated):
         """The gradient with respect to x; the one to alpha is left in `dalpha`."""
         slope, given = whole("g", g), whole("x", x)
         same_shapes(("g", "x"), [slope, given])
-        with np.errstate(all="ignore"):
-            below = np.multiply(slope, np.minimum(given, 0.0), dtype=np.float64)
-        axes = tuple(range(below.ndim - self.alpha.ndim))
-        self.dalpha = np.asarray(below.sum(axis=axes))
-        return self._apply(kernels.prelu_vjp, given, out, slope)
+        result = self._apply(kernels.prelu_vjp, given, out, slope)
+        self.dalpha = self._by_alpha(slope, given)
+        return result
+
+    def _by_alpha(self, g: Any, x: Any) -> npt.NDArray[Any]:
+        """Σ g min(x, 0) over the samples."""
+        total = np.zeros(self.alpha.size)
+        if x.size:
+            dtype = np.result_type(x, g, np.float32)
+            rows = (1, -1) if self.alpha.size == 1 else (-1, self.alpha.size)
+            pair = (np.ascontiguousarray(a, dtype).reshape(rows) for a in (g, x))
+            prelu_alpha_gradient(*pair, total)
+        return total.reshape(self.alpha.shape)
 
     def d2y(self, x: Any, out: Any = None) -> Any:
         """Zero."""

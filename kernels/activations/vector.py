@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import vecmath
-from ..codegen.declare import carray, scalar
+from ..codegen.declare import carray, kernel, scalar
 from ..codegen.intrinsics import cast_like, wide
 from ..vecmath.softmax import SOFTMAX_ROWS, exponentials, softmax, softmax_vjp
 
@@ -219,6 +219,37 @@ def prelu_vjp_kernel(a, b, c, hyper, n_features, n_lanes, n_targets, flag):
             z[j, r] = slope * (x if x != x else (cast_like(x, 1.0) if x >= zero else alpha))
             g[j, r] = zero if x >= zero else slope * x
     return 0.0
+
+
+@kernel(reassoc=True)
+def prelu_alpha_gradient(g, x, total):
+    """total (n,) += Σ g min(x, 0) over the rows of g and x (rows, n); n = 1: over one long row.
+
+    Of C-contiguous arrays of one dtype, summed in float64.
+    """
+    zero = cast_like(x[0, 0], 0.0)
+    if total.size == 1:
+        found = 0.0
+        for j in range(x.shape[1]):
+            found += float(g[0, j]) * float(zero if x[0, j] >= zero else x[0, j])
+        total[0] += found
+        return
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total[j] += float(g[i, j]) * float(zero if x[i, j] >= zero else x[i, j])
+
+
+@kernel
+def maxout_gradient(z, g):
+    """z (groups, k) = g (groups,) where the first of the largest was, or the first NaN; else 0."""
+    for j in range(z.shape[0]):
+        at, largest = 0, z[j, 0]
+        for i in range(1, z.shape[1]):
+            x = z[j, i]
+            is_larger = (x > largest) | ((x != x) & (largest == largest))
+            at, largest = (i, x) if is_larger else (at, largest)
+        for i in range(z.shape[1]):
+            z[j, i] = g[j] if i == at else cast_like(largest, 0.0)
 
 
 class VectorActivation(NamedTuple):

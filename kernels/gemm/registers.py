@@ -113,8 +113,8 @@ class Vectors:
         return self.builder.shuffle_vector(first, nothing, lanes)
 
     def fma(self, a, b, c):
-        """a b + c, rounded once."""
-        function = self._intrinsic(f"llvm.fma.{self._suffix}", self.kind, *[self.kind] * 3)
+        """a b + c, rounded once where the machine can; elsewhere a call for each lane would be."""
+        function = self._intrinsic(f"llvm.fmuladd.{self._suffix}", self.kind, *[self.kind] * 3)
         return self.builder.call(function, [a, b, c])
 
     def total(self, vector):
