@@ -13,6 +13,7 @@ from numba import config
 from threadpoolctl import threadpool_info
 
 from . import __version__
+from ._core.caches import second_cache
 from ._core.threads import get_num_threads
 from .kernels.codegen.cache import folder, folders
 
@@ -22,7 +23,7 @@ _LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "threadpoolctl")
 
 
 def report() -> str:
-    """One line a fact: versions, CPU, vectors, threads, BLAS, kernel cache.
+    """One line a fact: versions, CPU, vectors, caches, threads, BLAS, kernel cache.
 
     Returns
     -------
@@ -37,6 +38,8 @@ def report() -> str:
         ("platform", f"{platform.system()} {platform.machine()}"),
         ("CPU", f"{cpu_name()} (LLVM: {_target()[0]})"),
         ("vectors", vectors()),
+        ("second cache", f"{second_cache() >> 10} kB, as products of large layers are cut"),
+        ("products", "the library's own, not those of a BLAS"),
         ("threads", _threads()),
         *(("BLAS", text) for text in _blas()),
         ("kernel cache", _cache()),

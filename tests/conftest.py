@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import json
 import os
 import shutil
@@ -15,6 +16,11 @@ import pytest
 collect_ignore = ["outside", "article"]  # scripts: one needs other libraries, two are run by a test
 
 TESTS = Path(__file__).parent
+
+
+def pytest_configure():
+    """Collect less often: numba holds so much that a tenth of the compiling is spent on it."""
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
