@@ -72,20 +72,7 @@ def product(
     sig = types.void(a, word, word, b, word, c, word, word, word, word, word, word)
 
     def codegen(context, builder, sig, args):
-        (
-            a,
-            a_row_stride,
-            a_term_stride,
-            b,
-            b_term_stride,
-            c,
-            c_row_stride,
-            k,
-            rows,
-            vectors,
-            some,
-            flag,
-        ) = args
+        *operands, k, rows, vectors, some, flag = args
         emit = Vectors(context, builder, sig.args[0].dtype)
         shape = builder.add(builder.mul(rows, WORD(16)), vectors)
         done = builder.append_basic_block("done")
@@ -95,7 +82,6 @@ def product(
                 start = builder.append_basic_block(f"block_{size}_{count}")
                 choice.add_case(WORD(16 * size + count), start)
                 builder.position_at_end(start)
-                operands = (a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride)
                 _product_block(emit, size, count, operands, k, some, flag, done)
         builder.position_at_end(done)
         return context.get_dummy_value()
@@ -128,39 +114,37 @@ def panel_block(typingctx, a, b, c, c_row_stride, k, flag):
     def codegen(context, builder, sig, args):
         a, b, c, c_row_stride, k, flag = args
         emit = Vectors(context, builder, sig.args[0].dtype)
-        size, count = max(_shapes(emit.registers)), PANEL_VECTORS
-        cells = [(i, v) for i in range(size) for v in range(count)]
+        size = max(_shapes(emit.registers))
+        cells = [(i, v) for i in range(size) for v in range(PANEL_VECTORS)]
         for i in range(size):
             emit.prefetch(builder.gep(c, [builder.mul(c_row_stride, WORD(i))]))
-
-        def add_terms(terms, at, sums):
-            row = builder.gep(a, [builder.mul(at, WORD(size))])
-            column = builder.gep(b, [builder.mul(at, WORD(count * emit.lanes))])
-            for t in range(terms):
-                known = [
-                    emit.load(column, WORD((t * count + v) * emit.lanes)) for v in range(count)
-                ]
-                factors = [
-                    emit.spread(builder.load(builder.gep(row, [WORD(t * size + i)])))
-                    for i in range(size)
-                ]
-                sums = [
-                    emit.fma(factors[i], known[v], x) for (i, v), x in zip(cells, sums, strict=True)
-                ]
-            return sums
-
+        add = functools.partial(_add_panel_terms, emit, size, a, b, cells)
         whole = builder.sub(k, builder.srem(k, WORD(_UNROLLED)))
         sums = counted_loop(
             builder, WORD(0), whole, WORD(_UNROLLED), [emit.zero] * len(cells),
-            functools.partial(add_terms, _UNROLLED),
+            functools.partial(add, _UNROLLED),
         )  # fmt: skip
-        sums = counted_loop(builder, whole, k, WORD(1), sums, functools.partial(add_terms, 1))
+        sums = counted_loop(builder, whole, k, WORD(1), sums, functools.partial(add, 1))
         done = builder.append_basic_block("done")
         _write_block(emit, cells, sums, c, c_row_stride, flag, None, done)
         builder.position_at_end(done)
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _add_panel_terms(emit, size, a, b, cells, terms, at, sums):
+    """Add so many terms of two panels, from term `at` on."""
+    builder, count = emit.builder, PANEL_VECTORS
+    row = builder.gep(a, [builder.mul(at, WORD(size))])
+    column = builder.gep(b, [builder.mul(at, WORD(count * emit.lanes))])
+    for t in range(terms):
+        known = [emit.load(column, WORD((t * count + v) * emit.lanes)) for v in range(count)]
+        factors = [
+            emit.spread(builder.load(builder.gep(row, [WORD(t * size + i)]))) for i in range(size)
+        ]
+        sums = [emit.fma(factors[i], known[v], x) for (i, v), x in zip(cells, sums, strict=True)]
+    return sums
 
 
 def _product_block(emit, size, count, operands, k, some, flag, done):

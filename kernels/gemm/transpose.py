@@ -24,55 +24,50 @@ def transpose_vectors(
     sig = types.void(source, word, word, order, word, word, out, word, word, word)
 
     def codegen(context, builder, sig, args):
-        (
-            source,
-            source_stride,
-            n_columns,
-            order,
-            first,
-            last,
-            out,
-            out_stride,
-            out_column,
-            n_out_columns,
-        ) = args
+        (source, stride, n_columns, order, first, last, *target, n_out_columns) = args
         emit = Vectors(context, builder, sig.args[0].dtype)
-        natural = builder.icmp_signed("<", first, WORD(0))
-        begin = builder.select(natural, builder.not_(first), first)
-        rows = []
-        for lane in range(emit.lanes):
-            index = builder.add(begin, WORD(lane))
-            index = builder.select(builder.icmp_signed(">", index, last), last, index)
-            entry = builder.gep(order, [builder.select(natural, WORD(0), index)])
-            index = builder.select(natural, index, builder.load(entry))
-            rows.append(builder.gep(source, [builder.mul(index, source_stride)]))
-        missing = builder.sub(n_out_columns, out_column)
-        whole = builder.sub(n_columns, builder.srem(n_columns, WORD(emit.lanes)))
+        rows = _rows(emit, source, stride, order, first, last)
+        missing = builder.sub(n_out_columns, target[2])
         full, some = builder.icmp_signed(">=", missing, WORD(emit.lanes)), emit.mask(missing)
-
-        def write(end, masked, out_mask, at, values):
-            mask = emit.mask(builder.sub(end, at)) if masked else None
-            block = _transposed(emit, rows, at, mask)
-            _write_rows(
-                emit, block, at, end if masked else None, out, out_stride, out_column, out_mask
-            )
-            return values
-
-        def strip(out_mask):
-            """Whole blocks, then what is left: a masked store costs many a machine ten others."""
-            inside = functools.partial(write, whole, False, out_mask)
-            counted_loop(builder, WORD(0), whole, WORD(emit.lanes), [], inside)
-            rest = functools.partial(write, n_columns, True, out_mask)
-            counted_loop(builder, whole, n_columns, WORD(emit.lanes), [], rest)
-
         with builder.if_else(full) as (then, otherwise):
             with then:
-                strip(None)
+                _strip(emit, rows, n_columns, target, None)
             with otherwise:
-                strip(some)
+                _strip(emit, rows, n_columns, target, some)
         return context.get_dummy_value()
 
     return sig, codegen
+
+
+def _rows(emit, source, stride, order, first, last):
+    """Pointers to the rows, as many as a vector has lanes."""
+    builder = emit.builder
+    natural = builder.icmp_signed("<", first, WORD(0))
+    begin = builder.select(natural, builder.not_(first), first)
+    rows = []
+    for lane in range(emit.lanes):
+        index = builder.add(begin, WORD(lane))
+        index = builder.select(builder.icmp_signed(">", index, last), last, index)
+        entry = builder.gep(order, [builder.select(natural, WORD(0), index)])
+        index = builder.select(natural, index, builder.load(entry))
+        rows.append(builder.gep(source, [builder.mul(index, stride)]))
+    return rows
+
+
+def _strip(emit, rows, n_columns, target, out_mask):
+    """Whole blocks, then what is left: a masked store costs many a machine ten others."""
+    builder = emit.builder
+    whole = builder.sub(n_columns, builder.srem(n_columns, WORD(emit.lanes)))
+
+    def write(end, masked, at, values):
+        mask = emit.mask(builder.sub(end, at)) if masked else None
+        block = _transposed(emit, rows, at, mask)
+        _write_rows(emit, block, at, end if masked else None, *target, out_mask)
+        return values
+
+    step = WORD(emit.lanes)
+    counted_loop(builder, WORD(0), whole, step, [], functools.partial(write, whole, False))
+    counted_loop(builder, whole, n_columns, step, [], functools.partial(write, n_columns, True))
 
 
 def _transposed(emit, rows, at, mask):

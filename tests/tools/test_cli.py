@@ -358,6 +358,7 @@ def test_info(capsys):
     assert names >= {"fastnn", "Python", "numpy", "scipy", "numba", "llvmlite", "threadpoolctl"}
     assert names >= {"CPU", "vectors", "threads", "BLAS", "kernel cache"}
     assert re.search(r"(?m)^vectors +(128|256|512) bit", text)
+    assert re.search(r"(?m)^second cache +\d+ kB", text)
     assert re.search(r"(?m)^threads +training uses at most \d+;", text)
     assert re.search(r"(?m)^kernel cache +.*(\d+ kernels, [\d.]+ MB|nothing is cached)", text)
 
