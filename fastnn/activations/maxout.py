@@ -135,7 +135,7 @@ class Maxout(Tabulated):
 
     def _groups(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Linear features, by groups along the last axis."""
-        z = x @ self.w
+        z: npt.NDArray[Any] = x @ self.w
         z += self.b
         return z.reshape(*x.shape[:-1], self.n, self.k)
 

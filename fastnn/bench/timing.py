@@ -12,9 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["Calls", "Competitor", "in_turn", "measure", "pulse"]
+__all__ = ["REST", "Calls", "Competitor", "in_turn", "measure", "pulse"]
 
-_REST = 0.02  # seconds, in which the spinning threads of the competitor before fall asleep
+# Seconds, in which the spinning threads of the competitor before fall asleep: OpenBLAS's do so after
+# 2**26 cycles.
+REST = 0.06
 
 
 class Competitor(Protocol):
@@ -86,13 +88,13 @@ class Calls:
 
 
 def in_turn(
-    field: Sequence[Competitor], order: random.Random, seconds: float, rest: float = _REST
+    field: Sequence[Competitor], order: random.Random, seconds: float, rest: float = REST
 ) -> dict[str, float]:
     """A round: `measure` of every competitor, in a random order."""
     return {one.name: measure(one, seconds, rest) for one in order.sample(field, len(field))}
 
 
-def measure(competitor: Competitor, seconds: float, rest: float = _REST) -> float:
+def measure(competitor: Competitor, seconds: float, rest: float = REST) -> float:
     """Mean µs a step over as many whole runs as fill the given time."""
     time.sleep(rest)
     collecting = gc.isenabled()

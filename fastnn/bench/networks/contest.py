@@ -8,7 +8,7 @@ from typing import Any
 import fastnn
 
 from ..field import LIBRARIES, Field, installed
-from ..timing import Competitor
+from ..timing import REST, Competitor
 from . import agreement, numba_peer, numpy_peer, ours
 from .tasks import Task, task_from
 
@@ -34,7 +34,7 @@ class Contest:
 
     """
 
-    rest = 0.02  # seconds, in which the spinning threads of the one before fall asleep
+    rest = REST
 
     def __init__(self, threads: int, seconds: float, *, peers: bool, quick: bool) -> None:
         fastnn.set_num_threads(threads)

@@ -9,7 +9,7 @@ import numpy as np
 import fastnn
 
 from ..field import Field, installed, warm
-from ..timing import Calls
+from ..timing import REST, Calls
 from . import cases, numpy_peer
 from .cases import TASKS, Case, Entry
 
@@ -36,8 +36,7 @@ class Contest:
     def __init__(self, threads: int, seconds: float, *, peers: bool) -> None:
         fastnn.set_num_threads(threads)
         self._threads, self._seconds = threads, seconds
-        # in which the spinning threads of the one before fall asleep
-        self.rest = 0.02 if threads > 1 else 0.0
+        self.rest = REST if threads > 1 else 0.0
         modules = ("torch_peer", "jax_peer") if peers else ()
         self._peers = installed(__package__, modules, threads)
         self.missing = self._peers.missing

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..field import Field, warm
-from ..timing import Competitor
+from ..timing import REST, Competitor
 from . import numpy_peer, ours
 from .cases import Case, bound, oracle
 
@@ -30,8 +30,7 @@ class Contest:
 
     def __init__(self, threads: int, seconds: float, *, peers: bool) -> None:
         self._threads, self._seconds = threads, seconds
-        # in which the spinning threads of the one before fall asleep
-        self.rest = 0.02 if threads > 1 else 0.0
+        self.rest = REST if threads > 1 else 0.0
         self.missing: dict[str, str] = {}
 
     def field(self, given: dict[str, Any]) -> tuple[Case, Field]:

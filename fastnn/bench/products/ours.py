@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,10 @@ class Products:
     def __init__(self, case: Case, threads: int) -> None:
         self._gradient = case.kind == "gradient"
         self._shares = (_by_inputs if self._gradient else _by_samples)(case, threads)
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = None
+        if threads > 1:
+            cores = cycle(_usable_cores())
+            self._pool = ThreadPoolExecutor(threads, initializer=lambda: _stay_on(next(cores)))
 
     def start(self) -> None:
         """Nothing changes from step to step."""
@@ -122,6 +126,17 @@ class Products:
         if self._gradient:
             return self._shares[0].out
         return np.concatenate([share.out[:, : share.samples].T for share in self._shares])
+
+
+def _usable_cores() -> list[int]:
+    """Of this process; none where the system has no such thing."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [-1]
+
+
+def _stay_on(core: int) -> None:
+    """Keep this thread on a core: else the system may wake all threads of a short run on one."""
+    if core >= 0:
+        os.sched_setaffinity(0, {core})
 
 
 def _by_samples(case: Case, threads: int) -> list[_Share]:
