@@ -14,8 +14,8 @@ import numpy as np
 
 __all__ = ["REST", "Calls", "Competitor", "in_turn", "measure", "pulse"]
 
-# Seconds, in which the spinning threads of the competitor before fall asleep: OpenBLAS's do so after
-# 2**26 cycles.
+# Seconds, in which the spinning threads of the competitor before fall asleep: OpenBLAS waits for
+# 2**26 cycles before they do.
 REST = 0.06
 
 
