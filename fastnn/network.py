@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,46 @@ class NeuralNetwork(Stack):
 
         """
         return inference.low_level_callable(self)
+
+    def export_c(self, path: str | os.PathLike[str], name: str = "net") -> None:
+        """Write the network as one C99 file with the function ``void name(const T *x, T *y)``.
+
+        It makes of one sample x what `predict` does, by the same formulas: y gets the output, with
+        the activation that the cost gives it. T is float or double, as the network's dtype. The
+        function allocates nothing and calls nothing but the mathematical functions of C.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, which is replaced; an export that is interrupted leaves it as it was.
+        name : str
+            Of the function: a C identifier, neither a keyword nor a name of the C library.
+
+        Raises
+        ------
+        TypeError
+            For a layer or a cost with code of your own.
+        ValueError
+            For weights that are not finite, and for other names and paths than these.
+        NotImplementedError
+            For an activation whose kernel has what is not translated, naming the line.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [0.1]])], SumSquaresError())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     nn.export_c(f"{folder}/line.c", "line")
+        ...     with open(f"{folder}/line.c") as file:
+        ...         text = file.read()
+        >>> [row for row in text.splitlines() if row.startswith("void")]
+        ['void line(const double *x, double *y);', 'void line(const double *x, double *y)']
+
+        """
+        from .export.c.network import export_c  # only who exports loads the translator
+
+        export_c(self, path, name)
 
     def fit(
         self,
