@@ -15,7 +15,7 @@ from support.ulp import ulp_error
 import fastnn
 from fastnn import DenseLayer, LinearLayer, NeuralNetwork, SumSquaresError
 from fastnn.activations import ACTIVATIONS
-from fastnn.export.c.translate import call
+from fastnn.export.c.translate import View, call
 from fastnn.export.c.values import Block, Dialect, Value
 from fastnn.kernels.codegen.intrinsics import cast_like, from_bits
 from fastnn.losses import COSTS
@@ -185,6 +185,15 @@ def test_the_output_may_be_the_input(tmp_path):
         assert_close(y, expected, operations=6)
 
 
+def test_names_that_the_file_uses_itself(tmp_path):
+    nn = NeuralNetwork([DenseLayer(3, 5, rng=0), LinearLayer(5, 2)], fastnn.SoftmaxCrossEntropy())
+    names = ["x", "y", "i", "p", "scratch", "sum", "Net_2"]
+    text = "\n".join(exported(nn, tmp_path, name) for name in names)
+    for library, name in itertools.product(c_programs.libraries(text, tmp_path), names):
+        y = c_programs.called(library, name, np.eye(3), 2)
+        assert_close(y, nn.predict(np.eye(3)), operations=28)
+
+
 def test_unsafe_options_are_refused(tmp_path):
     nn = NeuralNetwork([LinearLayer(1, 1)], SumSquaresError())
     nn.export_c(tmp_path / "net.c")
@@ -321,6 +330,36 @@ def test_an_interrupted_export_leaves_the_old_file(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["net.c"]
     nn.export_c(str(path), "other")
     assert b"void other(" in path.read_bytes()
+
+
+def exchanging(a):
+    a[0], a[1] = a[1], a[0]
+    return first_and_set(a) + a[2]
+
+
+def first_and_set(a):
+    before = a[0]
+    a[2] = before + before
+    return a[0]
+
+
+def test_elements_are_read_in_order():
+    """As Python does: both of a pair before they are exchanged, and none after a later store."""
+    block = Block(Dialect("net", np.dtype(np.float64)))
+    y = call(block, exchanging, (View("a"),))
+    live = set(re.findall(r"\w+", y.text))
+    rows = [row.strip() for row in block.lines(live)]
+    assert rows == [
+        "const double a_1 = a[1];",
+        "const double a_2 = a[0];",
+        "a[0] = a_1;",
+        "a[1] = a_2;",
+        "const double a_3 = a[0];",
+        "a[2] = a_3 + a_3;",
+        "const double a_4 = a[0];",
+        "const double a_5 = a[2];",
+    ]
+    assert y == Value("real", "(a_4 + a_5)")
 
 
 def branching(x):

@@ -90,7 +90,10 @@ def _called(block: Block, function: Any, arguments: Sequence[Any]) -> Any:
 @functools.cache
 def _parsed(function: FunctionType) -> ast.FunctionDef:
     """The syntax tree of a function; its lines are numbered as in the file."""
-    lines, first = inspect.getsourcelines(function)
+    try:
+        lines, first = inspect.getsourcelines(function)
+    except OSError as error:
+        raise Refused(f"a call of {function.__name__}, whose source is not there") from error
     module = ast.parse(textwrap.dedent("".join(lines)))
     ast.increment_lineno(module, first - 1)
     definition = module.body[0]
@@ -139,8 +142,7 @@ class _Frame:
 
     def _assign(self, node: ast.Assign) -> None:
         value, first = self._value(node.value), node.targets[0]
-        # before the first target changes an array that another one reads
-        if isinstance(first, ast.Tuple):
+        if isinstance(first, ast.Tuple):  # all of them before the first is assigned
             value = tuple(map(self._bound, first.elts, value))
         elif len(node.targets) > 1:
             value = self._bound(first, value)
@@ -279,7 +281,9 @@ class _Frame:
         if len(index) < len(of.shape):
             offset = _offset(self._block, of, index)
             return of._replace(offset=offset, shape=of.shape[len(index) :])
-        return Value("real", _element(self._block, of, index))
+        # read now, and not where the expression ends: a store may come between
+        name = node.value.id if isinstance(node.value, ast.Name) else "value"
+        return self._block.declare(name, Value("real", _element(self._block, of, index)))
 
     def _index(self, node: ast.expr) -> tuple[Any, ...]:
         parts = node.elts if isinstance(node, ast.Tuple) else [node]
