@@ -3,6 +3,8 @@
 import ctypes
 import itertools
 import re
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,6 +194,22 @@ def test_names_that_the_file_uses_itself(tmp_path):
     for library, name in itertools.product(c_programs.libraries(text, tmp_path), names):
         y = c_programs.called(library, name, np.eye(3), 2)
         assert_close(y, nn.predict(np.eye(3)), operations=28)
+
+
+def test_the_program_of_the_page(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "saving.md").read_text(encoding="utf-8")
+    page = page[page.index("## One C file") :]
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.S)[1], names)
+    main = tmp_path / "main.c"
+    main.write_text(re.search(r"```c\n(#include.*?)```", page, re.S)[1])
+    numbers = re.search(r"x\[4\] = \{(.*?)\}", page)[1].replace("f", "").split(",")
+    expected = names["nn"].predict(np.array(numbers, np.float32))
+    for compiler in c_programs.COMPILERS:
+        sources = [str(main), str(names["path"]), "-lm", "-o", str(tmp_path / "main")]
+        subprocess.run([compiler, *c_programs.WARNINGS, *sources], check=True)
+        out = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout
+        assert_close(np.array(out.split(), np.float32), expected, operations=4 + 32 + 32 + 40)
 
 
 def test_unsafe_options_are_refused(tmp_path):

@@ -33,6 +33,8 @@ assert {"cubic_shrink_vjp", "cubic_shrink_and_vjp"} <= set(dir(kernels))
 assert numba.njit(lambda x: kernels.cubic_shrink(x, 2.0))(1.0) == act.forward(1.0)
 layer = fastnn.DenseLayer(2, 3, activation="cubic-shrink", width=2.0)
 assert layer.activation.name == act.name
+fastnn.NeuralNetwork([layer], fastnn.SumSquaresError()).export_c("net.c")
+assert "net_cubic_shrink(double x_1)" in open("net.c").read()
 """
 NETWORK_PROGRAM = """
 import numpy as np, fastnn
