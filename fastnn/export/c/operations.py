@@ -10,7 +10,16 @@ from typing import Any
 from ...kernels.codegen import intrinsics
 from .values import Block, Kind, Refused, Value, bare
 
-__all__ = ["BINARY", "COMPARISONS", "INSTRUCTIONS", "binary", "both", "compare", "select", "unary"]
+__all__ = [
+    "BINARY",
+    "COMPARISONS",
+    "INSTRUCTIONS",
+    "binary",
+    "both",
+    "compare",
+    "select",
+    "unary",
+]
 
 BINARY: dict[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("+", operator.add),
@@ -33,6 +42,11 @@ COMPARISONS: dict[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.GtE: (">=", operator.ge),
     ast.Eq: ("==", operator.eq),
     ast.NotEq: ("!=", operator.ne),
+}
+_UNARY: dict[type[ast.unaryop], tuple[str, Callable[[Any], Any], tuple[Kind, ...]]] = {
+    ast.Not: ("!", operator.not_, ("bool",)),
+    ast.USub: ("-", operator.neg, ("real", "index")),
+    ast.Invert: ("~", operator.invert, ()),
 }
 _WRAPPING = {"+": "add", "-": "sub", "<<": "shl"}  # functions of the file: C leaves overflows open
 _WORDS: dict[Kind, str] = {
@@ -75,11 +89,12 @@ def compare(sign: str, fold: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
 
 def unary(node: ast.unaryop, a: Any) -> Any:
     """``-a`` or ``not a``."""
-    if isinstance(node, ast.Not):
-        return Value("bool", f"(!{a.text})") if _is(a, "bool") else not a
-    if not isinstance(node, ast.USub) or (isinstance(a, Value) and a.kind not in ("real", "index")):
+    sign, fold, kinds = _UNARY.get(type(node), ("", operator.pos, ()))
+    if not isinstance(a, Value):
+        return fold(a)
+    if a.kind not in kinds:
         raise Refused(f"{type(node).__name__} of {_named(a)}")
-    return Value(a.kind, f"(-{a.text})") if isinstance(a, Value) else -a
+    return Value(a.kind, f"({sign}{a.text})")
 
 
 def both(sign: str, conditions: Sequence[Any]) -> Any:
@@ -114,27 +129,22 @@ def _is(a: Any, kind: Kind) -> bool:
 
 def _alike(a: Any, b: Any) -> tuple[Value, Value]:
     """Two values of one kind; Python's whole numbers are of that which the other one is."""
-    kind: Kind = a.kind if isinstance(a, Value) else b.kind
-    pair = [
-        Value(kind, str(x) if x >= 0 else f"({x})")
-        if kind in ("bits", "index") and isinstance(x, int) and not isinstance(x, bool)
-        else x
-        for x in (a, b)
-    ]
-    if not all(_is(x, kind) for x in pair):
-        hint = "; cast_like makes the type of the one that of the other"
-        raise Refused(f"{_named(a)} beside {_named(b)}{hint}")
+    kinds = {x.kind for x in (a, b) if isinstance(x, Value)}
+    pair = [_whole(x, kind) for x in (a, b) for kind in kinds]
+    if len(kinds) != 1 or not all(isinstance(x, Value) for x in pair):
+        hint = "cast_like makes the type of the one that of the other"
+        raise Refused(f"{_named(a)} beside {_named(b)}; {hint}")
     return pair[0], pair[1]
 
 
+def _whole(x: Any, kind: Kind) -> Any:
+    if kind in ("bits", "index") and isinstance(x, int) and not isinstance(x, bool):
+        return Value(kind, str(x) if x >= 0 else f"({x})")
+    return x
+
+
 def _named(a: Any) -> str:
-    words = {
-        "real": "a number",
-        "bits": "bits",
-        "wide": "arithmetic of bits",
-        "bool": "a condition",
-    }
-    return words.get(a.kind, "an index") if isinstance(a, Value) else repr(a)
+    return _WORDS[a.kind] if isinstance(a, Value) else repr(a)
 
 
 def _reals(name: str, *values: Any) -> None:
@@ -151,8 +161,7 @@ def _cast_like(block: Block, x: Any, value: Any) -> Value:
             return value
         return Value("real", f"(({block.dialect.real}){value.text})")
     if _is(x, "bits"):
-        if isinstance(value, int):
-            return Value("bits", str(value) if value >= 0 else f"({value})")
+        value = _whole(value, "bits")
         if _is(value, "bits") or _is(value, "wide"):
             return Value("bits", value.text)
     raise Refused(f"cast_like({_named(x)}, {_named(value)})")

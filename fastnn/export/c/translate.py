@@ -27,7 +27,7 @@ from .values import Block, Refused, Value
 __all__ = ["View", "call"]
 
 _CHOICE = f"{by_dtype.__qualname__}.<locals>.chosen"
-_NOW = {bool, float, int, len, max, min}  # computed while translating
+_NOW = {bool, float, int, max, min}  # computed while translating, of numbers
 _WRONG = (Refused, ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
@@ -264,7 +264,7 @@ class _Frame:
             return pointer._replace(shape=shape)
         if _known(INSTRUCTIONS, function):
             return INSTRUCTIONS[function](self._block, *arguments)
-        if _known(_NOW, function) and not any(isinstance(a, (Value, View)) for a in arguments):
+        if _known(_NOW, function) and not any(isinstance(a, tuple) for a in arguments):
             return function(*arguments)
         return _called(self._block, function, arguments)
 
