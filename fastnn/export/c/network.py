@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import uuid
@@ -78,11 +79,12 @@ def _taken(network: Stack) -> tuple[list[DenseLayer], CostFunction]:
             f"cost_function is {cost!r}, whose code is not the library's, expected a cost of "
             "fastnn.losses"
         )
-    for k, layer in enumerate(now.layers):
+    layers = copy.deepcopy(now.layers)  # another thread may train the network meanwhile
+    for k, layer in enumerate(layers):
         for part in layer.trained:
             if not np.isfinite(getattr(layer, part)).all():
                 raise ValueError(f"layers[{k}].{part} has numbers that are not finite")
-    return now.layers, cost
+    return layers, cost
 
 
 class _Program:
