@@ -5,7 +5,7 @@ from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, constant, fma
 from ..vecmath.exponential import clamp
 from ..vecmath.scaled_exp import exp_parts, inverse_of_sum, least, most, scale, times
-from ..vecmath.tables import EXP_OVERFLOW
+from ..vecmath.tables import EXP_FLOOR
 
 
 @scalar
@@ -182,10 +182,12 @@ def _quotient(x, alpha):
 def celu(x, alpha=1.0):
     """x for x >= 0, alpha (exp(x / alpha) - 1) below."""
     z, low = _quotient(x, alpha)
-    z = least(z, EXP_OVERFLOW)
-    y = (cast_like(x, 2) * alpha) * vecmath.scaled_expm1(z, low, cast_like(x, 0.5))
-    # x / alpha of a subnormal x would have lost bits
-    return x if x >= constant(x, (-(2.0**-100), -(2.0**-900))) else y
+    y = cast_like(x, 2) * vecmath.scaled_expm1(z, low, cast_like(x, 0.5) * alpha)
+    # Of a negative alpha: where the parts have overflowed, or the quotient was bounded.
+    beyond = (y != y) | (z >= -constant(x, EXP_FLOOR))
+    y = alpha * cast_like(x, float("inf")) if beyond else y
+    # x / alpha of a subnormal x would have lost bits; and NaN stays
+    return y if x < constant(x, (-(2.0**-100), -(2.0**-900))) else x
 
 
 @scalar

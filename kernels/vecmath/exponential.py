@@ -145,7 +145,7 @@ def times_exp(a, x, low):
 
 @scalar
 def scaled_expm1(x, low, scale):
-    """scale (exp(x + low) - 1) for x <= EXP_OVERFLOW.
+    """scale (exp(x + low) - 1) for x <= EXP_OVERFLOW, or to -EXP_FLOOR where scale makes up for it.
 
     scale is 1/2 where 2**k may overflow before exp does; for x <= 0, 1 is better: tiny x stay.
     """
