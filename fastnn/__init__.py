@@ -47,7 +47,7 @@ with _collector.paused():
         SquaredHinge,
         SumSquaresError,
     )
-    from .network import NeuralNetwork
+    from .network import NeuralNetwork, load
     from .optimizers import Optimizer, get_opt
 
 _moved.install()
@@ -86,6 +86,7 @@ __all__ = [
     "get_init",
     "get_num_threads",
     "get_opt",
+    "load",
     "set_num_threads",
 ]
 

@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import typeof_impl
 
-from . import inference
+from . import files, inference
 from ._core.arrays import Array, as_samples
 from ._core.random import RNG
 from .callbacks import Callbacks
+from .callbacks.base import flag
 from .history import History
 from .kernels.engine.model import Model
 from .layers import Layer
 from .layers.changes import passing
 from .losses.base import CostFunction, delta_of
+from .model.draws import Draws
 from .model.prepared import ask
 from .model.stack import Stack
 from .optimizers import Optimizer
@@ -25,7 +27,7 @@ from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
 from .training.one_step import one_step
 
-__all__ = ["NeuralNetwork"]
+__all__ = ["NeuralNetwork", "load"]
 
 
 class NeuralNetwork(Stack):
@@ -50,6 +52,11 @@ class NeuralNetwork(Stack):
     parameters : array
         All weights and biases in one flat vector, layer by layer, w before b, which
         `alpha` follows. Layers hold views of it: writing to it changes the network.
+    optimizer : Optimizer or None
+        Of the last `fit` that was given one, which the next goes on with.
+    rng : Draws or None
+        Where the random numbers of the last `fit` stand that drew any: as the `rng` of the next
+        one, shuffles and dropout go on as if both were one training.
 
     Examples
     --------
@@ -184,6 +191,48 @@ class NeuralNetwork(Stack):
         """
         return inference.low_level_callable(self)
 
+    def save(self, path: str | os.PathLike[str], training: bool = True) -> None:
+        """Write the network to a file, for `fastnn.load`.
+
+        It holds layers, cost and parameters, and what trainings go on from: the optimizer with its
+        schedule and its state, and where the random numbers of shuffles and dropout stand. A
+        training that goes on in another process, with ``rng=network.rng``, is the one that was
+        never interrupted, to the last bit. The file is written beside its place and then moved
+        there, so that an interrupted save leaves the one before.
+
+        Parameters
+        ----------
+        path : str or path
+            Ends in ``.safetensors``, for a file of that package (an extra:
+            ``pip install 'fastnn-numba[files]'``), or in ``.npz``, for an archive of NumPy without
+            pickles. Folders that are missing are made.
+        training : bool
+            False leaves out optimizer and random numbers, as for a network that only predicts.
+
+        Raises
+        ------
+        TypeError
+            If a layer, the cost, a schedule or a number of the optimizer is the caller's own class
+            or function: a file names what is in fastnn's tables.
+        ValueError
+            If the path ends in something else, or the optimizer's state is that of other
+            parameters.
+        OSError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> import fastnn, os, tempfile
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> path = os.path.join(tempfile.mkdtemp(), "nn.npz")
+        >>> nn.save(path)
+        >>> fastnn.load(path).predict([3.0, 4.0])
+        array([43.])
+
+        """
+        files.save(self, path, flag("training", training))
+
     def export_c(self, path: str | os.PathLike[str], name: str = "net") -> None:
         """Write the network as one C99 file with the function ``void name(const T *x, T *y)``.
 
@@ -239,7 +288,7 @@ class NeuralNetwork(Stack):
         class_weight: Any = None,
         callbacks: Callbacks = (),
         verbose: int = 0,
-        rng: RNG = None,
+        rng: RNG | Draws = None,
         n_threads: int | None = None,
     ) -> History:
         """Train; as ``fit(X, t, learning_rate)`` one step of gradient descent on all samples.
@@ -279,8 +328,9 @@ class NeuralNetwork(Stack):
             See `fastnn.callbacks`.
         verbose : int
             Report every so many epochs; True is 1, and 0 or False is silent.
-        rng : None, int, numpy.random.Generator or RandomState
-            Source of shuffling and dropout; None takes the global ``np.random``.
+        rng : None, int, numpy.random.Generator or RandomState, or Draws
+            Source of shuffling and dropout; None takes the global ``np.random``, and
+            ``network.rng`` goes on with the numbers of the last training.
         n_threads : int, optional
             Threads that share the work; left out, as many as pay, at most
             `fastnn.get_num_threads`. The same seed and number give the same result to the last
@@ -364,6 +414,43 @@ class NeuralNetwork(Stack):
         print("finite difference", difference)
         print(" back propagation", delta[0, 0])
         print("===================================")
+
+
+def load(path: str | os.PathLike[str]) -> NeuralNetwork:
+    """The network of a file that `NeuralNetwork.save` or `Checkpoint` has written.
+
+    Nothing of the file is run or imported: layers, activations, costs, optimizers and schedules are
+    looked up by their names in fastnn's tables. Nor is more memory taken than the file's size asks
+    for, whatever sizes it claims.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    NeuralNetwork
+        With its optimizer, if the file has one, as `optimizer`, and the stand of the random numbers
+        as `rng`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no such file, of a later version of the format, or damaged.
+    ModuleNotFoundError
+        If it is a .safetensors file, and that package is not installed.
+
+    Examples
+    --------
+    In another process, a training goes on::
+
+        nn = fastnn.load("digits.safetensors")
+        nn.fit(X, t, epochs=100, batch_size=20, rng=nn.rng)
+
+    """
+    return files.load(path, NeuralNetwork)
 
 
 @typeof_impl.register(NeuralNetwork)

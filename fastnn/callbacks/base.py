@@ -18,6 +18,7 @@ import numpy as np
 
 from .._core.arrays import Array, count, number
 from ..history import History
+from ..model.draws import Draws
 from ..model.stack import Stack
 
 __all__ = ["Callback", "Callbacks", "Run", "as_callbacks", "flag", "last", "shown"]
@@ -48,6 +49,8 @@ class Run:
         Of the first epoch.
     training_cost : callable, optional
         What `training_cost` calls.
+    draws : Draws, optional
+        Where the training's random numbers stand before the first epoch.
 
     Attributes
     ----------
@@ -81,6 +84,7 @@ class Run:
         optimizer: Any,
         learning_rate: float,
         training_cost: Callable[[], float] | None = None,
+        draws: Draws | None = None,
     ) -> None:
         self._network = network
         self._history = history
@@ -92,6 +96,17 @@ class Run:
         self._learning_rate_set = False
         self._stopping = False
         self._training_cost = training_cost
+        self._draws = draws  # before the first epoch
+        if draws is not None:
+            # of the dropout's key and the optimizer's steps: both count up together
+            self._distance = draws.key - optimizer.steps
+            self._note_draws()
+
+    def _note_draws(self) -> None:
+        """Let the network know where its random numbers stand, after whole epochs."""
+        if self._draws is not None:
+            key = self._distance + self.optimizer.steps
+            self.network.rng = self._draws.after(self.epoch if self._draws.rows else 0, key)
 
     @property
     def cost(self) -> float | None:

@@ -6,13 +6,18 @@ import json
 import math
 import os
 import re
-import uuid
-import zipfile
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
 
 from .._core.arrays import Array, count
+from ..files import document, npz
+from ..files.archive import TEXT, contents
+from ..files.description import Arrays, structure
+from ..files.document import entry
+from ..files.writing import checked_path, replacing
+from ..model.draws import Draws
 from ..model.stack import Stack
 from ..optimizers import Optimizer
 from .base import Callback, Run, flag, last, shown
@@ -21,6 +26,7 @@ from .monitor import Monitor, checked_monitor, monitored_cost
 __all__ = ["Checkpoint"]
 
 _OF_STATE = "optimizer."  # before the names of an optimizer's state in an archive
+_OF_LAYER = {"inputs": int, "outputs": int, "activation": str, "numbers": dict}
 _EPOCH_FIELD = re.compile(r"\{epoch(?::([^{}]*))?\}")
 
 
@@ -28,9 +34,10 @@ class Checkpoint(Callback):
     """Write the parameters and the optimizer's state to a file as the training goes.
 
     A file is complete or not there at all: it is written beside its place and then moved there.
-    It is an .npz archive of arrays, without pickles; see `load`. A training of all samples at once
-    that goes on from it is the one that was never interrupted, to the last bit; with mini-batches,
-    if every call of `fit` is given its own `rng`.
+    It is an .npz archive of arrays, without pickles; see `load`. A training that goes on from it is
+    the one that was never interrupted, to the last bit; where it draws random numbers, for
+    mini-batches or dropout, with ``rng=network.rng``. `fastnn.load` makes the network of the file,
+    unless something of it is the caller's own.
 
     Parameters
     ----------
@@ -54,7 +61,7 @@ class Checkpoint(Callback):
     In another process, with the same network and optimizer made anew::
 
         found = Checkpoint.restore("digits-0300.npz", nn, optimizer)
-        nn.fit(X, t, optimizer=optimizer, epochs=1000 - found["epoch"])
+        nn.fit(X, t, optimizer=optimizer, epochs=1000 - found["epoch"], rng=nn.rng)
 
     """
 
@@ -87,27 +94,18 @@ class Checkpoint(Callback):
             self._write(run, run.history.cost[-1:])
 
     def _write(self, run: Run, cost: Array) -> None:
-        path = _at_epoch(self.path, run.epoch)
-        folder = os.path.dirname(path) or "."
-        os.makedirs(folder, exist_ok=True)
-        temporary = os.path.join(folder, f".fastnn-{uuid.uuid4().hex}.tmp")
-        try:
-            # Opened here and not by `tempfile`, whose files nobody else may read.
-            with open(temporary, "xb") as file:
-                np.savez(
-                    file,
-                    parameters=run.network.parameters,
-                    epoch=np.int64(run.epoch),
-                    cost=cost,
-                    validation_cost=run.history.validation_cost[-1:],
-                    layers=np.array(json.dumps(_structure(run.network))),
-                    **_state_of(run.optimizer),
-                )
-            os.replace(temporary, path)
-        except BaseException:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            raise
+        arrays = {
+            "parameters": np.array(run.network.parameters),
+            "epoch": np.array(run.epoch, np.int64),
+            "cost": cost,
+            "validation_cost": run.history.validation_cost[-1:],
+            "layers": np.array(json.dumps(structure(run.network))),
+            **_state_of(run.optimizer),
+            **_rng_of(run.network),
+        }
+        text = _text_of(run, arrays)
+        with replacing(_at_epoch(self.path, run.epoch)) as file:
+            npz.write(file, {**arrays, **({TEXT: np.array(text)} if text else {})})
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -119,8 +117,8 @@ class Checkpoint(Callback):
             ``parameters`` (array), ``epoch`` (int), ``cost`` (float; of the last epoch's batches,
             each before its step, and with ``best_only`` as told there), ``validation_cost`` (float,
             or None without validation data), ``optimizer`` (for `Optimizer.load_state_dict`; None
-            if there was none) and ``layers`` (a list of mappings: inputs, outputs, activation). The
-            last two are None of files of older versions.
+            if there was none), ``layers`` (a list of mappings: inputs, outputs, activation) and
+            ``rng`` (what ``network.rng`` was). The last three are None of files of older versions.
 
         Raises
         ------
@@ -130,29 +128,14 @@ class Checkpoint(Callback):
             If it is no such file.
 
         """
-        with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise ValueError(f"{os.fspath(path)!r} is not a checkpoint: it is no .npz file")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                missing = {"parameters", "epoch", "cost", "validation_cost"} - set(archive)
-                if missing:
-                    raise ValueError(
-                        f"{os.fspath(path)!r} is not a checkpoint: it has no {sorted(missing)}"
-                    )
-                state = {
-                    key.removeprefix(_OF_STATE): archive[key]
-                    for key in archive
-                    if key.startswith(_OF_STATE)
-                }
-                return {
-                    "parameters": archive["parameters"],
-                    "epoch": int(archive["epoch"]),
-                    "cost": last(archive["cost"]),
-                    "validation_cost": last(archive["validation_cost"]),
-                    "optimizer": state or None,
-                    "layers": json.loads(str(archive["layers"])) if "layers" in archive else None,
-                }
+        try:
+            archive = npz.read(os.fspath(path))
+            missing = {"parameters", "epoch", "cost", "validation_cost"} - set(archive)
+            if missing:
+                raise ValueError(f"it has no {sorted(missing)}")
+            return _read(archive)
+        except (TypeError, ValueError, IndexError, RecursionError) as error:
+            raise ValueError(f"{os.fspath(path)!r} is not a checkpoint: {error}") from error
 
     @classmethod
     def restore(
@@ -161,7 +144,7 @@ class Checkpoint(Callback):
         network: Stack,
         optimizer: Optimizer | None = None,
     ) -> dict[str, Any]:
-        """Give a network the parameters of a file, and an optimizer its state.
+        """Give a network the parameters of a file and its `rng`, and an optimizer its state.
 
         Parameters
         ----------
@@ -188,7 +171,7 @@ class Checkpoint(Callback):
         """
         saved, name = cls.load(path), os.fspath(path)
         shape, expected = saved["parameters"].shape, network.parameters.shape
-        theirs, own = saved["layers"], _structure(network)
+        theirs, own = saved["layers"], structure(network)
         if theirs is not None and theirs != own:
             raise ValueError(
                 f"{name!r} is of a network {_as_text(theirs)}, but this one is {_as_text(own)}"
@@ -203,27 +186,53 @@ class Checkpoint(Callback):
             dtype = {"dtype": network.parameters.dtype.name} if "dtype" in state else {}
             optimizer.load_state_dict({**state, **dtype})
         network.parameters[...] = saved["parameters"]
+        network.rng = saved["rng"]
         return saved
 
     def __repr__(self) -> str:
         return shown(self, "path", "every", "best_only", "monitor")
 
 
-def _structure(network: Stack) -> list[dict[str, Any]]:
-    """What the parameters of a network are those of, layer by layer, for JSON."""
-    structure = []
-    for layer in network.layers:
-        spec = getattr(layer, "activation", None)
-        inputs, outputs = np.shape(layer.w)
-        structure.append(
-            {
-                "inputs": inputs,
-                "outputs": getattr(layer, "dim_output", outputs),
-                "activation": getattr(spec, "name", None) or type(layer).__name__,
-                "numbers": dict(getattr(layer, "activation_parameters", {})),
-            }
-        )
-    return structure
+def _read(archive: Arrays) -> dict[str, Any]:
+    """What the arrays of a file say; those of older versions have neither layers nor a text."""
+    if TEXT in archive:  # where they are damaged, this says so
+        document.read(str(archive[TEXT]), {k: a for k, a in archive.items() if k != TEXT})
+    state = {
+        key.removeprefix(_OF_STATE): array
+        for key, array in archive.items()
+        if key.startswith(_OF_STATE)
+    }
+    return {
+        "parameters": archive["parameters"],
+        "epoch": int(archive["epoch"]),
+        "cost": last(archive["cost"]),
+        "validation_cost": last(archive["validation_cost"]),
+        "optimizer": state or None,
+        "layers": _layers(str(archive["layers"])) if "layers" in archive else None,
+        "rng": Draws(*archive["rng"].tolist()) if "rng" in archive else None,
+    }
+
+
+def _layers(text: str) -> list[dict[str, Any]]:
+    """What `structure` told."""
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise ValueError(f"layers are {text[:60]!r}, expected a list")
+    return [{name: entry(layer, name, kind) for name, kind in _OF_LAYER.items()} for layer in found]
+
+
+def _text_of(run: Run, arrays: Arrays) -> str | None:
+    """What `fastnn.load` makes the network of; None if something of it is the caller's own.
+
+    Without the optimizer where only that has something of the caller's own.
+    """
+    draws = getattr(run.network, "rng", None)
+    for optimizer in (run.optimizer, None):
+        try:
+            return contents(run.network, arrays, optimizer, draws)[0]
+        except TypeError:
+            continue
+    return None
 
 
 def _as_text(layers: list[dict[str, Any]]) -> str:
@@ -242,13 +251,14 @@ def _state_of(optimizer: Any) -> dict[str, Any]:
     return {_OF_STATE + key: np.asarray(value) for key, value in optimizer.state_dict().items()}
 
 
+def _rng_of(network: Stack) -> dict[str, Any]:
+    """Where its random numbers stand, if the training draws any."""
+    draws = getattr(network, "rng", None)
+    return {} if draws is None else {"rng": np.array(astuple(draws), np.int64)}
+
+
 def _path(value: Any) -> str:
-    try:
-        path = os.fsdecode(value)
-    except TypeError as error:
-        raise TypeError(f"path must be a str or a path, not {value!r}") from error
-    if not os.path.basename(path):
-        raise ValueError(f"path is {path!r}, expected the name of a file")
+    path = checked_path(value)
     try:
         _at_epoch(path, 0)
     except ValueError as error:

@@ -15,6 +15,7 @@ from .._core.arrays import weights as checked_weights
 from ..kernels.codegen import run
 from ..layers import Layer
 from ..losses.base import CostFunction, check_total
+from .draws import Draws
 
 __all__ = ["Samples", "finite_samples", "sample_weights", "validation_pair"]
 
@@ -28,7 +29,7 @@ class Samples:
     weights: Array  # (rows,), or empty: all one
     batch: int
     shuffled: bool
-    seed: int
+    draws: Draws | None  # None: nothing is random
 
     @property
     def rows(self) -> int:

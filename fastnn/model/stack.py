@@ -18,6 +18,7 @@ from ..losses.base import CostFunction, check_total, cost_of
 from ..optimizers import Optimizer
 from . import evaluation
 from .data import finite_samples
+from .draws import Draws
 from .flat_parameters import FlatParameters, check_neighbours
 from .prepared import ask
 from .snapshot import logits, snapshot
@@ -85,6 +86,7 @@ class Stack:
             return evaluation.gradient_layer_by_layer(now, x, targets)
 
     optimizer: Optimizer | None = None
+    rng: Draws | None = None
     _plain_descent: Optimizer | None = None
     _trainer: tuple[Any, Any] | None = None
 

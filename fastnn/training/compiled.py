@@ -18,6 +18,7 @@ from ..kernels.engine import train as engine
 from ..layers.base import forget
 from ..model.compile import Use, model, work_of
 from ..model.data import Samples
+from ..model.draws import Draws
 from ..model.evaluation import check_parameters, evaluate, make_team
 from ..model.snapshot import Pinned, Snapshot
 from ..model.stack import Stack
@@ -104,13 +105,11 @@ class CompiledTrainer:
         self._autotuner = self._all_threads if fixed or short else self._trials
         check_parameters(self.model.theta)
         self.busy = True
-        if samples.shuffled:  # 0, 1, 2 …, without another array as long
-            self.batches.order[0], self.batches.order[1:] = 0, 1
-            np.cumsum(self.batches.order, out=self.batches.order)
         data = samples.X, samples.t, samples.weights
         self.batches = engine_team.Batches(*data, *self._batches[3:])
-        self.batches.rng[0] = samples.seed
-        self.model.descriptor[layout.SEED] = samples.seed % 2**31
+        draws = samples.draws or Draws(0)
+        draws.shuffle(self.batches.order, self.batches.rng)
+        self.model.descriptor[layout.SEED] = draws.key - self.optimizer.steps
         self.team.control[...] = self._before = 0
         forget(self.network.layers)
 

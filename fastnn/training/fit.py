@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, count
-from .._core.random import RNG, uniform_source
+from .._core.random import RNG
 from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from ..history import History
 from ..kernels.codegen.compiler import clock
 from ..layers.base import check_trainable, forget
 from ..model.data import Samples, finite_samples, sample_weights, validation_pair
+from ..model.draws import Draws
 from ..model.evaluation import evaluate
 from ..model.snapshot import Pinned, Snapshot, snapshot
 from ..model.stack import Stack
@@ -47,7 +48,7 @@ def fit(
     class_weight: Any,
     callbacks: Callbacks,
     verbose: int,
-    rng: RNG,
+    rng: RNG | Draws,
     n_threads: int | None,
 ) -> History:
     """See `NeuralNetwork.fit`."""
@@ -98,13 +99,13 @@ def _train(
     learning_rate: Any,
     optimizer: Optimizer | str | None,
     shuffle: bool,
-    rng: RNG,
+    rng: RNG | Draws,
     threads: int | None,
 ) -> History:
     """Train by steps of an update rule."""
     network, epochs = task.network, task.epochs
     opt, given = optimizer_for(network, learning_rate, optimizer)
-    samples = _samples(task, shuffle, rng)
+    samples = _samples(task, shuffle, rng, opt.steps)
     rate = _rate(_schedule(opt, given), opt.steps) if epochs else math.nan
     pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
@@ -116,16 +117,18 @@ def _train(
             optimizer=opt,
             learning_rate=rate,
             training_cost=lambda: trainer.evaluate(*task.data),
+            draws=samples.draws,
         )
         _run(run, trainer, pinned, given, task.hooks, task.validation)
     return run.history
 
 
-def _samples(task: _Task, shuffle: bool, rng: RNG) -> Samples:
-    """The data in batches, with a seed where the training draws random numbers."""
+def _samples(task: _Task, shuffle: bool, rng: RNG | Draws, steps: int) -> Samples:
+    """The data in batches; steps: of the optimizer so far."""
     shuffled = bool(shuffle) and task.batch < len(task.data[0])
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in task.now.layers)
-    return Samples(*task.data, task.batch, shuffled, _seed(rng) if random else 0)
+    draws = Draws.begin(rng, len(task.data[0]) if shuffled else 0, steps) if random else None
+    return Samples(*task.data, task.batch, shuffled, draws)
 
 
 def _trainer_for(
@@ -141,10 +144,6 @@ def _trainer_for(
     if not pinned.now.compiled:
         return LayerTrainer(network, pinned, samples, optimizer)
     return compiled_trainer(network, pinned, samples, optimizer, epochs, threads)
-
-
-def _seed(rng: RNG) -> int:
-    return int(uniform_source(rng).uniform() * 2**53)
 
 
 def optimizer_for(
@@ -232,6 +231,7 @@ def _train_epochs(
     validation_cost = None if validation is None else trainer.evaluate(*validation)
     run.history.extend(costs, _shown(rates, run, costs.size), seconds, validation_cost)
     run._epoch += costs.size
+    run._note_draws()
     return error
 
 

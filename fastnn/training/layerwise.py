@@ -38,8 +38,10 @@ class LayerTrainer:
             optimizer.state_for(network.parameters)
         if all(isinstance(layer, Layer) for layer in network.layers):
             check_parameters(network.parameters)
-        order = np.arange(samples.rows) if samples.shuffled else None
-        self.order, self.rng = order, np.array([samples.seed], np.uint64)
+        self.order = np.empty(samples.rows, np.int64) if samples.shuffled else None
+        self.rng = np.zeros(1, np.uint64)
+        if samples.draws is not None and self.order is not None:
+            samples.draws.shuffle(self.order, self.rng)
         self.control = np.zeros(engine_team.CONTROLS, np.int64)
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:

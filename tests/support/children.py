@@ -49,6 +49,19 @@ def trained(shape, seed=0, epochs=200):
     return nn.parameters.tolist()
 
 
+def go_on(file, data, epochs, batch_size):
+    """Parameters after more epochs of a network that was saved."""
+    import numpy as np
+
+    import fastnn
+
+    with np.load(data) as archive:
+        X, T = archive["X"], archive["T"]
+    nn = fastnn.load(file)
+    nn.fit(X, T, epochs=int(epochs), batch_size=int(batch_size), rng=nn.rng)
+    return nn.parameters.tolist()
+
+
 def report(result, passes):
     """A result, how much was compiled for it, and where the kernels are kept."""
     import fastnn

@@ -1,0 +1,42 @@
+"""Files that are complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+__all__ = ["checked_path", "replacing"]
+
+
+def checked_path(value: Any) -> str:
+    """The path of a file as a str."""
+    try:
+        path = os.fsdecode(value)
+    except TypeError as error:
+        raise TypeError(f"path must be a str or a path, not {value!r}") from error
+    if not os.path.basename(path):
+        raise ValueError(f"path is {path!r}, expected the name of a file")
+    return path
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """A new file, written beside its place and then moved there; folders that are missing are made.
+
+    Whatever interrupts the ``with`` block leaves the file that was there before.
+    """
+    folder = os.path.dirname(path) or "."
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".fastnn-{uuid.uuid4().hex}.tmp")
+    try:
+        # Opened here and not by `tempfile`, whose files nobody else may read.
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
