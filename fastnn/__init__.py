@@ -49,6 +49,7 @@ with _collector.paused():
     )
     from .network import NeuralNetwork, load
     from .optimizers import Optimizer, get_opt
+    from .training.rate_search import find_learning_rate
 
 _moved.install()
 
@@ -81,6 +82,7 @@ __all__ = [
     "SquaredHinge",
     "SumSquaresError",
     "TanhLayer",
+    "find_learning_rate",
     "get_act",
     "get_err",
     "get_init",

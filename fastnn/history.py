@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._core.arrays import Array, convert
+from ._core.plots import new_axes
 from ._core.units import duration
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class History:
 
         """
         if ax is None:
-            ax = _new_axes()
+            ax = new_axes("History.plot")
         costs = {"cost": self.cost}
         if self.validation_cost.size:
             costs["validation cost"] = self.validation_cost
@@ -244,17 +245,6 @@ def _columns(cost: npt.ArrayLike, *others: npt.ArrayLike) -> list[Array]:
             )
         columns.append(array)
     return columns
-
-
-def _new_axes() -> Axes:
-    try:
-        from matplotlib import pyplot
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":  # one that is broken says so itself
-            raise
-        message = "History.plot needs matplotlib: pip install 'fastnn-numba[demo]'"
-        raise ImportError(message) from error
-    return pyplot.subplots(layout="constrained")[1]
 
 
 def _draw(ax: Axes, values: Array, label: str, **style: Any) -> Any:

@@ -22,6 +22,7 @@ from .losses.base import CostFunction, delta_of
 from .model.draws import Draws
 from .model.prepared import ask
 from .model.stack import Stack
+from .model.summary import Summary, as_html, summary
 from .optimizers import Optimizer
 from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
@@ -190,6 +191,31 @@ class NeuralNetwork(Stack):
 
         """
         return inference.low_level_callable(self)
+
+    def summary(self) -> Summary:
+        """The layers as a table, with the number of their parameters.
+
+        Returns
+        -------
+        str
+            That an interpreter shows as it is printed; a notebook shows a network as such a table.
+
+        Examples
+        --------
+        >>> from fastnn import DenseLayer, LinearLayer, SumSquaresError
+        >>> hidden = DenseLayer(4, 30, activation="leaky-ReLU", dropout=0.5)
+        >>> NeuralNetwork([hidden, LinearLayer(30, 2)], SumSquaresError()).summary()
+        layer        activation              shape   parameters  dtype    settings
+        DenseLayer   leaky-ReLU(alpha=0.01)  4 → 30         150  float64  dropout=0.5
+        LinearLayer  identity                30 → 2          62  float64
+        cost: SumSquaresError()
+        total: 212 parameters, 1.66 KiB
+
+        """
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def save(self, path: str | os.PathLike[str], training: bool = True) -> None:
         """Write the network to a file, for `fastnn.load`.

@@ -66,6 +66,10 @@ class Progress(Callback):
         if run.history.stopped is not None:
             _print(f"stopped: {run.history.stopped}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles have no bar on the terminal."""
+        return {**vars(self), "_bar": None}
+
     def __repr__(self) -> str:
         return f"Progress(every={self._chosen})"
 

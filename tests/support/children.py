@@ -62,6 +62,15 @@ def go_on(file, data, epochs, batch_size):
     return nn.parameters.tolist()
 
 
+def look_at(file):
+    """How the values of a pickled dict are written."""
+    import pickle
+
+    sys.path.append(os.path.join(os.path.dirname(__file__), "..", "api"))  # functions of a test
+    with open(file, "rb") as stream:
+        return {name: repr(value) for name, value in pickle.load(stream).items()}
+
+
 def report(result, passes):
     """A result, how much was compiled for it, and where the kernels are kept."""
     import fastnn
