@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import typeof_impl
 
-from . import files, inference
+from . import inference
 from ._core.arrays import Array, as_samples
 from ._core.random import RNG
 from .callbacks import Callbacks
 from .callbacks.base import flag
 from .history import History
+from .kernels.codegen.compiler import imported
 from .kernels.engine.model import Model
 from .layers import Layer
 from .layers.changes import passing
@@ -22,7 +23,6 @@ from .losses.base import CostFunction, delta_of
 from .model.draws import Draws
 from .model.prepared import ask
 from .model.stack import Stack
-from .model.summary import Summary, as_html, summary
 from .optimizers import Optimizer
 from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
@@ -192,7 +192,7 @@ class NeuralNetwork(Stack):
         """
         return inference.low_level_callable(self)
 
-    def summary(self) -> Summary:
+    def summary(self) -> str:
         """The layers as a table, with the number of their parameters.
 
         Returns
@@ -212,10 +212,12 @@ class NeuralNetwork(Stack):
         total: 212 parameters, 1.66 KiB
 
         """
-        return summary(self)
+        found: str = _summary().summary(self)
+        return found
 
     def _repr_html_(self) -> str:
-        return as_html(self)
+        found: str = _summary().as_html(self)
+        return found
 
     def save(self, path: str | os.PathLike[str], training: bool = True) -> None:
         """Write the network to a file, for `fastnn.load`.
@@ -257,7 +259,7 @@ class NeuralNetwork(Stack):
         array([43.])
 
         """
-        files.save(self, path, flag("training", training))
+        _files().save(self, path, flag("training", training))
 
     def export_c(self, path: str | os.PathLike[str], name: str = "net") -> None:
         """Write the network as one C99 file with the function ``void name(const T *x, T *y)``.
@@ -476,7 +478,17 @@ def load(path: str | os.PathLike[str]) -> NeuralNetwork:
         nn.fit(X, t, epochs=100, batch_size=20, rng=nn.rng)
 
     """
-    return files.load(path, NeuralNetwork)
+    network: NeuralNetwork = _files().load(path, NeuralNetwork)
+    return network
+
+
+def _files() -> Any:
+    """Imported when first needed, as the next: most programs begin without."""
+    return imported(".files", __package__)
+
+
+def _summary() -> Any:
+    return imported(".model.summary", __package__)
 
 
 @typeof_impl.register(NeuralNetwork)

@@ -12,11 +12,8 @@ from typing import Any
 import numpy as np
 
 from .._core.arrays import Array, count
-from ..files import document, npz
-from ..files.archive import TEXT, contents
-from ..files.description import Arrays, structure
-from ..files.document import entry
-from ..files.writing import checked_path, replacing
+from .._core.writing import checked_path, replacing
+from ..kernels.codegen.compiler import imported
 from ..model.draws import Draws
 from ..model.stack import Stack
 from ..optimizers import Optimizer
@@ -99,13 +96,14 @@ class Checkpoint(Callback):
             "epoch": np.array(run.epoch, np.int64),
             "cost": cost,
             "validation_cost": run.history.validation_cost[-1:],
-            "layers": np.array(json.dumps(structure(run.network))),
+            "layers": np.array(json.dumps(_files().description.structure(run.network))),
             **_state_of(run.optimizer),
             **_rng_of(run.network),
         }
         text = _text_of(run, arrays)
         with replacing(_at_epoch(self.path, run.epoch)) as file:
-            npz.write(file, {**arrays, **({TEXT: np.array(text)} if text else {})})
+            more = {_files().TEXT: np.array(text)} if text else {}
+            _files().npz.write(file, {**arrays, **more})
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -129,7 +127,7 @@ class Checkpoint(Callback):
 
         """
         try:
-            archive = npz.read(os.fspath(path))
+            archive = _files().npz.read(os.fspath(path))
             missing = {"parameters", "epoch", "cost", "validation_cost"} - set(archive)
             if missing:
                 raise ValueError(f"it has no {sorted(missing)}")
@@ -171,7 +169,7 @@ class Checkpoint(Callback):
         """
         saved, name = cls.load(path), os.fspath(path)
         shape, expected = saved["parameters"].shape, network.parameters.shape
-        theirs, own = saved["layers"], structure(network)
+        theirs, own = saved["layers"], _files().description.structure(network)
         if theirs is not None and theirs != own:
             raise ValueError(
                 f"{name!r} is of a network {_as_text(theirs)}, but this one is {_as_text(own)}"
@@ -193,10 +191,17 @@ class Checkpoint(Callback):
         return shown(self, "path", "every", "best_only", "monitor")
 
 
-def _read(archive: Arrays) -> dict[str, Any]:
+def _files() -> Any:
+    """Imported when first needed: most programs begin without."""
+    return imported("..files.archive", __package__)
+
+
+def _read(archive: dict[str, Array]) -> dict[str, Any]:
     """What the arrays of a file say; those of older versions have neither layers nor a text."""
-    if TEXT in archive:  # where they are damaged, this says so
-        document.read(str(archive[TEXT]), {k: a for k, a in archive.items() if k != TEXT})
+    files = _files()
+    if files.TEXT in archive:  # where they are damaged, this says so
+        arrays = {key: array for key, array in archive.items() if key != files.TEXT}
+        files.document.read(str(archive[files.TEXT]), arrays)
     state = {
         key.removeprefix(_OF_STATE): array
         for key, array in archive.items()
@@ -218,10 +223,13 @@ def _layers(text: str) -> list[dict[str, Any]]:
     found = json.loads(text)
     if not isinstance(found, list):
         raise ValueError(f"layers are {text[:60]!r}, expected a list")
-    return [{name: entry(layer, name, kind) for name, kind in _OF_LAYER.items()} for layer in found]
+    return [
+        {name: _files().document.entry(layer, name, kind) for name, kind in _OF_LAYER.items()}
+        for layer in found
+    ]
 
 
-def _text_of(run: Run, arrays: Arrays) -> str | None:
+def _text_of(run: Run, arrays: dict[str, Array]) -> str | None:
     """What `fastnn.load` makes the network of; None if something of it is the caller's own.
 
     Without the optimizer where only that has something of the caller's own.
@@ -229,7 +237,8 @@ def _text_of(run: Run, arrays: Arrays) -> str | None:
     draws = getattr(run.network, "rng", None)
     for optimizer in (run.optimizer, None):
         try:
-            return contents(run.network, arrays, optimizer, draws)[0]
+            text: str = _files().contents(run.network, arrays, optimizer, draws)[0]
+            return text
         except TypeError:
             continue
     return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .._core.arrays import count
-from ..files.writing import checked_path
+from .._core.writing import checked_path
 from .base import Callback, Run, shown
 
 __all__ = ["CSVLog", "Log"]

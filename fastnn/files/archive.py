@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .._core.writing import checked_path, replacing
 from ..losses.base import CostFunction
 from ..model.draws import Draws
 from ..model.snapshot import snapshot
 from ..model.stack import Stack
 from . import description, document, npz, safetensors_file, training
 from .description import Arrays
-from .writing import checked_path, replacing
 
 __all__ = ["TEXT", "contents", "load", "save"]
 

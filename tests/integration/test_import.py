@@ -10,7 +10,16 @@ import pytest
 import fastnn
 from fastnn import kernels
 
-NOT_AT_IMPORT = ("scipy.stats", "matplotlib", "sklearn", "PIL", "tqdm", "pandas")
+NOT_AT_IMPORT = (
+    "scipy.stats",
+    "matplotlib",
+    "sklearn",
+    "PIL",
+    "tqdm",
+    "pandas",
+    "safetensors",
+    "fastnn.files",
+)
 
 
 def test_checkout_uses_its_own_kernels(tmp_path):
