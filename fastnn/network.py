@@ -55,7 +55,7 @@ class NeuralNetwork(Stack):
         `alpha` follows. Layers hold views of it: writing to it changes the network.
     optimizer : Optimizer or None
         Of the last `fit` that was given one, which the next goes on with.
-    rng : Draws or None
+    draws : Draws or None
         Where the random numbers of the last `fit` stand that drew any: as the `rng` of the next
         one, shuffles and dropout go on as if both were one training.
 
@@ -224,7 +224,7 @@ class NeuralNetwork(Stack):
 
         It holds layers, cost and parameters, and what trainings go on from: the optimizer with its
         schedule and its state, and where the random numbers of shuffles and dropout stand. A
-        training that goes on in another process, with ``rng=network.rng``, is the one that was
+        training that goes on in another process, with ``rng=network.draws``, is the one that was
         never interrupted, to the last bit. The file is written beside its place and then moved
         there, so that an interrupted save leaves the one before.
 
@@ -358,7 +358,7 @@ class NeuralNetwork(Stack):
             Report every so many epochs; True is 1, and 0 or False is silent.
         rng : None, int, numpy.random.Generator or RandomState, or Draws
             Source of shuffling and dropout; None takes the global ``np.random``, and
-            ``network.rng`` goes on with the numbers of the last training.
+            ``network.draws`` goes on with the numbers of the last training.
         n_threads : int, optional
             Threads that share the work; left out, as many as pay, at most
             `fastnn.get_num_threads`. The same seed and number give the same result to the last
@@ -459,7 +459,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNetwork:
     -------
     NeuralNetwork
         With its optimizer, if the file has one, as `optimizer`, and the stand of the random numbers
-        as `rng`.
+        as `draws`.
 
     Raises
     ------
@@ -475,7 +475,7 @@ def load(path: str | os.PathLike[str]) -> NeuralNetwork:
     In another process, a training goes on::
 
         nn = fastnn.load("digits.safetensors")
-        nn.fit(X, t, epochs=100, batch_size=20, rng=nn.rng)
+        nn.fit(X, t, epochs=100, batch_size=20, rng=nn.draws)
 
     """
     network: NeuralNetwork = _files().load(path, NeuralNetwork)

@@ -106,7 +106,7 @@ class Run:
         """Let the network know where its random numbers stand, after whole epochs."""
         if self._draws is not None:
             key = self._distance + self.optimizer.steps
-            self.network.rng = self._draws.after(self.epoch if self._draws.rows else 0, key)
+            self.network.draws = self._draws.after(self.epoch if self._draws.rows else 0, key)
 
     @property
     def cost(self) -> float | None:

@@ -33,8 +33,8 @@ class Checkpoint(Callback):
     A file is complete or not there at all: it is written beside its place and then moved there.
     It is an .npz archive of arrays, without pickles; see `load`. A training that goes on from it is
     the one that was never interrupted, to the last bit; where it draws random numbers, for
-    mini-batches or dropout, with ``rng=network.rng``. `fastnn.load` makes the network of the file,
-    unless something of it is the caller's own.
+    mini-batches or dropout, with ``rng=network.draws``. `fastnn.load` makes the network of the
+    file, unless something of it is the caller's own.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Checkpoint(Callback):
     In another process, with the same network and optimizer made anew::
 
         found = Checkpoint.restore("digits-0300.npz", nn, optimizer)
-        nn.fit(X, t, optimizer=optimizer, epochs=1000 - found["epoch"], rng=nn.rng)
+        nn.fit(X, t, optimizer=optimizer, epochs=1000 - found["epoch"], rng=nn.draws)
 
     """
 
@@ -98,7 +98,7 @@ class Checkpoint(Callback):
             "validation_cost": run.history.validation_cost[-1:],
             "layers": np.array(json.dumps(_files().description.structure(run.network))),
             **_state_of(run.optimizer),
-            **_rng_of(run.network),
+            **_draws_of(run.network),
         }
         text = _text_of(run, arrays)
         with replacing(_at_epoch(self.path, run.epoch)) as file:
@@ -116,7 +116,8 @@ class Checkpoint(Callback):
             each before its step, and with ``best_only`` as told there), ``validation_cost`` (float,
             or None without validation data), ``optimizer`` (for `Optimizer.load_state_dict`; None
             if there was none), ``layers`` (a list of mappings: inputs, outputs, activation) and
-            ``rng`` (what ``network.rng`` was). The last three are None of files of older versions.
+            ``draws`` (what ``network.draws`` was). The last three are None of files of older
+            versions.
 
         Raises
         ------
@@ -142,7 +143,7 @@ class Checkpoint(Callback):
         network: Stack,
         optimizer: Optimizer | None = None,
     ) -> dict[str, Any]:
-        """Give a network the parameters of a file and its `rng`, and an optimizer its state.
+        """Give a network the parameters of a file and its `draws`, and an optimizer its state.
 
         Parameters
         ----------
@@ -184,7 +185,7 @@ class Checkpoint(Callback):
             dtype = {"dtype": network.parameters.dtype.name} if "dtype" in state else {}
             optimizer.load_state_dict({**state, **dtype})
         network.parameters[...] = saved["parameters"]
-        network.rng = saved["rng"]
+        network.draws = saved["draws"]
         return saved
 
     def __repr__(self) -> str:
@@ -214,7 +215,7 @@ def _read(archive: dict[str, Array]) -> dict[str, Any]:
         "validation_cost": last(archive["validation_cost"]),
         "optimizer": state or None,
         "layers": _layers(str(archive["layers"])) if "layers" in archive else None,
-        "rng": Draws(*archive["rng"].tolist()) if "rng" in archive else None,
+        "draws": Draws(*archive["draws"].tolist()) if "draws" in archive else None,
     }
 
 
@@ -234,7 +235,7 @@ def _text_of(run: Run, arrays: dict[str, Array]) -> str | None:
 
     Without the optimizer where only that has something of the caller's own.
     """
-    draws = getattr(run.network, "rng", None)
+    draws = getattr(run.network, "draws", None)
     for optimizer in (run.optimizer, None):
         try:
             text: str = _files().contents(run.network, arrays, optimizer, draws)[0]
@@ -260,10 +261,10 @@ def _state_of(optimizer: Any) -> dict[str, Any]:
     return {_OF_STATE + key: np.asarray(value) for key, value in optimizer.state_dict().items()}
 
 
-def _rng_of(network: Stack) -> dict[str, Any]:
+def _draws_of(network: Stack) -> dict[str, Any]:
     """Where its random numbers stand, if the training draws any."""
-    draws = getattr(network, "rng", None)
-    return {} if draws is None else {"rng": np.array(astuple(draws), np.int64)}
+    draws = getattr(network, "draws", None)
+    return {} if draws is None else {"draws": np.array(astuple(draws), np.int64)}
 
 
 def _path(value: Any) -> str:

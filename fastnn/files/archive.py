@@ -32,7 +32,7 @@ def save(network: Stack, path: Any, training: bool = True) -> None:
     with network._lock.held():
         snapshot(network)  # which refuses what is no network
         arrays = description.parameters(network)
-        more = (network.optimizer, network.rng) if training else (None, None)
+        more = (network.optimizer, network.draws) if training else (None, None)
         text, arrays = contents(network, arrays, *more)
     with replacing(name) as file:
         if name.lower().endswith(_NPZ):
@@ -59,7 +59,7 @@ def contents(
     described = {
         "network": description.network(network),
         "optimizer": training.optimizer(optimizer),
-        "rng": training.draws(draws),
+        "draws": training.draws(draws),
     }
     state, size = training.state(optimizer), network.parameters.size
     for key, values in state.items():
@@ -102,5 +102,5 @@ def _made(
     if opt is not None:
         theta = network.parameters
         network.optimizer = training.made_optimizer(opt, arrays, theta.size, theta.dtype)
-    network.rng = training.made_draws(described.get("rng"))
+    network.draws = training.made_draws(described.get("draws"))
     return network

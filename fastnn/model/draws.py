@@ -21,7 +21,7 @@ _KEYS = 2**62  # a sum with a number of steps stays an int64
 
 @dataclass(frozen=True)
 class Draws:
-    """Where the random numbers of a training stand: ``network.rng``, for the `rng` of `fit`.
+    """Where the random numbers of a training stand: ``network.draws``, for the `rng` of `fit`.
 
     All that the shuffles and the dropout of a training come from. A `fit` that is given them goes
     on with the numbers that the last one would have drawn next, so that trainings of 5 and of 5

@@ -86,7 +86,7 @@ class Stack:
             return evaluation.gradient_layer_by_layer(now, x, targets)
 
     optimizer: Optimizer | None = None
-    rng: Draws | None = None
+    draws: Draws | None = None
     _plain_descent: Optimizer | None = None
     _trainer: tuple[Any, Any] | None = None
 

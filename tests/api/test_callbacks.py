@@ -690,7 +690,7 @@ def test_checkpoint_holds_the_training(tmp_path):
         "validation_cost": 4.0,
         "optimizer": None,
         "layers": [],
-        "rng": None,
+        "draws": None,
     }
     assert type(found["epoch"]) is int
     assert parameters.dtype == np.float32

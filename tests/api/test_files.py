@@ -68,7 +68,7 @@ def equal(one, other):
         and [type(layer) for layer in one.layers] == [type(layer) for layer in other.layers]
         and one.dtype == other.dtype
         and one.parameters.tobytes() == other.parameters.tobytes()
-        and one.rng == other.rng
+        and one.draws == other.draws
         and repr(one.optimizer) == repr(other.optimizer)
     )
 
@@ -185,7 +185,7 @@ def test_without_the_training(suffix, tmp_path):
     nn.fit(X, T, optimizer="Adam", batch_size=5, rng=0)
     again = through(nn, tmp_path / f"nn.{suffix}", training=False)
     assert again.optimizer is None
-    assert again.rng is None
+    assert again.draws is None
     assert np.array_equal(again.parameters, nn.parameters)
     with_training = os.path.getsize(tmp_path / f"nn.{suffix}")
     nn.save(tmp_path / f"nn.{suffix}")
@@ -214,12 +214,12 @@ def test_batches_and_dropout_go_on(way, given, batch, dropout, dtype, threads, t
     whole.fit(X, T, epochs=7, rng=5, **options)
     nn.fit(X, T, epochs=3, rng=5, **options)
     nn = ways(tmp_path)[way](nn)
-    nn.fit(X, T, epochs=4, rng=nn.rng, **options)
+    nn.fit(X, T, epochs=4, rng=nn.draws, **options)
     assert np.array_equal(nn.parameters, whole.parameters)
-    assert nn.rng == whole.rng
+    assert nn.draws == whole.draws
     if batch:
         nn.fit(X, T, epochs=1, rng=5, **options)
-        whole.fit(X, T, epochs=1, rng=whole.rng, **options)
+        whole.fit(X, T, epochs=1, rng=whole.draws, **options)
         assert not np.array_equal(nn.parameters, whole.parameters), "the test sees no order"
 
 
@@ -227,7 +227,7 @@ def test_batches_go_on_layer_by_layer():
     whole, nn = net(own=True), net(own=True)
     whole.fit(X, T, 0.01, epochs=5, batch_size=5, rng=5)
     for epochs in (2, 3):
-        nn.fit(X, T, 0.01, epochs=epochs, batch_size=5, rng=5 if nn.rng is None else nn.rng)
+        nn.fit(X, T, 0.01, epochs=epochs, batch_size=5, rng=5 if nn.draws is None else nn.draws)
     assert np.array_equal(nn.parameters, whole.parameters)
 
 
@@ -236,7 +236,7 @@ def test_the_global_random_numbers_go_on_too():
     for each, parts in ((whole, [5]), (nn, [2, 3])):
         np.random.seed(7)  # noqa: NPY002
         for epochs in parts:
-            each.fit(X, T, 0.01, epochs=epochs, batch_size=5, rng=each.rng)
+            each.fit(X, T, 0.01, epochs=epochs, batch_size=5, rng=each.draws)
     assert np.array_equal(nn.parameters, whole.parameters)
 
 
@@ -260,12 +260,12 @@ def test_files_written_while_it_trains(kind, tmp_path):
     if kind == "restore":
         again = net(dropout=0.25)
         found = Checkpoint.restore(path, again, get_opt("Adam", alpha=schedule))
-        assert found["rng"] == again.rng == nn.rng
+        assert found["draws"] == again.draws == nn.draws
         again.optimizer = get_opt("Adam", alpha=schedule)
         Checkpoint.restore(path, again)
     else:
         again = fastnn.load(path)
-    again.fit(X, T, epochs=4, batch_size=5, rng=again.rng)
+    again.fit(X, T, epochs=4, batch_size=5, rng=again.draws)
     assert np.array_equal(again.parameters, whole.parameters)
 
 
@@ -284,7 +284,7 @@ def test_draws_of_other_samples_are_refused():
     nn.fit(X, T, 0.01, batch_size=5, rng=0)
     before = nn.parameters.copy()
     with pytest.raises(ValueError, match="rng goes on with shuffles of 23 samples, but X has 20"):
-        nn.fit(X[:20], T[:20], 0.01, batch_size=5, rng=nn.rng)
+        nn.fit(X[:20], T[:20], 0.01, batch_size=5, rng=nn.draws)
     assert np.array_equal(nn.parameters, before)
 
 
@@ -419,7 +419,7 @@ def test_files_of_version_1(name, suffix, tmp_path):
         got, known = (np.array(values.pop(key), nn.dtype) for values in (found, expected.copy()))
         assert_close(got, known, operations=200)
     assert found == {key: expected[key] for key in found}
-    nn.fit(*golden.data(nn), learning_rate=None if nn.optimizer else 0.01, rng=nn.rng)
+    nn.fit(*golden.data(nn), learning_rate=None if nn.optimizer else 0.01, rng=nn.draws)
     nn.save(tmp_path / f"nn.{suffix}")
 
 
@@ -442,7 +442,7 @@ def test_a_checkpoint_of_before():
     nn = NeuralNetwork(layers, cost)
     nn.optimizer = training["optimizer"]
     found = Checkpoint.restore(path, nn)
-    assert (found["epoch"], nn.optimizer.steps, nn.rng) == (2, 6, None)
+    assert (found["epoch"], nn.optimizer.steps, nn.draws) == (2, 6, None)
     assert nn.parameters.tolist() == EXPECTED["mixture"]["parameters"]
     with pytest.raises(ValueError, match="has no description that fastnn has written"):
         fastnn.load(path)
@@ -602,9 +602,9 @@ HOSTILE = {
         lambda d, a: a.update({"optimizer.m": np.zeros(3)}), r"optimizer.m has shape \(3,\)",
     ),
     "no weights": (lambda d, a: a.pop("layers.0.w"), "it has no array layers.0.w"),
-    "seeds of no training": (part("rng", seed=2**60), "seed must be below"),
-    "draws of nothing": (part(rng={"seeds": 1}), "seeds"),
-    "draws in a list": (part(rng=[1]), "mapping"),
+    "seeds of no training": (part("draws", seed=2**60), "seed must be below"),
+    "draws of nothing": (part(draws={"seeds": 1}), "seeds"),
+    "draws in a list": (part(draws=[1]), "mapping"),
     "no network": (lambda d, a: d.pop("network"), "has no 'dtype'"),
 }  # fmt: skip
 
@@ -712,7 +712,7 @@ def test_headers_that_claim_more_than_there_is(header, tmp_path):
         fastnn.load(path)
 
 
-@pytest.mark.parametrize("name", ["cost", "layers", "epoch", "rng", "optimizer.m", "fastnn"])
+@pytest.mark.parametrize("name", ["cost", "layers", "epoch", "draws", "optimizer.m", "fastnn"])
 def test_damaged_checkpoints_are_refused(name, tmp_path):
     path = tmp_path / "x.npz"
     nn = net()

@@ -65,18 +65,18 @@ def test_network_and_optimizer_stay_as_they_are(trained):
     if trained:
         for each, own in ((nn, opt), (twin, "Adam")):
             each.fit(X, T, optimizer=own, epochs=3, rng=0)
-    before = nn.parameters.copy(), opt.state_dict(), nn.optimizer, nn.rng
+    before = nn.parameters.copy(), opt.state_dict(), nn.optimizer, nn.draws
     random = np.random.get_state()[1].tolist()  # noqa: NPY002
     for given in (opt, None, "Lion"):
         find_learning_rate(nn, X, T, optimizer=given, batch_size=10, rng=0)
     assert np.array_equal(nn.parameters, before[0])
     assert str(opt.state_dict()) == str(before[1])
-    assert (nn.optimizer, nn.rng) == before[2:]
+    assert (nn.optimizer, nn.draws) == before[2:]
     assert nn.layers[0].l1 == 0.25
     assert np.random.get_state()[1].tolist() == random  # noqa: NPY002
     if trained:
         for each in (nn, twin):
-            each.fit(X, T, epochs=3, rng=each.rng)
+            each.fit(X, T, epochs=3, rng=each.draws)
         assert np.array_equal(nn.parameters, twin.parameters)
 
 
@@ -151,10 +151,20 @@ def test_data_are_refused():
         find_learning_rate(net(), X[:0], T[:0])
 
 
-def test_plot(monkeypatch):
+@pytest.fixture
+def no_window():
     import matplotlib
+    from matplotlib import pyplot
 
-    matplotlib.use("Agg")
+    before = matplotlib.get_backend()
+    matplotlib.use("agg")
+    yield
+    pyplot.close("all")
+    matplotlib.use(before)
+
+
+@pytest.mark.usefixtures("no_window")
+def test_plot():
     found = find_learning_rate(net(), X, T, steps=30)
     axes = found.plot()
     assert axes.get_xscale() == "log"
@@ -163,9 +173,10 @@ def test_plot(monkeypatch):
     ]  # fmt: skip
     assert found._replace(suggestion=None).plot(ax=axes) is axes
     assert repr(pickle.loads(pickle.dumps(found))) == repr(found)
-    from matplotlib import pyplot
 
-    pyplot.close("all")
+
+def test_plot_without_matplotlib(monkeypatch):
+    found = find_learning_rate(net(), X, T, steps=3)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match=r"RateSearch.plot needs matplotlib: pip install"):
         found.plot()

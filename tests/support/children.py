@@ -58,7 +58,7 @@ def go_on(file, data, epochs, batch_size):
     with np.load(data) as archive:
         X, T = archive["X"], archive["T"]
     nn = fastnn.load(file)
-    nn.fit(X, T, epochs=int(epochs), batch_size=int(batch_size), rng=nn.rng)
+    nn.fit(X, T, epochs=int(epochs), batch_size=int(batch_size), rng=nn.draws)
     return nn.parameters.tolist()
 
 

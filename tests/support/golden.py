@@ -75,7 +75,7 @@ def seen(network):
         "network": repr(network),
         "optimizer": repr(network.optimizer),
         "steps": network.optimizer.steps if network.optimizer else 0,
-        "rng": repr(network.rng),
+        "draws": repr(network.draws),
         "parameters": network.parameters.tolist(),
         "cost": network.cost(X, t),
         "outputs": network.predict(X).tolist(),
