@@ -238,7 +238,7 @@ def _text_of(run: Run, arrays: dict[str, Array]) -> str | None:
     draws = getattr(run.network, "draws", None)
     for optimizer in (run.optimizer, None):
         try:
-            text: str = _files().contents(run.network, arrays, optimizer, draws)[0]
+            text: str = _files().contents(run.network, optimizer, draws, arrays)[0]
             return text
         except TypeError:
             continue

@@ -31,9 +31,8 @@ def save(network: Stack, path: Any, training: bool = True) -> None:
         raise ValueError(f"path is {name!r}, expected a name that ends in {_SAFETENSORS} or {_NPZ}")
     with network._lock.held():
         snapshot(network)  # which refuses what is no network
-        arrays = description.parameters(network)
         more = (network.optimizer, network.draws) if training else (None, None)
-        text, arrays = contents(network, arrays, *more)
+        text, arrays = contents(network, *more)
     with replacing(name) as file:
         if name.lower().endswith(_NPZ):
             npz.write(file, {TEXT: np.array(text), **arrays})
@@ -42,11 +41,12 @@ def save(network: Stack, path: Any, training: bool = True) -> None:
 
 
 def contents(
-    network: Stack, arrays: Arrays, optimizer: Any, draws: Draws | None
+    network: Stack, optimizer: Any, draws: Draws | None, arrays: Arrays | None = None
 ) -> tuple[str, Arrays]:
     """What a file is made of: the description as text, and all arrays.
 
-    arrays: the parameters, and whatever else the checksum is to cover.
+    arrays: those that hold the parameters, and whatever else the checksum is to cover; default: the
+    parameters by their names.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def contents(
                 f"{size} parameters of {network.dtype}: its optimizer has served other ones; "
                 "reset() makes it forget them"
             )
-    arrays = {**arrays, **state}
+    arrays = {**(description.parameters(network) if arrays is None else arrays), **state}
     return document.written(described, arrays), arrays
 
 

@@ -57,8 +57,8 @@ def optimizer(opt: Any) -> dict[str, Any] | None:
 
 
 def state(opt: Any) -> Arrays:
-    """The state of each parameter as named arrays, such as ``optimizer.m``."""
-    if opt is None:
+    """The state of each parameter as named arrays, such as ``optimizer.m``; none before a step."""
+    if opt is None or not opt.steps:
         return {}
     named = opt.state_dict()
     return {f"optimizer.{key}": named[key] for key in opt.rule.states if key in named}

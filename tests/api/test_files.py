@@ -52,6 +52,16 @@ class OwnLayer(DenseLayer):
         return super().forward_propagation(X)
 
 
+class Plain:
+    """No layer of the library at all."""
+
+    def __init__(self):
+        self.w, self.b = np.zeros((3, 2)), np.zeros(2)
+
+    def __call__(self, X):
+        return X @ self.w + self.b
+
+
 class OtherError(SumSquaresError):
     """Of the caller's own, though nothing is different."""
 
@@ -323,6 +333,7 @@ def with_method_of_its_own():
     [
         (lambda: net(own=True), r"layers\[0\] is a OwnLayer of your own"),
         (with_method_of_its_own, r"layers\[0\] is a TanhLayer of your own"),
+        (lambda: NeuralNetwork([Plain()], SumSquaresError()), r"layers\[0\] is a Plain of your"),
         (
             lambda: NeuralNetwork([LinearLayer(3, 2)], OtherError()),
             "cost_function is a OtherError of",
@@ -370,6 +381,11 @@ def test_a_state_of_other_parameters_is_refused(tmp_path):
     nn.layers[0].w, nn.layers[0].b, nn.layers[1].w = np.ones((3, 5)), np.ones(5), np.ones((5, 2))
     with pytest.raises(ValueError, match=r"optimizer.m has shape \(26,\).* network has 32"):
         nn.save(tmp_path / "nn.npz")
+    nn.optimizer.reset()
+    again = through(nn, tmp_path / "nn.npz")
+    for each in (nn, again):
+        each.fit(X, T, epochs=2)
+    assert np.array_equal(again.parameters, nn.parameters)
 
 
 @by_suffix
