@@ -233,7 +233,7 @@ class NeuralNetwork(Stack):
         path : str or path
             Ends in ``.safetensors``, for a file of that package (an extra:
             ``pip install 'fastnn-numba[files]'``), or in ``.npz``, for an archive of NumPy without
-            pickles. Folders that are missing are made.
+            pickles.
         training : bool
             False leaves out optimizer and random numbers, as for a network that only predicts.
 

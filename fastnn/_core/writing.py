@@ -24,13 +24,11 @@ def checked_path(value: Any) -> str:
 
 @contextmanager
 def replacing(path: str) -> Iterator[IO[bytes]]:
-    """A new file, written beside its place and then moved there; folders that are missing are made.
+    """A new file, written beside its place and then moved there.
 
     Whatever interrupts the ``with`` block leaves the file that was there before.
     """
-    folder = os.path.dirname(path) or "."
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".fastnn-{uuid.uuid4().hex}.tmp")
+    temporary = os.path.join(os.path.dirname(path), f".fastnn-{uuid.uuid4().hex}.tmp")
     try:
         # Opened here and not by `tempfile`, whose files nobody else may read.
         with open(temporary, "xb") as file:

@@ -101,7 +101,9 @@ class Checkpoint(Callback):
             **_draws_of(run.network),
         }
         text = _text_of(run, arrays)
-        with replacing(_at_epoch(self.path, run.epoch)) as file:
+        path = _at_epoch(self.path, run.epoch)
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with replacing(path) as file:
             more = {_files().TEXT: np.array(text)} if text else {}
             _files().npz.write(file, {**arrays, **more})
 

@@ -391,7 +391,7 @@ def test_a_state_of_other_parameters_is_refused(tmp_path):
 @by_suffix
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_an_interrupted_save_leaves_the_file_before(suffix, error, tmp_path, monkeypatch):
-    path = tmp_path / "new" / f"nn.{suffix}"
+    path = tmp_path / f"nn.{suffix}"
     nn = net()
     nn.save(path)
     before = path.read_bytes()
@@ -554,6 +554,8 @@ def test_other_files_are_refused(data, suffix, tmp_path):
 
 @by_suffix
 def test_files_that_are_not_there(suffix, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        net().save(tmp_path / "none" / f"nn.{suffix}")
     with pytest.raises(FileNotFoundError):
         fastnn.load(tmp_path / f"nn.{suffix}")
     with pytest.raises(OSError, match=r"directory|denied"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import os
 import re
-import uuid
 from typing import Any
 
 import numpy as np
 
 from ..._core.arrays import Array
+from ..._core.writing import checked_path, replacing
 from ...activations import Activation
 from ...kernels import activations as formulas
 from ...layers import DenseLayer
@@ -33,26 +33,9 @@ _TOGETHER = 4  # inputs whose products are added in one pass over the outputs
 
 def export_c(network: Stack, path: str | os.PathLike[str], name: str = "net") -> None:
     """See `NeuralNetwork.export_c`."""
-    place, text = _path(path), _text(network, checked_name(name))
-    temporary = os.path.join(os.path.dirname(place), f".fastnn-{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "x", encoding="ascii", newline="\n") as file:
-            file.write(text)
-        os.replace(temporary, place)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-
-
-def _path(value: Any) -> str:
-    try:
-        path = os.fsdecode(value)
-    except TypeError as error:
-        raise TypeError(f"path must be a str or a path, not {value!r}") from error
-    if not os.path.basename(path):
-        raise ValueError(f"path is {path!r}, expected the name of a file")
-    return path
+    place, text = checked_path(path), _text(network, checked_name(name))
+    with replacing(place) as file:
+        file.write(text.encode("ascii"))
 
 
 def _text(network: Stack, name: str) -> str:
