@@ -27,6 +27,7 @@ with _collector.paused():
     from .errors import get_err
     from .history import History
     from .initializers import get_init
+    from .interchange import from_onnx
     from .layers import DenseLayer, Layer, LinearLayer, ReLULayer, SigmoidLayer, TanhLayer
     from .losses import COSTS as _COSTS
     from .losses import (
@@ -83,6 +84,7 @@ __all__ = [
     "SumSquaresError",
     "TanhLayer",
     "find_learning_rate",
+    "from_onnx",
     "get_act",
     "get_err",
     "get_init",

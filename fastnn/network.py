@@ -405,6 +405,39 @@ class NeuralNetwork(Stack):
                 validation_data, sample_weight, class_weight, callbacks, verbose, rng, n_threads,
             )  # fmt: skip
 
+    def export_onnx(
+        self, path: str | os.PathLike[str], *, activate: bool = True, opset: int = 20
+    ) -> None:
+        """Write the network to a file that ONNX Runtime and others run.
+
+        Its input ``X`` (rows, dim_input) and output ``y`` (rows, dim_output) have the network's
+        dtype and any number of rows. Dropout and penalties are of trainings, and not in it.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; what is there stays if anything fails.
+        activate : bool
+            Whether the output is that of `predict`, with the activation of the cost, or that of
+            the last layer.
+        opset : int
+            The highest version of ONNX's operators that may be used, 13 to 24. The file asks for
+            the lowest that has its operators, at least 13; where an activation is an operator of
+            a higher one, it is composed of others.
+
+        Raises
+        ------
+        ImportError
+            If onnx is not installed, the extra ``onnx``.
+        ValueError
+            For layers or a cost with code of their own, an activation whose reference does what
+            ONNX has no form for, and more than 2 GB of parameters.
+
+        """
+        from .export.onnx.write import write
+
+        write(self, path, activate, opset)
+
     def gradient_check(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Largest relative error of `gradient` against finite differences.
 

@@ -52,7 +52,7 @@ def _glu_vjp(g: Array, z: Array) -> Array:
 
 
 def _maxout(z: Array, k: int) -> Array:
-    return np.asarray(z.reshape(len(z), -1, k).max(axis=2))
+    return np.asarray(z.reshape(*z.shape[:-1], -1, k).max(axis=-1))
 
 
 def _maxout_vjp(g: Array, z: Array, k: int) -> Array:

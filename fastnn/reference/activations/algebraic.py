@@ -17,9 +17,8 @@ def _finite(x: Array) -> Any:
 
 
 def _root(x: Array, b: float) -> Any:
-    """sqrt(x² + b), with nothing but |x| where b is lost against it."""
-    size = np.abs(x)
-    return np.where(size > 1e100, size, np.sqrt(np.minimum(size, 1e100) ** 2 + b))
+    """sqrt(x² + b), without a square that overflows."""
+    return np.hypot(x, np.sqrt(b))
 
 
 def bent_identity(x: Array) -> Any:
