@@ -53,6 +53,11 @@ assert nn.gradient_check(X, t) < 1e-6
 before = nn.cost(X, t)
 nn.fit(X, t, learning_rate=1e-3, epochs=300)
 assert nn.cost(X, t) < before
+nn.export_onnx("cubic.onnx")
+import onnxruntime
+(y,) = onnxruntime.InferenceSession("cubic.onnx").run(None, {"X": X})
+np.testing.assert_allclose(y, nn.predict(X), rtol=1e-12, atol=1e-14)
+assert fastnn.from_onnx("cubic.onnx").layers[0].activation_parameters == {"width": 1.0}
 """
 
 COST_PROGRAM = """

@@ -91,10 +91,18 @@ class Chain:
         return node.output[0] if fits else None
 
     def _keeps_rows(self, node: NodeProto) -> bool:
+        """Whether a reshape leaves samples as rows.
+
+        At the end it may make one column of all: skl2onnx writes that of several targets, too.
+        """
         shape = self.graph.constant(node, 1)
         if shape is None or shape.shape != (2,) or shape[0] not in (0, -1):
             return False
-        return not self.parts or shape[1] in (-1, self.parts[-1].w.shape[1])
+        if not self.parts:
+            return True
+        found = self.parts[-1].activation
+        width = self.parts[-1].w.shape[1] // (found.spec.columns(found.parameters) if found else 1)
+        return shape[1] in (-1, width) or (shape[1] == 1 and node.output[0] == self.graph.output)
 
     def _product(self, node: NodeProto, value: str) -> str | None:
         """A layer's matrix, and its biases if they are in the same node."""

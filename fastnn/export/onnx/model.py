@@ -143,6 +143,8 @@ class _File:
             result = result_of(call, *(Traced(body, n, shape) for n, shape in arrays.items()))
         except UntraceableError as error:
             raise ValueError(f"{name} cannot be exported: {error}") from error
+        if not body.nodes:  # a function must have a node
+            result = Traced(body, body.add("Identity", result.name), result.shape)
         key = name, b"".join(node.SerializeToString() for node in body.nodes)
         if key not in self.functions:
             others = sum(other == name for other, _ in self.functions)
