@@ -31,8 +31,8 @@ REPORT = ROOT / "docs" / "bench" / "report.md"  # `fastnn bench --peers --out do
 
 # Modules whose pages say everything about their names, in the order of the reference.
 MODULES = (
-    "network", "layers", "activations", "losses", "optimizers", "schedules", "initializers",
-    "callbacks", "history", "errors", "training.rate_search",
+    "network", "interchange", "layers", "activations", "losses", "optimizers", "schedules",
+    "initializers", "callbacks", "history", "errors", "training.rate_search",
 )  # fmt: skip
 
 
