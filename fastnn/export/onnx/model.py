@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from onnx import ModelProto, checker, helper, numpy_helper
+from onnx import ModelProto, checker, defs, helper, numpy_helper
 
 from ...activations import ACTIVATIONS, Activation
 from ...layers import DenseLayer
@@ -25,7 +25,8 @@ _BY_KERNEL = {spec.kernel: spec for spec in ACTIVATIONS.values()}
 
 def model(layers: Sequence[DenseLayer], cost: CostFunction | None, opset: int) -> ModelProto:
     """The checked model of these layers, and of the cost's activation if one is given."""
-    file = _File(layers[0].dtype, _needed(layers, cost, opset))
+    known = min(opset, defs.onnx_opset_version())
+    file = _File(layers[0].dtype, _needed(layers, cost, known))
     value = "X"
     for k, layer in enumerate(layers):
         value = file.layer(f"layers.{k}", layer, value)
