@@ -88,6 +88,11 @@ class Chain:
             fits &= given.get("axis", 1) in ((1, -1) if self.parts else (1,))
         elif kind == "Reshape":
             fits &= self._keeps_rows(node)
+        elif kind == "Dropout":  # unless it acts outside of trainings, too
+            training = self.graph.constant(node, 2)
+            fits &= not (node.input[2:] and node.input[2]) or not (
+                training is None or training.any()
+            )
         return node.output[0] if fits else None
 
     def _keeps_rows(self, node: NodeProto) -> bool:

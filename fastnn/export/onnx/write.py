@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import uuid
 from typing import Any
@@ -27,7 +28,8 @@ def write(network: Stack, path: str | os.PathLike[str], activate: bool, opset: i
     with network._lock.held():
         now = snapshot(network)
         _check(now.layers, now.cost_function, activate)
-        made = model(now.layers, now.cost_function if activate else None, opset)
+        layers = copy.deepcopy(now.layers)
+    made = model(layers, now.cost_function if activate else None, opset)
     _replace(path, made.SerializeToString())
 
 
