@@ -185,6 +185,7 @@ GRAPHS = {
 CONSTANTS = {
     "w": W, "wt": np.ascontiguousarray(W.T), "b": B, "row": B[None], "one": np.array([0.5]),
     "zero": np.array(0.0), "shape": np.array([-1, 2]), "single": W.astype(np.float32),
+    "true": np.array(True),
     "half": W.astype(np.float16), "three": np.ones(3), "empty": np.ones((3, 0)),
 }  # fmt: skip
 
@@ -225,6 +226,8 @@ BAD = {
     ),
     "an axis of the samples": (
         [("MatMul", ["x", "w"], ["a"]), ("Softmax", ["a"], ["y"], {"axis": 0})], "node 'y'"),
+    "dropout in predictions": (
+        [("MatMul", ["x", "w"], ["a"]), ("Dropout", ["a", "", "true"], ["y"])], "node 'y'"),
     "a parameter out of range": (
         [("MatMul", ["x", "w"], ["a"]), ("Celu", ["a"], ["y"], {"alpha": 0.0})],
         "node 'y' .Celu.: alpha must be other than 0",

@@ -273,6 +273,13 @@ def test_the_network_is_left_as_it_was(path):
     np.testing.assert_array_equal(nn(x), before)
 
 
+def test_a_callback_may_export_what_is_trained(path):
+    nn = NeuralNetwork([LinearLayer(2, 1, rng=0)], SumSquaresError())
+    x = np.eye(2)
+    nn.fit(x, np.ones((2, 1)), 0.1, callbacks=[lambda run: nn.export_onnx(path)])
+    assert_close(run(path, x), nn.predict(x), operations=2)
+
+
 MISSING = """
 import sys
 sys.modules["onnx"] = None
