@@ -129,7 +129,7 @@ class Chain:
         if self.behind is not None:
             raise ValueError(f"{self._behind_title()} follows another activation in the middle")
         w = w.T if given.get("transB") else w
-        self.parts.append(Part(node, w * w.dtype.type(factor(node, "alpha"))))
+        self.parts.append(Part(node, _times(w, factor(node, "alpha"))))
         if b is not None:
             self._give(b, factor(node, "beta"), node)
         return str(node.output[0])
@@ -154,7 +154,7 @@ class Chain:
                 f"{title(node)} has biases of shape {b.shape} and dtype {b.dtype}, expected "
                 f"({width},) of {self.dtype}"
             )
-        part.b = np.broadcast_to(b.ravel() * b.dtype.type(factor), (width,))
+        part.b = np.broadcast_to(_times(b.ravel(), factor), (width,))
 
     def _activated(self, value: str) -> str | None:
         """An activation; a second one, and the function of a cost, stand behind the last layer."""
@@ -194,3 +194,8 @@ class Chain:
 
     def _behind_title(self) -> str:
         return title(self.behind.node if isinstance(self.behind, Found) else self.behind)
+
+
+def _times(array: np.ndarray[Any, Any], factor: float) -> np.ndarray[Any, Any]:
+    with np.errstate(all="ignore"):  # an overflow is infinite, as in the runtime
+        return np.asarray(array * array.dtype.type(factor))
