@@ -309,6 +309,8 @@ def test_a_tensor_that_claims_more_than_there_is(path):
 def test_files_that_are_none(path):
     with pytest.raises(FileNotFoundError):
         from_onnx(path)
+    with pytest.raises(TypeError, match="path must be a str or a path, not 3"):
+        from_onnx(3)
     for data in (b"", b"not a network", np.random.default_rng(0).bytes(1000)):
         path.write_bytes(data)
         with pytest.raises(ValueError, match="no ONNX file"):

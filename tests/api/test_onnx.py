@@ -255,6 +255,8 @@ def test_what_cannot_be_exported(path):
     for wrong, kind in [(12, ValueError), (25, ValueError), (20.0, TypeError)]:
         with pytest.raises(kind, match="opset must be"):
             nn.export_onnx(path, opset=wrong)
+    with pytest.raises(TypeError, match="path must be a str or a path, not 3"):
+        nn.export_onnx(3, activate=False)
     with pytest.raises(FileNotFoundError):
         nn.export_onnx(path.parent / "no folder" / "x.onnx", activate=False)
     assert path.read_bytes() == b"before"

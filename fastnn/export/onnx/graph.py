@@ -10,6 +10,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from ..._core.writing import checked_path
 from .operators import DOMAIN
 
 __all__ = ["Graph", "attributes", "factor", "title"]
@@ -95,18 +96,19 @@ class Graph:
 
 
 def _parsed(path: str | os.PathLike[str]) -> ModelProto:
-    with open(path, "rb") as file:
+    name = checked_path(path)
+    with open(name, "rb") as file:
         data = file.read()
     try:
         model = ModelProto.FromString(data)
     except DecodeError as error:
-        raise ValueError(f"{os.fspath(path)!r} is no ONNX file, or a damaged one") from error
+        raise ValueError(f"{name!r} is no ONNX file, or a damaged one") from error
     if not model.graph.node:
-        raise ValueError(f"{os.fspath(path)!r} has a graph without nodes, or is no ONNX file")
+        raise ValueError(f"{name!r} has a graph without nodes, or is no ONNX file")
     for node in model.graph.node:
         words = [node.op_type, node.domain, node.name, *node.input, *node.output]
         if not all(isinstance(word, str) for word in [*words, *(a.name for a in node.attribute)]):
-            raise ValueError(f"{os.fspath(path)!r} is damaged: {words} are not all text")
+            raise ValueError(f"{name!r} is damaged: {words} are not all text")
     return model
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
-import uuid
 from typing import Any
 
 from ..._core.arrays import count
+from ..._core.writing import checked_path, replacing
 from ...layers import DenseLayer
 from ...layers.prepared import goes_own_way
 from ...losses.base import CostFunction
@@ -24,13 +24,14 @@ def write(network: Stack, path: str | os.PathLike[str], activate: bool, opset: i
     """See `fastnn.NeuralNetwork.export_onnx`."""
     if count("opset", opset, least=LOWEST) > HIGHEST:
         raise ValueError(f"opset must be at most {HIGHEST}, but is {opset}")
-    model = _maker()
+    place, model = checked_path(path), _maker()
     with network._lock.held():
         now = snapshot(network)
         _check(now.layers, now.cost_function, activate)
         layers = copy.deepcopy(now.layers)
     made = model(layers, now.cost_function if activate else None, opset)
-    _replace(path, made.SerializeToString())
+    with replacing(place) as file:
+        file.write(made.SerializeToString())
 
 
 def _maker() -> Any:
@@ -61,18 +62,3 @@ def _check(layers: list[Any], cost: Any, activate: bool) -> None:
     size = sum(getattr(layer, name).nbytes for layer in layers for name in layer.trained)
     if size > _MOST:
         raise ValueError(f"the parameters have {size} bytes, expected at most {_MOST} in a file")
-
-
-def _replace(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write beside the file and rename: an interruption leaves what was there."""
-    folder = os.path.dirname(os.fspath(path)) or "."
-    temporary = os.path.join(folder, f".fastnn-{uuid.uuid4().hex}.tmp")
-    try:
-        # Opened here and not by `tempfile`, whose files nobody else may read.
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
