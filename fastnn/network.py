@@ -327,8 +327,8 @@ class NeuralNetwork(Stack):
             Samples; any real dtype and layout. Of the network's dtype and C-contiguous they are
             read in place, a ``np.memmap`` too; otherwise converted once.
         t : array (rows, dim_output)
-            Targets; as many columns as the cost asks for. Of `SoftmaxCrossEntropy` also labels,
-            (rows,).
+            Targets; as many columns as the cost asks for; of one column also (rows,). Of
+            `SoftmaxCrossEntropy` also labels, (rows,).
         learning_rate : float, schedule or callable of the step, optional
             Alone: plain gradient descent; the same schedule object, given again, goes on where it
             was, so that one call a step runs through it, while another begins at its step 0. With

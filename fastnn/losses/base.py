@@ -16,7 +16,7 @@ from ..kernels.codegen import run
 from ..kernels.codegen.declare import address
 from ..kernels.losses import tile_kernels
 from .spec import Loss
-from .targets import one_hot
+from .targets import as_column, one_hot
 
 __all__ = [
     "REDUCTIONS",
@@ -178,7 +178,8 @@ class CostFunction:
         given, labels = read(name, value), self.spec.form.labels
         if labels and given.ndim == 1:
             return one_hot(name, given, outputs, dtype)
-        targets = as_samples(name, given, self.targets_for(outputs), dtype, labels)
+        columns = self.targets_for(outputs)
+        targets = as_samples(name, as_column(given, columns), columns, dtype, labels)
         self.spec.form.check(name, targets)
         return targets
 

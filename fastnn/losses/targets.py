@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .._core.arrays import Array, convert
 from .._core.foreign import item
 
-__all__ = ["FORMS", "Form", "one_hot"]
+__all__ = ["FORMS", "Form", "as_column", "one_hot"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,12 @@ def one_hot(name: str, value: npt.ArrayLike, classes: int, dtype: np.dtype[Any])
     rows: Array = np.zeros((*labels.shape, classes), dtype)
     np.put_along_axis(rows, labels[..., np.newaxis].astype(np.intp), 1.0, axis=-1)
     return rows
+
+
+def as_column(value: npt.NDArray[Any], columns: int) -> npt.NDArray[Any]:
+    """Targets of samples; a vector of them is taken for one column, where there is one.
+
+    >>> as_column(np.array([1.0, 2.0]), 1).shape, as_column(np.array([1.0, 2.0]), 2).shape
+    ((2, 1), (2,))
+    """
+    return value[:, np.newaxis] if value.ndim == 1 and columns == 1 else value

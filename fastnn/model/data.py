@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, as_samples, convert, number
+from .._core.arrays import Array, as_samples, convert, number, read
 from .._core.arrays import weights as checked_weights
+from .._core.foreign import item
 from ..kernels.codegen import run
 from ..layers import Layer
 from ..losses.base import CostFunction, check_total
+from ..losses.targets import as_column
 from .draws import Draws
 
 __all__ = ["Samples", "finite_samples", "sample_weights", "validation_pair"]
@@ -57,7 +59,7 @@ def finite_samples(
     if isinstance(cost, CostFunction):
         targets = cost.samples_of_targets(names[1], t, width, dtype)
     else:
-        targets = as_samples(names[1], t, width, dtype)
+        targets = as_samples(names[1], as_column(read(names[1], t), width), width, dtype)
     if targets.shape[0] != x.shape[0]:
         raise ValueError(
             f"{names[1]} has {targets.shape[0]} rows, expected as many as {names[0]}, {x.shape[0]}"
@@ -69,10 +71,11 @@ def finite_samples(
 
 
 def _not_finite(name: str, given: npt.ArrayLike, array: Array) -> str:
-    row, column = (int(k) for k in np.argwhere(~np.isfinite(array))[0])
-    value = convert(name, given, np.dtype(np.float64))[row, column]
+    values = convert(name, given, np.dtype(np.float64))
+    index = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])[: values.ndim]
+    value = values[index]
     return (
-        f"{name}[{row}, {column}] is {value}, expected a finite number"
+        f"{item(name, index)} is {value}, expected a finite number"
         f"{' of ' + array.dtype.name if math.isfinite(value) else ''}"
     )
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, convert
+from .._core.arrays import Array, convert, read
 from .._core.live_models import outdate_all
 from .._core.locks import Lock
 from ..layers import DenseLayer, Layer
 from ..losses.base import CostFunction, check_total, cost_of
+from ..losses.targets import as_column
 from ..optimizers import Optimizer
 from . import evaluation
 from .data import finite_samples
@@ -58,6 +59,9 @@ class Stack:
     def cost(self, X: npt.ArrayLike, t: npt.ArrayLike) -> float:
         """Cost of the samples X against the targets t, with the penalties of the layers."""
         found = self._ask("cost", X, t)
+        if found is None and np.ndim(t) == 1 and np.ndim(X) == 2:
+            t = self._column(t)
+            found = self._ask("cost", X, t)
         if found is None:
             found = evaluation.cost_of_many(self, X, t)
         if found is not None:
@@ -129,6 +133,14 @@ class Stack:
         if all(array is value for array, value in zip(arrays, given, strict=True)):
             return None
         return ask(self, what, *arrays)
+
+    def _column(self, t: npt.ArrayLike) -> npt.ArrayLike:
+        """Targets (rows,) as the only column, where there is one; labels as they are."""
+        last, cost = self.layers[-1], self.cost_function
+        width = last.dim_output if isinstance(last, Layer) else last.w.shape[1]
+        if isinstance(cost, CostFunction):
+            width = 0 if cost.spec.form.labels else cost.targets_for(width)
+        return as_column(read("t", t), width)
 
     def _logits(self, X: npt.ArrayLike) -> Any:
         """Activity of the last layer."""

@@ -202,8 +202,14 @@ DOORS = {
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("cost", [Own, Derived, fastnn.SumSquaresError])
 def test_targets_are_never_broadcast(cost, door):
-    with pytest.raises(ValueError, match=r"ha(s|ve) shape \(6,\), expected .*[(](rows|6), 1[)]"):
-        DOORS[door](net(cost()), T[:, 0])
+    DOORS[door](net(cost()), T[:, 0])  # of one output, as its column
+    with pytest.raises(ValueError, match=r"ha(s|ve) shape \(6, 1\), expected .*[(](rows|6), 2[)]"):
+        DOORS[door](net(cost(), 2), T)
+    if door != "validation":
+        with pytest.raises(
+            ValueError, match=r"ha(s|ve) shape \(6,\), expected .*[(](rows|6), 2[)]"
+        ):
+            DOORS[door](net(cost(), 2), T[:, 0])
     with pytest.raises(ValueError, match=r"shape|rows"):
         DOORS[door](net(cost()), T[:1])
     assert net(cost()).cost(X, T) == pytest.approx(net().cost(X, T), rel=1e-14)
