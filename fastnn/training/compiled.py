@@ -229,7 +229,8 @@ def compiled_trainer(
     )  # fmt: skip
     last = network._trainer
     if last is None or last[0] != signature or last[1].busy or not last[1].has_threads():
-        last = signature, CompiledTrainer(network, now, samples, optimizer, chosen)
+        kind: type[CompiledTrainer] = getattr(network, "trainer_class", CompiledTrainer)
+        last = signature, kind(network, now, samples, optimizer, chosen)
         network._trainer = last
     trainer: CompiledTrainer = last[1]
     trainer.begin(samples, epochs, threads is not None)

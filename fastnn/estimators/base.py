@@ -1,0 +1,206 @@
+"""What both estimators share: checks, the network behind the coefficients, and outputs."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._core.arrays import Array, float_dtype
+from ..losses import CostFunction
+from ..model.snapshot import logits
+from ..training.lbfgs import is_meant as is_lbfgs
+from . import ensemble, networks, settings, training
+from .compat import (
+    BaseEstimator,
+    check_is_fitted,
+    check_random_state,
+    check_sample_weight,
+    validate_data,
+    validated,
+)
+from .minibatches import EstimatorNetwork
+from .training import Data
+
+__all__ = ["BaseMLP", "is_stochastic"]
+
+_FLOATS = np.float64, np.float32
+
+# scikit-learn's names of what makes outputs of the activity of the last layer.
+_OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Whether the solver goes by steps; else there is no `partial_fit`."""
+    if is_lbfgs(estimator.solver):
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. "
+            f"{estimator.solver} is not stochastic."
+        )
+    return True
+
+
+class BaseMLP(BaseEstimator):  # type: ignore[misc]
+    """A multi-layer perceptron with scikit-learn's interface."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = settings.CONSTRAINTS
+    _stratifies = False  # whether early stopping holds out as many of each class
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles make the network anew, of the coefficients."""
+        return {k: v for k, v in super().__getstate__().items() if k != "_network"}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # What differs between the two.
+
+    def _check_targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        """Samples, and targets as a matrix."""
+        raise NotImplementedError
+
+    def _objective(self, y: Any) -> tuple[CostFunction, int]:
+        """The cost, and over how many outputs the reported loss is a mean."""
+        raise NotImplementedError
+
+    def _encoded(self, y: Any) -> Array:
+        """Targets as the cost wants them."""
+        raise NotImplementedError
+
+    def _offsets(self, y: Any) -> Array | None:
+        """Terms of the samples' losses that no parameter changes."""
+        return None
+
+    def _score_of(self, outputs: Array, data: Data) -> float:
+        """The score of the validation samples."""
+        raise NotImplementedError
+
+    def _check_validation(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Samples to judge by, and their targets as a matrix."""
+        raise NotImplementedError
+
+    # Training.
+
+    @validated
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_data: Any = None) -> Any:
+        """Train on samples X and targets y.
+
+        Parameters
+        ----------
+        X : array or sparse matrix (n_samples, n_features)
+            A sparse one is made dense.
+        y : array (n_samples,) or (n_samples, n_outputs)
+            Labels of a classifier, numbers of a regressor.
+        sample_weight : array (n_samples,), optional
+            Factor of each sample's loss, at least 0; the loss of a batch is divided by their sum.
+        validation_data : (X, y) or (X, y, sample_weight), optional
+            Its loss, without penalty, is taken after each epoch: `validation_loss_curve_`. With
+            ``early_stopping=True`` its score decides, and no training sample is held out.
+
+        Returns
+        -------
+        self
+
+        """
+        if ensemble.is_meant(self):
+            return ensemble.fit(self, "fit", X, y, sample_weight, validation_data=validation_data)
+        self.__dict__.pop("estimators_", None)
+        return self._fit(X, y, sample_weight, validation_data)
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool = False
+    ) -> Any:
+        hidden = settings.hidden_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        given = y
+        X, y = self._check_targets(X, y, incremental, first)
+        data = Data(X, y, self._weights(X, given, sample_weight, incremental))
+        random = check_random_state(self.random_state)
+        self.cost_, outputs = self._objective(y)
+        self.n_outputs_ = int(y.shape[1])
+        if first:
+            self._initialize(X, hidden, random)
+        task = training.Task(
+            self, data, self._validation(validation_data), outputs, random, incremental
+        )
+        network = self._ready(rebuild=not (incremental or first))
+        if is_lbfgs(self.solver):
+            training.minimize(task, network)
+        else:
+            training.descend(task, network)
+        networks.adopt(self, network)
+        return self
+
+    def _samples(self, X: Any, y: Any = "no_validation", **how: Any) -> Any:
+        """Samples, and targets if there are any, as scikit-learn checks them; dense."""
+        found = validate_data(self, X, y, accept_sparse=("csr", "csc"), **how)
+        X, *rest = found if isinstance(found, tuple) else (found,)
+        X = X.toarray() if issparse(X) else X
+        return (X, *rest) if rest else X
+
+    @property
+    def _dtype(self) -> Any:
+        """What samples of a training may be."""
+        return _FLOATS if self.dtype is None else float_dtype(self.dtype)
+
+    def _weights(self, X: Array, y: Any, sample_weight: Any, incremental: bool) -> Array | None:
+        """Weights of the samples, if there are any."""
+        if sample_weight is None:
+            return None
+        weights: Array = check_sample_weight(sample_weight, X)
+        if (weights < 0).any():
+            k = int(np.argmax(weights < 0))
+            raise ValueError(f"sample_weight[{k}] is {weights[k]}, expected at least 0")
+        if not weights.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return weights
+
+    def _validation(self, given: Any) -> Data | None:
+        """What a training is to be judged by."""
+        if given is None:
+            return None
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            raise TypeError("validation_data must be (X, y) or (X, y, sample_weight)")
+        X, y = self._check_validation(given[0], given[1])
+        weights = given[2] if len(given) == 3 else None
+        return Data(X, y, None if weights is None else check_sample_weight(weights, X))
+
+    def _initialize(self, X: Array, hidden: list[int], random: Any) -> None:
+        """Attributes and coefficients of a first training."""
+        cost = self.cost_
+        self.n_iter_ = self.t_ = self._no_improvement_count = 0
+        self.n_layers_ = len(hidden) + 2
+        self.out_activation_ = _OUTPUTS.get(cost.spec.activation, cost.spec.activation)
+        for name in ("loss_curve_", "best_loss_", "slopes_", "_best_parameters", "_optimizer"):
+            self.__dict__.pop(name, None)
+        sizes = [X.shape[1], *hidden, cost.outputs_for(self.n_outputs_)]
+        layers = settings.make_layers(sizes, self.activation, self.dropout, 0.0, X.dtype)
+        networks.draw(layers, random, self.activation)
+        networks.adopt(self, EstimatorNetwork(layers, cost))
+
+    # Predictions.
+
+    def _ready(self, rebuild: bool = False) -> EstimatorNetwork:
+        """The network, with the coefficients as they are."""
+        network = self.__dict__.get("_network")
+        if rebuild or network is None or not networks.follow(network, self):
+            network = networks.build(self, self.cost_)
+            networks.adopt(self, network)
+        assert isinstance(network, EstimatorNetwork)
+        return network
+
+    def _outputs(self, X: Any) -> Array:
+        """Outputs of the network for checked samples, (n_samples, width); mean of an ensemble."""
+        return self._ready().predict(X)
+
+    def _activity(self, X: Any) -> Array:
+        """Activity of the last layer, (n_samples, width)."""
+        return np.asarray(logits(self._ready().layers, X))
+
+    def _checked(self, X: Any) -> Any:
+        """Samples for a prediction."""
+        check_is_fitted(self)
+        return self._samples(X, reset=False)

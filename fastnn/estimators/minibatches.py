@@ -1,0 +1,222 @@
+"""Trainings in scikit-learn's way: its order of the samples, its penalties and its loss.
+
+A step there has the mean over its batch, by the batch's weights if there are any, and the whole
+penalty divided by the number of its samples, or by those weights. `fit` of a network has neither:
+its mean divides by the number of samples, and its penalties are the same in each step. So a
+training of an estimator cuts an epoch into runs of steps that have all such numbers in common, and
+sets them in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.arrays import Array
+from ..kernels.codegen.compiler import clock
+from ..kernels.engine import layout
+from ..kernels.engine import team as engine_team
+from ..kernels.optimizers import layout as rule_layout
+from ..model.data import Samples
+from ..network import NeuralNetwork
+from ..optimizers import RULES
+from ..training.compiled import CompiledTrainer
+from ..training.trainer import diverged
+from .adam import Adam
+
+__all__ = ["BatchTrainer", "EstimatorNetwork", "Minibatches"]
+
+_EPS = rule_layout.OWN + 2  # of Adam and RAdam: after beta1 and beta2
+_BYTES = 1 << 22  # of the samples that are gathered at once, unless a single batch is larger
+
+Order = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Minibatches:
+    """What a training of an estimator does otherwise.
+
+    Attributes
+    ----------
+    random : RandomState, optional
+        Draws the order of the samples, once an epoch; without it they are taken as they come.
+    rate_scale : float
+        By which the learning rate is multiplied for the rule.
+    adam : Adam, optional
+        Scikit-learn's: the rule is the table's of this name.
+    outputs : int
+        The reported loss is the mean over so many outputs, while the gradient is that of their sum.
+    offsets : array (rows,), optional
+        Terms of the samples' losses that no parameter changes.
+
+    """
+
+    random: Any = None
+    rate_scale: float = 1.0
+    adam: Adam | None = None
+    outputs: int = 1
+    offsets: Array | None = None
+
+
+class BatchTrainer(CompiledTrainer):
+    """Trains an `EstimatorNetwork` by the compiled engine."""
+
+    def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
+        """See `CompiledTrainer`."""
+        super().begin(samples, epochs, fixed)
+        self._samples, self._way = samples, self.network.minibatches  # type: ignore[attr-defined]
+        self._order = np.arange(samples.rows)
+        kept = self.model.descriptor.base.kept
+        self._layer_numbers = kept[layout.LAYER_HYPER]
+        self._penalties = [
+            (int(line[layout.HYPER_OFFSET]) + layout.L2, layer.l2)
+            for line, layer in zip(kept[layout.LAYERS], self._now.layers, strict=True)
+            if layer.l2
+        ]
+
+    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+        """See `Trainer`."""
+        numbers, control = self.optimizer.numbers(), self.team.control
+        self.team.hyper[:, : numbers.size] = numbers
+        control[engine_team.SKIPPED] = done = 0
+        losses, seconds, error = np.zeros(epochs), np.zeros(epochs), None
+        try:
+            while done < epochs and error is None:
+                begin, count = clock(), self._epochs_at_once(epochs - done)
+                ended = self._epochs(losses[done : done + count], rates, done)
+                seconds[done : done + count] = (clock() - begin) / count
+                done += ended
+                if control[engine_team.STATUS]:
+                    control[engine_team.EPOCH] = self._before + done
+                    step = min(done * self.steps_per_epoch, rates.size - 1)
+                    error = diverged(self.optimizer, float(rates[step]), control)
+        finally:
+            self.optimizer.remember(self.team.hyper[0])
+        self._before += done
+        return losses[:done], seconds[:done], error
+
+    def _epochs_at_once(self, most: int) -> int:
+        """How many epochs go in one run: several, if each is a step on all samples."""
+        if self.steps_per_epoch > 1 or self._is_alone():
+            return 1
+        return min(most, self._autotuner.steps())
+
+    def _is_alone(self) -> bool:
+        """Whether the next step has numbers of its own."""
+        way, step = self._way, self.optimizer.steps + 1
+        if self._samples.weights.size or way.outputs > 1:
+            return True
+        return way.adam is not None and bool(np.isnan(way.adam.factors(step, 1)[0]))
+
+    def _epochs(self, losses: Array, rates: Array, done: int) -> int:
+        """Train for as many epochs as losses, which it sets; those that were completed."""
+        control, batch, seen = self.team.control, self._samples.batch, 0
+        order, place, costs = self._drawn(), done * self.steps_per_epoch, np.zeros(losses.size)
+        losses[...] = 0.0
+        before = int(control[engine_team.EPOCH])
+        for first, last in self._runs(losses.size):
+            end = min(last * batch, self.rows)
+            rows = slice(first * batch if losses.size == 1 else 0, end)
+            chosen = rows if order is None else order[rows]
+            weights, weight = self._gather(chosen, rows.stop - rows.start)
+            penalty = self._set_penalties(weight)
+            run = rates[place + first : place + last] if rates.size > 1 else rates
+            self._take(self._set_rule(run, last - first), costs, last - first)
+            if control[engine_team.STATUS]:
+                control[engine_team.START] += rows.start
+                break
+            if count := int(control[engine_team.SEEN]):  # others were left out
+                terms = (costs - penalty) / self._way.outputs + penalty
+                losses += (terms + self._offset(chosen, weights)) * count
+                seen += count
+        else:
+            losses /= seen or np.nan
+            return losses.size
+        return int(control[engine_team.EPOCH]) - before if losses.size > 1 else 0
+
+    def _take(self, rates: Array, costs: Array, steps: int) -> None:
+        """Take steps on the batches at hand, on as many threads as pay."""
+        begin = clock()
+        self._piece(rates, costs, np.zeros(costs.size, np.int64), 0, steps)
+        # the whole time, with what a team takes to begin and to end: runs are short
+        self._autotuner.learn(steps, clock() - begin)
+
+    def _drawn(self) -> Order | None:
+        """The order of the samples in an epoch, as scikit-learn draws it; None: as they come."""
+        random = self._way.random
+        if random is None or self.steps_per_epoch == 1:
+            return None
+        places = np.arange(self.rows)
+        random.shuffle(places)
+        self._order = self._order[places]
+        return self._order
+
+    def _runs(self, epochs: int) -> Iterator[tuple[int, int]]:
+        """First and last step of each run of an epoch: full batches, and the rest."""
+        if epochs > 1:
+            yield 0, epochs
+            return
+        samples, first = self._samples, 0
+        bytes_ = samples.batch * (samples.X.shape[1] + samples.t.shape[1]) * samples.X.itemsize
+        most, full = max(1, _BYTES // bytes_), self.rows // samples.batch
+        while first < self.steps_per_epoch:
+            longest = 1 if self._is_alone() else min(most, self._autotuner.steps())
+            last = first + max(1, min(longest, full - first))
+            yield first, last
+            first = last
+
+    def _gather(self, chosen: slice | Order, rows: int) -> tuple[Array, float]:
+        """Let the engine read these samples next; their weights, of mean one, and their sum."""
+        samples = self._samples
+        if isinstance(chosen, slice):
+            X, t = samples.X[chosen], samples.t[chosen]
+        else:
+            X, t = samples.X.take(chosen, axis=0), samples.t.take(chosen, axis=0)
+        weights, weight = samples.weights, float(min(rows, samples.batch))
+        if weights.size:
+            weights = weights[chosen]
+            weight = float(weights.sum(dtype=np.float64))
+            weights = weights * weights.dtype.type(rows / weight if weight > 0.0 else 0.0)
+        self.batches = engine_team.Batches(X, t, weights, *self._batches[3:])
+        return weights, weight
+
+    def _set_penalties(self, weight: float) -> float:
+        """Divide the penalties by the weight of a batch; their sum, if the loss is to be scaled."""
+        factor = self.rows / weight if weight > 0.0 else 0.0
+        for place, l2 in self._penalties:
+            self._layer_numbers[place] = l2 * factor
+        if self._way.outputs == 1:
+            return 0.0
+        return factor * float(sum(layer.penalty() for layer in self._now.layers))
+
+    def _set_rule(self, rates: Array, steps: int) -> Array:
+        """Let the rule be the solver's in the next steps; their rates."""
+        rates, adam = rates * self._way.rate_scale, self._way.adam
+        if adam is None:
+            return rates
+        step = self.optimizer.steps + 1
+        factors = adam.factors(step, steps)
+        plain = bool(np.isnan(factors[0]))
+        rule = self.optimizer.rule if plain else RULES["RAdam"]
+        self.model.descriptor[layout.RULE] = rule.address(self.model.theta.dtype)
+        self.team.hyper[:, _EPS] = adam.eps_of(step) if plain else adam.eps
+        return rates if plain else rates / factors
+
+    def _offset(self, chosen: slice | Order, weights: Array) -> float:
+        """The mean of what is added to the losses of these samples."""
+        offsets = self._way.offsets
+        if offsets is None:
+            return 0.0
+        terms = offsets[chosen]
+        return float((terms * weights).mean() if weights.size else terms.mean())
+
+
+class EstimatorNetwork(NeuralNetwork):
+    """A network whose trainings go as its `minibatches` say."""
+
+    trainer_class = BatchTrainer
+    minibatches = Minibatches()
