@@ -70,6 +70,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Targets as the cost wants them."""
         raise NotImplementedError
 
+    def _columns(self) -> int:
+        """How many columns these have."""
+        return int(self.n_outputs_)
+
     def _offsets(self, y: Any) -> Array | None:
         """Terms of the samples' losses that no parameter changes."""
         return None
@@ -176,7 +180,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.out_activation_ = _OUTPUTS.get(cost.spec.activation, cost.spec.activation)
         for name in ("loss_curve_", "best_loss_", "slopes_", "_best_parameters", "_optimizer"):
             self.__dict__.pop(name, None)
-        sizes = [X.shape[1], *hidden, cost.outputs_for(self.n_outputs_)]
+        sizes = [X.shape[1], *hidden, cost.outputs_for(self._columns())]
         layers = settings.make_layers(sizes, self.activation, self.dropout, 0.0, X.dtype)
         networks.draw(layers, random, self.activation)
         networks.adopt(self, EstimatorNetwork(layers, cost))

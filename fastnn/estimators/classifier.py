@@ -255,16 +255,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     def _encoded(self, y: Any) -> Array:
         """As 0 and 1; two classes in two columns, if the cost compares outputs."""
-        columns = np.hstack([~y, y]) if self._pairs(y.shape[1]) else y
+        columns = np.hstack([~y, y]) if self._pairs else y
         return np.asarray(columns, np.float64)
 
-    def _pairs(self, columns: int) -> bool:
+    @property
+    def _pairs(self) -> bool:
         """Whether two classes have two outputs."""
-        return columns == 1 and not self.cost_.spec.is_elementwise
+        return self.n_outputs_ == 1 and not self.cost_.spec.is_elementwise
+
+    def _columns(self) -> int:
+        return 2 if self._pairs else super()._columns()
 
     def _scores(self, outputs: Array) -> Array:
         """Of each label, more than one half if it is more likely than not; (n_samples, columns)."""
-        if self._pairs(self.n_outputs_):
+        if self._pairs:
             outputs = outputs[:, 1:] - outputs[:, :1]
             return np.asarray(0.5 + outputs / 2)
         return 0.5 + outputs / 2 if self.cost_.spec.targets == "signs" else outputs
@@ -359,7 +363,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     def _decisions(self, X: Any) -> Array:
         """Of one network."""
         activation, activity = self.cost_.spec.activation, self._activity(X)
-        if self._pairs(self.n_outputs_):
+        if self._pairs:
             return activity[:, 1:] - activity[:, :1]
         if activation in _PROBABILITIES or self.cost_.spec.targets == "signs":
             return activity
