@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy.typing as npt
 
 from ..bench.results import Ratio, judged
-from . import mixture, ode, pictures
+from . import estimators, mixture, ode, pictures
 from .tasks import TASKS, Task
 from .training import Comparison, Training, compare, prepare, train
 
@@ -81,6 +81,13 @@ def _show(task: Task, training: Training, out: Path, load: float | None) -> list
     return pictures.draw(task, training, out)
 
 
+def _show_digits(task: Task, training: Training, out: Path, load: float | None) -> list[Path]:
+    """Beside the NumPy reference, and as an estimator beside scikit-learn's."""
+    files = _show(task, training, out, load)
+    print(estimators.report(estimators.contest(task)))
+    return files
+
+
 def _show_ode(task: Task, training: Training, out: Path, load: float | None) -> list[Path]:
     """Integrated, beside NumPy and PyTorch."""
     race = ode.race(task.network)
@@ -96,7 +103,7 @@ def _show_mixture(task: Task, training: Training, out: Path, load: float | None)
     return [pictures.draw_densities(task, fit, out)]
 
 
-_SHOWN = {"ode": _show_ode, "mdn": _show_mixture}
+_SHOWN = {"digits": _show_digits, "ode": _show_ode, "mdn": _show_mixture}
 
 
 def _summary(task: Task, training: Training, preparing: float) -> None:

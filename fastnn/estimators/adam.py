@@ -18,6 +18,7 @@ from .._core.arrays import Array
 __all__ = ["Adam"]
 
 _LEAST = 5.0  # as in the kernel of RAdam: below, it takes other steps
+_MOST = 4000  # steps, among which the first one is looked for
 _DIGITS = 100  # r_t is used where no more than two digits of the length are lost
 
 
@@ -29,7 +30,7 @@ class Adam:
     eps: float
 
     def factors(self, first: int, steps: int) -> Array:
-        """r_t of steps from number `first` on, 1 for the first of all; NaN where it is not used.
+        """r_t of steps from number `first` on, the first of all being 1; NaN where it is not used.
 
         Liu et al., 2020, arXiv:1908.03265.
 
@@ -44,6 +45,14 @@ class Adam:
             down = (longest - 4.0) * (longest - 2.0) * length
             used = (length > _LEAST) & (length - 4.0 > longest / _DIGITS)
             return np.where(used, np.sqrt(up / down), np.nan)
+
+    def first_used(self) -> int | None:
+        """The first step in which r_t is used; None if there is none.
+
+        >>> Adam(0.999, 1e-8).first_used(), Adam(0.5, 1e-8).first_used()
+        (25, None)
+        """
+        return next(iter((1 + np.flatnonzero(~np.isnan(self.factors(1, _MOST)))).tolist()), None)
 
     def eps_of(self, step: int) -> float:
         """Eps of the table's Adam in that step."""

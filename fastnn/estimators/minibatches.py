@@ -70,6 +70,11 @@ class BatchTrainer(CompiledTrainer):
         super().begin(samples, epochs, fixed)
         self._samples, self._way = samples, self.network.minibatches  # type: ignore[attr-defined]
         self._order = np.arange(samples.rows)
+        self._first_long, self._rules = 0, (0, 0)
+        if adam := self._way.adam:
+            dtype, rules = self.model.theta.dtype, (self.optimizer.rule, RULES["RAdam"])
+            self._first_long = adam.first_used() or 1 << 62
+            self._rules = rules[0].address(dtype), rules[1].address(dtype)
         kept = self.model.descriptor.base.kept
         self._layer_numbers = kept[layout.LAYER_HYPER]
         self._penalties = [
@@ -107,10 +112,9 @@ class BatchTrainer(CompiledTrainer):
 
     def _is_alone(self) -> bool:
         """Whether the next step has numbers of its own."""
-        way, step = self._way, self.optimizer.steps + 1
-        if self._samples.weights.size or way.outputs > 1:
+        if self._samples.weights.size or self._way.outputs > 1:
             return True
-        return way.adam is not None and bool(np.isnan(way.adam.factors(step, 1)[0]))
+        return self.optimizer.steps + 1 < self._first_long
 
     def _epochs(self, losses: Array, rates: Array, done: int) -> int:
         """Train for as many epochs as losses, which it sets; those that were completed."""
@@ -199,12 +203,10 @@ class BatchTrainer(CompiledTrainer):
         if adam is None:
             return rates
         step = self.optimizer.steps + 1
-        factors = adam.factors(step, steps)
-        plain = bool(np.isnan(factors[0]))
-        rule = self.optimizer.rule if plain else RULES["RAdam"]
-        self.model.descriptor[layout.RULE] = rule.address(self.model.theta.dtype)
-        self.team.hyper[:, _EPS] = adam.eps_of(step) if plain else adam.eps
-        return rates if plain else rates / factors
+        is_long = step >= self._first_long
+        self.model.descriptor[layout.RULE] = self._rules[is_long]
+        self.team.hyper[:, _EPS] = adam.eps if is_long else adam.eps_of(step)
+        return rates / adam.factors(step, steps) if is_long else rates
 
     def _offset(self, chosen: slice | Order, weights: Array) -> float:
         """The mean of what is added to the losses of these samples."""

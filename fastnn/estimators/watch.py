@@ -72,9 +72,7 @@ class Watch(Callback):
     def on_epoch(self, run: Run) -> None:
         """Take note of what has gone by, and stop if it is enough."""
         estimator = self.estimator
-        for loss in run.history.cost[self._seen :].tolist():
-            self._note(loss)
-        self._seen = len(run.history)
+        self._catch_up(run)
         if self._validation_loss and run.validation_cost is not None:
             estimator.validation_loss_curve_.append(self._validation_loss(run.validation_cost))
         if self._is_sgd and estimator.learning_rate == "invscaling":
@@ -83,6 +81,12 @@ class Watch(Callback):
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             self._give_up(run)
         self._wait(run)
+
+    def _catch_up(self, run: Run) -> None:
+        """Note what has gone by."""
+        losses, self._seen = run.history.cost[self._seen :].tolist(), len(run.history)
+        for loss in losses:
+            self._note(loss)
 
     def _note(self, loss: float) -> None:
         """An epoch has gone by."""
@@ -132,9 +136,11 @@ class Watch(Callback):
         if estimator.verbose:
             print(f"{reason} {end}")
 
+    def on_end(self, run: Run) -> None:
+        """Take note of the epochs before the end, if that was somebody else's."""
+        self._catch_up(run)
+
     def on_divergence(self, run: Run, error: Exception) -> bool:
         """Keep the error for the end."""
-        for loss in run.history.cost[self._seen :].tolist():
-            self._note(loss)
-        self._seen, self.error = len(run.history), error
+        self.error = error
         return True

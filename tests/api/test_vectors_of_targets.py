@@ -73,7 +73,7 @@ REFUSED = {
     "its gradient": (lambda: fastnn.SumSquaresError().delta(X[:, :1], T), r"\(20, 1\)"),
     "samples": (lambda: network(fastnn.SumSquaresError()).fit(X[:, 0], T, 0.1), r"\(rows, 3\)"),
     "too few": (lambda: network(fastnn.SumSquaresError()).fit(X, T[1:], 0.1), "19 rows"),
-    "NaN": (lambda: network(fastnn.SumSquaresError()).fit(X, T / (T != T[3]), 0.1), r"t\[3\] is"),
+    "NaN": (lambda: network(fastnn.SumSquaresError()).fit(X, T / (T[3] != T), 0.1), r"t\[3\] is"),
     "weights": (
         lambda: network(fastnn.SumSquaresError()).fit(X, T, 0.1, sample_weight=T[:, np.newaxis]),
         r"expected \(20,\)",

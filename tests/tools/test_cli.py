@@ -16,7 +16,7 @@ import fastnn
 from fastnn import cli, info
 from fastnn.cli import commands
 from fastnn.cli.parser import parser as command_line
-from fastnn.demos import mixture, ode, plots, training
+from fastnn.demos import estimators, mixture, ode, plots, training
 from fastnn.demos.tasks import TASKS, distance_of, pendulum
 
 FILES = {
@@ -32,6 +32,8 @@ def short_timing(monkeypatch):
     monkeypatch.setattr(training, "_REFERENCE_STEPS", 20)
     monkeypatch.setattr(training, "_OUR_STEPS", 100)
     monkeypatch.setattr(ode, "_ROUNDS", 3)
+    monkeypatch.setattr(estimators, "_ROUNDS", 3)
+    monkeypatch.setattr(estimators, "_EPOCHS", 5)
 
 
 @pytest.mark.one_in(3)
@@ -55,6 +57,8 @@ def test_demo_prints_and_draws(name, dtype, tmp_path, capsys):
     assert re.search(r"(?m)^  ratio +[\d.]+(–[\d.]+)? times as fast as the NumPy reference", text)
     assert re.search(r"(?m)^  noise +The machine was (quiet; [01]|noisy: )", text)
     assert re.search(r"[01] of 1 ratios are given as a range", " ".join(text.split()))
+    beside = r"(?m)^  estimator +[\d.]+(–[\d.]+)? times as fast as scikit-learn's MLPClassifier"
+    assert bool(re.search(beside, text)) == (name == "digits")
     assert sorted(path.name for path in out.iterdir()) == FILES[name]
     for path in out.iterdir():
         assert str(path) in text
@@ -63,6 +67,13 @@ def test_demo_prints_and_draws(name, dtype, tmp_path, capsys):
             assert min(picture.size) > 300
             if path.suffix == ".gif":
                 assert picture.n_frames > 10
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_classifiers_of_the_digits_come_to_the_same(dtype):
+    found = estimators.contest(TASKS["digits"](0, dtype))
+    assert found.accuracies[0] == pytest.approx(found.accuracies[1], abs=0.005)
+    assert f"accuracy {found.accuracies[0]:.4f} and" in estimators.report(found)
 
 
 PROGRAMS = ["fastnn in njit", "NumPy", "PyTorch"]

@@ -17,8 +17,8 @@ from fastnn.optimizers import RULES
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
-    "activations", "callbacks", "dropin", "errors", "history", "initializers", "kernels", "layers",
-    "losses", "network", "optimizers", "schedules",
+    "activations", "callbacks", "dropin", "errors", "estimators", "history", "initializers",
+    "kernels", "layers", "losses", "network", "optimizers", "schedules",
 )  # fmt: skip
 
 # What a page shows and where it leads, as the browser has it.
