@@ -92,13 +92,17 @@ class BatchTrainer(CompiledTrainer):
         try:
             while done < epochs and error is None:
                 begin, count = clock(), self._epochs_at_once(epochs - done)
-                ended = self._epochs(losses[done : done + count], rates, done)
-                seconds[done : done + count] = (clock() - begin) / count
-                done += ended
+                if count > 1:
+                    ended = self._whole_epochs(losses[done : done + count], rates, done)
+                else:
+                    losses[done], ended = self._epoch(rates, done), 1
                 if control[engine_team.STATUS]:
-                    control[engine_team.EPOCH] = self._before + done
-                    step = min(done * self.steps_per_epoch, rates.size - 1)
+                    ended = ended if count > 1 else 0
+                    control[engine_team.EPOCH] = self._before + done + ended
+                    step = min((done + ended) * self.steps_per_epoch, rates.size - 1)
                     error = diverged(self.optimizer, float(rates[step]), control)
+                seconds[done : done + ended] = (clock() - begin) / max(1, ended)
+                done += ended
         finally:
             self.optimizer.remember(self.team.hyper[0])
         self._before += done
@@ -116,31 +120,36 @@ class BatchTrainer(CompiledTrainer):
             return True
         return self.optimizer.steps + 1 < self._first_long
 
-    def _epochs(self, losses: Array, rates: Array, done: int) -> int:
-        """Train for as many epochs as losses, which it sets; those that were completed."""
-        control, batch, seen = self.team.control, self._samples.batch, 0
-        order, place, costs = self._drawn(), done * self.steps_per_epoch, np.zeros(losses.size)
-        losses[...] = 0.0
+    def _whole_epochs(self, losses: Array, rates: Array, done: int) -> int:
+        """Train for as many epochs as losses, each a step; how many were completed."""
+        control, rows = self.team.control, slice(0, self.rows)
         before = int(control[engine_team.EPOCH])
-        for first, last in self._runs(losses.size):
-            end = min(last * batch, self.rows)
-            rows = slice(first * batch if losses.size == 1 else 0, end)
+        weights, weight = self._gather(rows, self.rows)
+        self._set_penalties(weight)
+        run = rates[done : done + losses.size] if rates.size > 1 else rates
+        self._take(self._set_rule(run, losses.size), losses, losses.size)
+        losses += self._offset(rows, weights)
+        return int(control[engine_team.EPOCH]) - before
+
+    def _epoch(self, rates: Array, done: int) -> float:
+        """Train for an epoch; its loss, which is NaN if all steps were left out."""
+        control, batch, total, seen = self.team.control, self._samples.batch, 0.0, 0
+        order, place, cost = self._drawn(), done * self.steps_per_epoch, np.zeros(1)
+        for first, last in self._runs():
+            rows = slice(first * batch, min(last * batch, self.rows))
             chosen = rows if order is None else order[rows]
             weights, weight = self._gather(chosen, rows.stop - rows.start)
             penalty = self._set_penalties(weight)
             run = rates[place + first : place + last] if rates.size > 1 else rates
-            self._take(self._set_rule(run, last - first), costs, last - first)
+            self._take(self._set_rule(run, last - first), cost, last - first)
             if control[engine_team.STATUS]:
                 control[engine_team.START] += rows.start
                 break
             if count := int(control[engine_team.SEEN]):  # others were left out
-                terms = (costs - penalty) / self._way.outputs + penalty
-                losses += (terms + self._offset(chosen, weights)) * count
+                loss = (float(cost[0]) - penalty) / self._way.outputs + penalty
+                total += (loss + self._offset(chosen, weights)) * count
                 seen += count
-        else:
-            losses /= seen or np.nan
-            return losses.size
-        return int(control[engine_team.EPOCH]) - before if losses.size > 1 else 0
+        return total / seen if seen else np.nan
 
     def _take(self, rates: Array, costs: Array, steps: int) -> None:
         """Take steps on the batches at hand, on as many threads as pay."""
@@ -159,11 +168,8 @@ class BatchTrainer(CompiledTrainer):
         self._order = self._order[places]
         return self._order
 
-    def _runs(self, epochs: int) -> Iterator[tuple[int, int]]:
+    def _runs(self) -> Iterator[tuple[int, int]]:
         """First and last step of each run of an epoch: full batches, and the rest."""
-        if epochs > 1:
-            yield 0, epochs
-            return
         samples, first = self._samples, 0
         bytes_ = samples.batch * (samples.X.shape[1] + samples.t.shape[1]) * samples.X.itemsize
         most, full = max(1, _BYTES // bytes_), self.rows // samples.batch

@@ -191,6 +191,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def _objective(self, y: Any) -> tuple[CostFunction, int]:
         given = _LOSSES[self.loss] if self.cost is None else self.cost
         cost = settings.make_cost(given, y.shape[1])
+        cost.spec.form.check("y", y)
         # scikit-learn's loss is the mean over the outputs, and its gradient that of their sum
         squares = self.cost is None and self.loss == "squared_error"
         return cost, y.shape[1] if squares else 1

@@ -60,6 +60,8 @@ class Task(NamedTuple):
 
 def _set_penalty(network: EstimatorNetwork, estimator: Any, data: Data) -> None:
     """Of all samples together: alpha Σ w² / 2, divided by their weights."""
+    if not data.weight:
+        raise ValueError("Sample weights must contain at least one non-zero number.")
     l2 = float(estimator.alpha) / data.weight
     for layer in network.layers:
         if layer.l2 != l2:
@@ -177,7 +179,7 @@ def _judges(task: Task, network: EstimatorNetwork, held: Data | None) -> tuple[A
     def score() -> float:
         assert held is not None
         outputs = network.predict(held.X)
-        if not np.isfinite(outputs).all():
+        if not np.isfinite(outputs).all() or not held.weight:
             return float("nan")
         return float(estimator._score_of(outputs, held))
 

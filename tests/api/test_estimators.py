@@ -35,6 +35,7 @@ X = (X - X.mean(axis=0)) / X.std(axis=0)
 BINARY = Y > 1
 LABELS = np.stack([Y == 0, Y < 2], axis=1).astype(int)
 NUMBERS = np.stack([X[:, 0] * X[:, 1], np.sin(X[:, 2])], axis=1)
+FIRST = np.eye(150)[0] + np.eye(150)[1]  # weights of which most samples have none
 QUICK = {"hidden_layer_sizes": (8,), "max_iter": 30, "random_state": 0, "learning_rate_init": 0.02}
 
 
@@ -278,12 +279,20 @@ def test_callbacks(solver):
     assert both.n_iter_ == 3
 
 
-def test_a_training_that_diverges_says_so():
-    model = regressor(solver="sgd", learning_rate_init=1e6, activation="identity", max_iter=500)
-    message = "Solver produced non-finite parameter weights.*makes the training diverge"
-    with pytest.raises(ValueError, match=message):
-        model.fit(X, NUMBERS)
+@pytest.mark.parametrize("callbacks", [None, lambda run: None])
+@pytest.mark.parametrize("batch_size", ["auto", 40])
+def test_a_training_that_diverges_says_so(batch_size, callbacks):
+    model = regressor(
+        solver="sgd", learning_rate_init=0.7, activation="identity", max_iter=5000,
+        batch_size=batch_size, callbacks=callbacks, n_iter_no_change=np.inf,
+    )  # fmt: skip
+    message = "Solver produced non-finite parameter weights.*makes the training diverge: in step "
+    with pytest.raises(ValueError, match=message) as told:
+        model.fit(X, 1e3 * NUMBERS)
     assert np.isfinite(weights_of(model)).all()
+    assert len(model.loss_curve_) == model.n_iter_ > 0
+    assert np.isfinite(model.loss_curve_[0])
+    assert f"(epoch {model.n_iter_}, batch from sample" in str(told.value)
 
 
 def test_an_interrupt_keeps_what_there_is():
@@ -498,6 +507,29 @@ def test_weights_that_do_not_fit():
     ):
         with pytest.raises(ValueError, match=message):
             classifier().fit(X, Y, sample_weight=weights)
+
+
+def test_targets_out_of_the_range_of_a_cost():
+    y = np.abs(NUMBERS)
+    y[3, 1] = -1
+    with pytest.raises(ValueError, match=r"y\[3, 1\] is -1.0, expected a number, at least 0"):
+        regressor(cost="Poisson").fit(X, y)
+
+
+def test_weights_that_are_zero_of_all_samples_that_train_or_judge():
+    ends = set()
+    for seed in range(20):
+        split = regressor(random_state=seed, max_iter=2, early_stopping=True)
+        split.set_params(validation_fraction=0.5)
+        try:
+            split.fit(X, NUMBERS, sample_weight=FIRST)
+            ends.add(str(np.isnan(split.validation_scores_)))
+        except ValueError as error:
+            ends.add(str(error))
+    none = "Sample weights must contain at least one non-zero number."
+    assert ends == {"[ True  True]", "[False False]", none}
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        classifier(class_weight={0: 0.0, 1: 0.0, 2: 0.0}).fit(X, Y)
 
 
 def test_before_training_there_is_nothing_to_predict():
