@@ -9,6 +9,7 @@ one call.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,7 @@ class Adam:
             used = (length > _LEAST) & (length - 4.0 > longest / _DIGITS)
             return np.where(used, np.sqrt(up / down), np.nan)
 
+    @functools.cache  # noqa: B019  (of a few numbers)
     def first_used(self) -> int | None:
         """The first step in which r_t is used; None if there is none.
 

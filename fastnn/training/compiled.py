@@ -229,6 +229,7 @@ def compiled_trainer(
     )  # fmt: skip
     last = network._trainer
     if last is None or last[0] != signature or last[1].busy or not last[1].has_threads():
+        # networks of estimators have one of their own
         kind: type[CompiledTrainer] = getattr(network, "trainer_class", CompiledTrainer)
         last = signature, kind(network, now, samples, optimizer, chosen)
         network._trainer = last

@@ -432,6 +432,7 @@ def test_coefficients_may_be_assigned():
     assert (model.predict(X) == 0).all()
 
 
+@pytest.mark.sweep
 def test_breast_cancer_in_a_grid_search_of_two_processes():
     samples, malignant = load_breast_cancer(return_X_y=True)
     pipe = make_pipeline(StandardScaler(), MLPClassifier((30,), max_iter=100, random_state=0))
