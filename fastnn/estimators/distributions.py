@@ -61,14 +61,16 @@ class Mixture(NamedTuple):
 
 def mixture_of(cost: CostFunction, outputs: Array) -> Mixture | None:
     """What the outputs of a network say; None if its cost knows no distribution."""
-    y = outputs.astype(np.float64)
+    y, least = outputs.astype(np.float64), np.finfo(np.float64).tiny
     if isinstance(cost, MixtureDensityError):
         weights, means, stds = cost.split(y)
-        return Mixture(weights, means, np.repeat(stds[..., np.newaxis], cost.targets, axis=-1))
+        stds = np.repeat(np.maximum(stds, least)[..., np.newaxis], cost.targets, axis=-1)
+        return Mixture(weights, means, stds)
     if cost.spec.name == "GaussianNLL":
         means, variances = np.split(y, 2, axis=1)
         ones = np.ones((len(y), 1))
-        return Mixture(ones, means[:, np.newaxis], np.sqrt(variances)[:, np.newaxis])
+        stds = np.maximum(np.sqrt(variances), least)
+        return Mixture(ones, means[:, np.newaxis], stds[:, np.newaxis])
     return None
 
 

@@ -72,9 +72,10 @@ class BatchTrainer(CompiledTrainer):
         self._order = np.arange(samples.rows)
         self._first_long, self._rules = 0, (0, 0)
         if adam := self._way.adam:
-            dtype, rules = self.model.theta.dtype, (self.optimizer.rule, RULES["RAdam"])
-            self._first_long = adam.first_used() or 1 << 62
-            self._rules = rules[0].address(dtype), rules[1].address(dtype)
+            rules = [RULES[name].address(self.model.theta.dtype) for name in ("Adam", "RAdam")]
+            self._first_long, self._rules = adam.first_used() or 1 << 62, (rules[0], rules[1])
+            # whose memory both have: m and v
+            assert self.optimizer.rule is RULES["Adam"]
         kept = self.model.descriptor.base.kept
         self._layer_numbers = kept[layout.LAYER_HYPER]
         self._penalties = [

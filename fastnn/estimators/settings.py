@@ -18,7 +18,6 @@ from ..optimizers import Optimizer, get_opt
 from ..schedules import Schedule
 from .adam import Adam
 from .compat import Interval, Options, StrOptions
-from .minibatches import Minibatches
 
 __all__ = [
     "CONSTRAINTS",
@@ -27,7 +26,6 @@ __all__ = [
     "make_cost",
     "make_layers",
     "make_optimizer",
-    "minibatches_of",
 ]
 
 RATES = "constant", "invscaling", "adaptive"
@@ -117,36 +115,24 @@ def make_layers(
     return [*layers, LinearLayer(*sizes[-2:], init="zeros", l2=l2, dtype=dtype)]
 
 
-def make_optimizer(estimator: Any) -> Optimizer:
-    """What the solver is; learning rates are scikit-learn's, see `minibatches_of`."""
+def make_optimizer(estimator: Any) -> tuple[Optimizer, dict[str, Any]]:
+    """What the solver is, and what `Minibatches` must know of it; learning rates are as given."""
     solver, rate = estimator.solver, estimator.learning_rate
     rate = estimator.learning_rate_init if isinstance(rate, str) else rate
     if solver == "sgd":
+        # Below 1, by a rounding: the rules have (1 - mu) times the learning rate.
+        mu = float(min(estimator.momentum, np.nextafter(1.0, 0.0)))
         rule = "NAG" if estimator.nesterovs_momentum else "MSGD"
-        return get_opt(rule, learning_rate=rate, mu=_momentum(estimator))
+        return get_opt(rule, learning_rate=rate, mu=mu), {"rate_scale": 1.0 / (1.0 - mu)}
     if solver == "adam":
-        return get_opt(
-            "Adam", learning_rate=rate, beta1=estimator.beta_1, beta2=estimator.beta_2,
-            eps=estimator.epsilon, eps_placement="outside",
-        )  # fmt: skip
+        numbers = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "eps": estimator.epsilon}
+        adam = Adam(float(estimator.beta_2), float(estimator.epsilon))
+        made = get_opt("Adam", learning_rate=rate, eps_placement="outside", **numbers)
+        return made, {"adam": adam}
     if isinstance(solver, str):
-        return get_opt(solver, learning_rate=rate)
+        return get_opt(solver, learning_rate=rate), {}
     optimizer: Optimizer = copy.deepcopy(solver)
     optimizer.reset()
     if not isinstance(estimator.learning_rate, str):
         optimizer.learning_rate = rate
-    return optimizer
-
-
-def _momentum(estimator: Any) -> float:
-    """Below 1, by a rounding: the rules have (1 - mu) times the learning rate."""
-    return float(min(estimator.momentum, np.nextafter(1.0, 0.0)))
-
-
-def minibatches_of(estimator: Any, **more: Any) -> Minibatches:
-    """How its trainings go: with scikit-learn's two solvers as there."""
-    if estimator.solver == "sgd":
-        more["rate_scale"] = 1.0 / (1.0 - _momentum(estimator))
-    if estimator.solver == "adam":
-        more["adam"] = Adam(float(estimator.beta_2), float(estimator.epsilon))
-    return Minibatches(**more)
+    return optimizer, {}

@@ -15,7 +15,7 @@ from ..history import History
 from ..training.lbfgs import NotFiniteError
 from . import lbfgs, settings
 from .compat import ConvergenceWarning, check_optimize_result, train_test_split
-from .minibatches import EstimatorNetwork
+from .minibatches import EstimatorNetwork, Minibatches
 from .watch import Watch
 
 __all__ = ["Data", "Task", "descend", "minimize"]
@@ -124,11 +124,11 @@ def descend(task: Task, network: EstimatorNetwork) -> None:
     _set_penalty(network, estimator, train)
     _begin(estimator, network, task)
     watch = Watch(estimator, len(train.X), *_judges(task, network, held))
-    network.minibatches = settings.minibatches_of(
-        estimator,
+    network.minibatches = Minibatches(
         random=random if estimator.shuffle else None,
         outputs=task.outputs,
         offsets=estimator._offsets(train.y),
+        **estimator._of_solver,
     )
     judged = task.validation
     history = None
@@ -165,7 +165,7 @@ def _begin(estimator: Any, network: EstimatorNetwork, task: Task) -> None:
     if task.validation is not None:
         estimator.validation_loss_curve_ = []
     if not task.incremental or not hasattr(estimator, "_optimizer"):
-        estimator._optimizer = settings.make_optimizer(estimator)
+        estimator._optimizer, estimator._of_solver = settings.make_optimizer(estimator)
     try:
         estimator._optimizer.serve(network.layers)
     except ValueError:  # those of a network that was made of other parameters

@@ -167,6 +167,19 @@ def test_a_schedule_goes_on_through_partial_fit():
     assert not np.allclose(weights_of(whole), weights_of(constant))
 
 
+@pytest.mark.parametrize(
+    "change", [{"solver": "sgd"}, {"solver": "Rprop"}, {"beta_2": 0.5}], ids=str
+)
+@pytest.mark.parametrize("first", ["adam", "sgd", "AdamW"])
+def test_partial_fit_keeps_the_solver_that_it_began_with(first, change):
+    one, other = classifier(solver=first), classifier(solver=first)
+    one.partial_fit(X, Y, classes=[0, 1, 2])
+    other.partial_fit(X, Y, classes=[0, 1, 2]).set_params(**change)
+    for _ in range(3):
+        one.partial_fit(X, Y), other.partial_fit(X, Y)
+    assert np.array_equal(weights_of(one), weights_of(other))
+
+
 # --- weights of classes, dropout, dtypes, threads ----------------------------------------------
 
 
