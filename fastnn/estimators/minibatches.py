@@ -24,6 +24,7 @@ from ..kernels.optimizers import layout as rule_layout
 from ..model.data import Samples
 from ..network import NeuralNetwork
 from ..optimizers import RULES
+from ..training.autotune import SPEED, Autotuner
 from ..training.compiled import CompiledTrainer
 from ..training.trainer import diverged
 from .adam import Adam
@@ -31,6 +32,8 @@ from .adam import Adam
 __all__ = ["BatchTrainer", "EstimatorNetwork", "Minibatches"]
 
 _EPS = rule_layout.OWN + 2  # of Adam and RAdam: after beta1 and beta2
+_MEETING = 2e-3  # seconds of a run, from which on a team pays: to begin and end it takes 0.3 ms
+_SPEED = SPEED / 4  # of one thread; a guess for the first run
 _BYTES = 1 << 22  # of the samples that are gathered at once, unless a single batch is larger
 
 Order = npt.NDArray[np.int64]
@@ -69,7 +72,8 @@ class BatchTrainer(CompiledTrainer):
         """See `CompiledTrainer`."""
         super().begin(samples, epochs, fixed)
         self._samples, self._way = samples, self.network.minibatches  # type: ignore[attr-defined]
-        self._order = np.arange(samples.rows)
+        self._order, self._alone = np.arange(samples.rows), Autotuner(1)
+        self._step = samples.batch * self._work / _SPEED  # seconds, by one thread
         self._first_long, self._rules = 0, (0, 0)
         if adam := self._way.adam:
             rules = [RULES[name].address(self.model.theta.dtype) for name in ("Adam", "RAdam")]
@@ -89,6 +93,9 @@ class BatchTrainer(CompiledTrainer):
         numbers, control = self.optimizer.numbers(), self.team.control
         self.team.hyper[:, : numbers.size] = numbers
         control[engine_team.SKIPPED] = done = 0
+        if self._way.adam:
+            first, steps = self.optimizer.steps + 1, epochs * self.steps_per_epoch
+            self._factors = first, self._way.adam.factors(first, steps)
         losses, seconds, error = np.zeros(epochs), np.zeros(epochs), None
         try:
             while done < epochs and error is None:
@@ -153,11 +160,21 @@ class BatchTrainer(CompiledTrainer):
         return total / seen if seen else np.nan
 
     def _take(self, rates: Array, costs: Array, steps: int) -> None:
-        """Take steps on the batches at hand, on as many threads as pay."""
-        begin = clock()
-        self._piece(rates, costs, np.zeros(costs.size, np.int64), 0, steps)
-        # the whole time, with what a team takes to begin and to end: runs are short
-        self._autotuner.learn(steps, clock() - begin)
+        """Take steps on the batches at hand; by the team, if they are long enough for it to meet.
+
+        One thread comes to the same bits.
+        """
+        tuner, begin = self._autotuner, clock()
+        meets = steps * self._step >= _MEETING
+        self._autotuner = tuner if meets else self._alone
+        try:
+            self._piece(rates, costs, np.zeros(costs.size, np.int64), 0, steps)
+        finally:
+            self._autotuner = tuner
+        if meets:
+            tuner.learn(steps, clock() - begin)
+        else:
+            self._step = (clock() - begin) / steps
 
     def _drawn(self) -> Order | None:
         """The order of the samples in an epoch, as scikit-learn draws it; None: as they come."""
@@ -213,7 +230,10 @@ class BatchTrainer(CompiledTrainer):
         is_long = step >= self._first_long
         self.model.descriptor[layout.RULE] = self._rules[is_long]
         self.team.hyper[:, _EPS] = adam.eps if is_long else adam.eps_of(step)
-        return rates / adam.factors(step, steps) if is_long else rates
+        if not is_long:
+            return rates
+        first, factors = self._factors
+        return np.asarray(rates / factors[step - first : step - first + steps])
 
     def _offset(self, chosen: slice | Order, weights: Array) -> float:
         """The mean of what is added to the losses of these samples."""
