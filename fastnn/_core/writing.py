@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -26,8 +27,12 @@ def checked_path(value: Any) -> str:
 def replacing(path: str) -> Iterator[IO[bytes]]:
     """A new file, written beside its place and then moved there.
 
-    Whatever interrupts the ``with`` block leaves the file that was there before.
+    Whatever interrupts the ``with`` block leaves the file that was there before. Of a symbolic link
+    it is the file that this leads to.
     """
+    path = os.path.realpath(path)
+    if not os.path.isdir(os.path.dirname(path)):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     temporary = os.path.join(os.path.dirname(path), f".fastnn-{uuid.uuid4().hex}.tmp")
     try:
         # Opened here and not by `tempfile`, whose files nobody else may read.

@@ -18,9 +18,8 @@ def _package(module: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[
-            0
-        ] != "safetensors":  # one that is broken says so itself
+        missing = (error.name or "").split(".")[0]
+        if missing != "safetensors":  # one that is broken says so itself
             raise
         message = (
             ".safetensors files need the package safetensors: pip install 'fastnn-numba[files]'; "

@@ -22,6 +22,7 @@ from .document import entry
 
 __all__ = ["draws", "made_draws", "made_optimizer", "optimizer", "state"]
 
+_MOST_DRAWS = 2**44  # samples that shuffles of a file may have moved: they are repeated
 _SCHEDULES = {kind.__name__: kind for kind in SCHEDULES}
 
 
@@ -118,4 +119,12 @@ def draws(value: Draws | None) -> dict[str, int] | None:
 
 def made_draws(described: Any) -> Draws | None:
     """The same again."""
-    return None if described is None else Draws(**described)
+    if described is None:
+        return None
+    found = Draws(**described)
+    if found.epochs * found.rows > _MOST_DRAWS:
+        raise ValueError(
+            f"its draws are those of {found.epochs} shuffles of {found.rows} samples, which would "
+            "take days to repeat"
+        )
+    return found

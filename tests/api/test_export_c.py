@@ -276,7 +276,11 @@ def test_the_file_says_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "2nd", "a-b", "ä", "a b", "double", "_net", "main", "tanh", "sqrtf", "int32_t"]
+    "name",
+    [
+        *("", "2nd", "a-b", "ä", "a b", "double", "_net", "main", "tanh", "sqrtf", "int32_t"),
+        *("INFINITY", "FLT_EPSILON", "INT8_MAX", "M_PI", "NULL"),
+    ],
 )
 def test_other_names_are_refused(name, tmp_path):
     nn = NeuralNetwork([LinearLayer(1, 1)], SumSquaresError())

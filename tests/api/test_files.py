@@ -313,6 +313,25 @@ def test_draws_refuse(given, error, message):
         Draws(**given)
 
 
+def test_draws_that_would_take_days_are_refused(tmp_path):
+    nn = net()
+    nn.draws = Draws(1, epochs=2**62, rows=40)
+    nn.save(tmp_path / "nn.npz")
+    with pytest.raises(ValueError, match="would take days to repeat"):
+        fastnn.load(tmp_path / "nn.npz")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_is_written_through(tmp_path):
+    place, link = tmp_path / "nn.npz", tmp_path / "link.npz"
+    net(seed=1).save(place)
+    link.symlink_to(place)
+    nn = net(seed=2)
+    nn.save(link)
+    assert link.is_symlink()
+    np.testing.assert_array_equal(fastnn.load(place).parameters, nn.parameters)
+
+
 # --- what is the caller's own, and what cannot be written -------------------------------------
 
 
@@ -554,7 +573,7 @@ def test_other_files_are_refused(data, suffix, tmp_path):
 
 @by_suffix
 def test_files_that_are_not_there(suffix, tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=re.escape(f"nn.{suffix}'")):
         net().save(tmp_path / "none" / f"nn.{suffix}")
     with pytest.raises(FileNotFoundError):
         fastnn.load(tmp_path / f"nn.{suffix}")

@@ -23,6 +23,10 @@ _MACROS = """
 double_t float_t fpclassify isfinite isgreater isgreaterequal isinf isless islessequal islessgreater
 isnan isnormal isunordered signbit
 """
+_CONSTANTS = re.compile(  # of the headers that a file includes, and of those that callers may
+    "(DBL|DECIMAL|FLT|FP|HUGE|INT|INTMAX|INTPTR|LDBL|M|MATH|PTRDIFF|SIG|SIZE|UINT|UINTMAX|UINTPTR"
+    "|WCHAR|WINT)[A-Z0-9]*_[A-Z0-9_]*|EOF|INFINITY|NAN|NULL"
+)
 _RESERVED = set(_KEYWORDS.split())
 _TAKEN = {f"{name}{kind}" for name in _FUNCTIONS.split() for kind in ("", "f", "l")}
 _TAKEN |= set(_MACROS.split())
@@ -36,6 +40,10 @@ def checked_name(name: Any) -> str:
         raise ValueError(f"name is {name!r}, expected a C identifier: letters, digits and _")
     if name in _RESERVED or name.startswith("_"):
         raise ValueError(f"name is {name!r}, which C keeps for itself, expected another")
-    if name in _TAKEN or re.fullmatch(r"u?int(_least|_fast)?(8|16|32|64)_t|u?int(max|ptr)_t", name):
+    if (
+        name in _TAKEN
+        or _CONSTANTS.fullmatch(name)
+        or re.fullmatch(r"u?int(_least|_fast)?(8|16|32|64)_t|u?int(max|ptr)_t", name)
+    ):
         raise ValueError(f"name is {name!r}, which the C library has, expected another")
     return name
