@@ -30,6 +30,12 @@ _FLOATS = np.float64, np.float32
 # scikit-learn's names of what makes outputs of the activity of the last layer.
 _OUTPUTS = {"sigmoid": "logistic", "exponential": "exp"}
 
+# Attributes that a training leaves and the next first one does not go on from.
+_OF_A_TRAINING = (
+    "loss_curve_", "best_loss_", "validation_loss_curve_", "slopes_", "_best_parameters",
+    "_optimizer",
+)  # fmt: skip
+
 
 def is_stochastic(estimator: Any) -> bool:
     """Whether the solver goes by steps; else there is no `partial_fit`."""
@@ -111,12 +117,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """
         if ensemble.is_meant(self):
             return ensemble.fit(self, "fit", X, y, sample_weight, validation_data=validation_data)
-        self.__dict__.pop("estimators_", None)
         return self._fit(X, y, sample_weight, validation_data)
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool = False
     ) -> Any:
+        self.__dict__.pop("estimators_", None)  # of an ensemble that it was
         hidden = settings.hidden_sizes(self.hidden_layer_sizes)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         given = y
@@ -154,10 +160,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Weights of the samples, if there are any."""
         if sample_weight is None:
             return None
-        weights: Array = check_sample_weight(sample_weight, X)
-        if (weights < 0).any():
-            k = int(np.argmax(weights < 0))
-            raise ValueError(f"sample_weight[{k}] is {weights[k]}, expected at least 0")
+        weights = _weights_of("sample_weight", sample_weight, X)
         if not weights.any():
             raise ValueError("Sample weights must contain at least one non-zero number.")
         return weights
@@ -170,7 +173,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             raise TypeError("validation_data must be (X, y) or (X, y, sample_weight)")
         X, y = self._check_validation(given[0], given[1])
         weights = given[2] if len(given) == 3 else None
-        return Data(X, y, None if weights is None else check_sample_weight(weights, X))
+        if weights is not None:
+            weights = _weights_of("sample_weight of validation_data", weights, X)
+        return Data(X, y, weights)
 
     def _initialize(self, X: Array, hidden: list[int], random: Any) -> None:
         """Attributes and coefficients of a first training."""
@@ -178,7 +183,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.n_iter_ = self.t_ = self._no_improvement_count = 0
         self.n_layers_ = len(hidden) + 2
         self.out_activation_ = _OUTPUTS.get(cost.spec.activation, cost.spec.activation)
-        for name in ("loss_curve_", "best_loss_", "slopes_", "_best_parameters", "_optimizer"):
+        for name in _OF_A_TRAINING:
             self.__dict__.pop(name, None)
         sizes = [X.shape[1], *hidden, cost.outputs_for(self._columns())]
         layers = settings.make_layers(sizes, self.activation, self.dropout, 0.0, X.dtype)
@@ -190,6 +195,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _ready(self, rebuild: bool = False) -> EstimatorNetwork:
         """The network, with the coefficients as they are."""
         network = self.__dict__.get("_network")
+        if network is not None and self._network_key != networks.key_of(self):
+            network = None  # parameters have been set since
         if rebuild or network is None or not networks.follow(network, self):
             network = networks.build(self, self.cost_)
             networks.adopt(self, network)
@@ -208,3 +215,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Samples for a prediction."""
         check_is_fitted(self)
         return self._samples(X, reset=False)
+
+
+def _weights_of(name: str, given: Any, X: Array) -> Array:
+    """Weights of samples, checked."""
+    weights: Array = check_sample_weight(given, X)
+    if (weights < 0).any():
+        k = int(np.argmax(weights < 0))
+        raise ValueError(f"{name}[{k}] is {weights[k]}, expected at least 0")
+    return weights

@@ -237,6 +237,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         if self.class_weight is None:
             return weights
         of_class: Array = compute_sample_weight(self.class_weight, y)
+        wrong = ~(np.isfinite(of_class) & (of_class >= 0))
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise ValueError(
+                f"class_weight gives {of_class[k]} to samples of {np.asarray(y)[k]!r}, expected a "
+                "finite number, at least 0"
+            )
         return of_class if weights is None else of_class * weights
 
     def _objective(self, y: Any) -> tuple[CostFunction, int]:

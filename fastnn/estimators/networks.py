@@ -37,7 +37,7 @@ def sizes_of(coefs: Sequence[Array]) -> list[int]:
 
 
 def key_of(estimator: Any) -> str:
-    """What a network is made of, beside the coefficients."""
+    """What a network is made of, beside the coefficients; parameters may be set after `fit`."""
     return repr((estimator.activation, estimator.dropout, estimator.cost_))
 
 

@@ -577,3 +577,49 @@ def test_without_scikit_learn_it_says_what_to_install(tmp_path):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "pip install 'fastnn-numba[sklearn]'" in found.stderr.splitlines()[-1]
+
+
+# --- what is set after a training
+
+
+def _fitted(**more):
+    X, y = _two_classes()
+    given = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0, **more}
+    return MLPClassifier(**given).fit(X, y), X, y
+
+
+def _two_classes():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    return X, np.where(X[:, 0] > 0, "hi", "lo")
+
+
+def test_an_activation_that_is_set_counts_at_once():
+    model, X, _ = _fitted()
+    before = model.predict_proba(X)
+    after = model.set_params(activation="tanh").predict_proba(X)
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), after)
+
+
+def test_one_network_after_an_ensemble():
+    model, X, y = _fitted(n_networks=3)
+    model.set_params(n_networks=1).partial_fit(X, y)
+    assert not hasattr(model, "estimators_")
+    before = model.predict_proba(X)
+    model.partial_fit(X, y)
+    assert not np.array_equal(model.predict_proba(X), before)
+
+
+def test_validation_losses_are_those_of_the_last_training():
+    X, y = _two_classes()
+    model = MLPClassifier((5,), max_iter=3, random_state=0).fit(X, y, validation_data=(X, y))
+    assert len(model.validation_loss_curve_) == 3
+    assert not hasattr(model.fit(X, y), "validation_loss_curve_")
+    with pytest.raises(ValueError, match=r"sample_weight of validation_data\[0\] is -1.0"):
+        model.fit(X, y, validation_data=(X, y, -np.ones(60)))
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -2.0])
+def test_weights_of_classes_are_named(weight):
+    with pytest.raises(ValueError, match=f"class_weight gives {weight} to samples of .*lo"):
+        _fitted(class_weight={"lo": weight, "hi": 1.0})
