@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Without collections: an import makes thousands of objects that stay, and no garbage.
+    """Without collections, as in a measurement, or an import: its thousands of objects stay.
 
     Each full collection would look at all that numba holds, and cost as much as a quarter of the
     import of this library.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,8 @@ from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
+
+from .._core import collector
 
 __all__ = ["REST", "Calls", "Competitor", "in_turn", "measure", "pulse"]
 
@@ -97,9 +98,7 @@ def in_turn(
 def measure(competitor: Competitor, seconds: float, rest: float = REST) -> float:
     """Mean µs a step over as many whole runs as fill the given time."""
     time.sleep(rest)
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with collector.paused():
         spent, runs = 0.0, 0
         while spent < seconds:
             competitor.start()
@@ -107,9 +106,6 @@ def measure(competitor: Competitor, seconds: float, rest: float = REST) -> float
             competitor.run()
             spent += time.perf_counter() - begin
             runs += 1
-    finally:
-        if collecting:
-            gc.enable()
     return 1e6 * spent / (runs * competitor.steps)
 
 

@@ -15,7 +15,7 @@ import sys
 import llvmlite.binding as llvm
 import numpy as np
 
-__all__ = ["TARGET", "complaints", "is_possible"]
+__all__ = ["OURS", "TARGET", "complaints", "is_possible", "not_full"]
 
 TARGET = {
     "NUMBA_CPU_NAME": "haswell",
@@ -25,7 +25,7 @@ TARGET = {
     "PYTHONHASHSEED": "0",
 }
 
-_OURS = "_ZN", "NRT_", "Py", "numba_", ".LCPI", ".const."  # what the entry from Python refers to
+OURS = "_ZN", "NRT_", "Py", "numba_", ".LCPI", ".const."  # what the entry from Python refers to
 _ARITHMETIC = r"(?:add|sub|mul|div|sqrt|min|max|fn?m(?:add|sub)\d+)"
 _CONVERSION = r"cvt(?:ps2pd|ss2sd|pd2ps|sd2ss)"
 
@@ -50,7 +50,7 @@ def facts(assembly, code, dtype):
         and '"prefer-vector-width"="512"' not in "".join(map(attributes.get, _groups(head)))
     ]
     return {
-        "calls": sorted(name for name in symbols if not name.startswith(_OURS)),
+        "calls": sorted(name for name in symbols if not name.startswith(OURS)),
         "packed": len(re.findall(rf"\tv(?:mov\w+|\w+p{letter})\s.*%ymm", assembly)),
         "fused": len(re.findall(rf"\tvfn?m(?:add|sub)\d+p{letter}\s.*%ymm", assembly)),
         "single": len(re.findall(rf"\tv{_ARITHMETIC}s[sd]\s", assembly)),
@@ -64,15 +64,21 @@ def _groups(head):
     return re.findall(r"#\d+", head)
 
 
-def complaints(kernel, found):
-    """What is wrong with a kernel; nothing, if it is made of full vectors throughout."""
+def not_full(found, calls=frozenset()):
+    """What tells that a kernel, which may make these calls, is not made of full vectors."""
     bad = []
-    if calls := set(found["calls"]) - kernel.calls:
-        bad.append(f"calls {', '.join(sorted(calls))}")
+    if others := set(found["calls"]) - calls:
+        bad.append(f"calls {', '.join(sorted(others))}")
     if not found["packed"]:
         bad.append("has no instruction for full vectors")
-    if found["fma"] and not found["fused"]:
+    if found["fma"] and found["fused"] == 0:  # None: the processor has none
         bad.append("multiplies and adds, but not fused and on full vectors")
+    return bad
+
+
+def complaints(kernel, found):
+    """What is wrong with a kernel; nothing, if it is made of full vectors throughout."""
+    bad = not_full(found, kernel.calls)
     if found["single"] and not kernel.has_remainder:
         bad.append(f"works on single numbers ({found['single']} instructions)")
     if found["other"] and not kernel.has_remainder:

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 import llvmlite.binding as llvm
 import numpy as np
 
+from guard.assembly import OURS, not_full
+
 __all__ = ["CHOSEN", "TARGETS", "Target"]
 
-_OURS = "_ZN", "NRT_", "Py", "numba_", ".LCPI", ".const.", ".L"  # what the entry from Python has
+_LABELS = (".L",)
 CHOSEN = (  # of each kind one or two; the others are for the sweep
     "tanh forward", "GELU derivative", "softmax forward", "SoftmaxCrossEntropy cost", "Adam step",
     "gemm", "gemm_nt", "packed_gemm", "transpose",
@@ -67,12 +69,7 @@ def keep_unoptimized(target):
     CPUCodeLibrary._optimize_functions = lambda self, module: None
     CPUCodeLibrary._optimize_final_module = lambda self: None
     found = registers._registers(features(target), target.triple)
-    registers.machine = lambda context: found
-    for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("fastnn.kernels.gemm") and hasattr(
-            module, "machine"
-        ):
-            module.machine = registers.machine
+    registers._registers = lambda features, triple: found
 
 
 def assembly_of(code, target):
@@ -96,7 +93,7 @@ def facts(assembly, code, target, dtype):
     fill = {"{t}": letter, "{lanes}": str(target.size // dtype.itemsize)}
     called = re.findall(r"(?m)^\t(?:callq?|jmpq?|bl|b)[ \t]+([A-Za-z_][\w.$]*)", assembly)
     return {
-        "calls": sorted({name for name in called if not name.startswith(_OURS)}),
+        "calls": sorted({name for name in called if not name.startswith(OURS + _LABELS)}),
         "packed": _count(target.packed, fill, assembly),
         "fused": _count(target.fused, fill, assembly) if target.fused else None,
         "fma": bool(re.search(r"call .*@llvm\.fma\.v", code)),
@@ -107,18 +104,6 @@ def _count(pattern, fill, assembly):
     for key, value in fill.items():
         pattern = pattern.replace(key, value)
     return len(re.findall(pattern, assembly))
-
-
-def complaints(found, allowed=frozenset()):
-    """What is wrong with a kernel; nothing, if it is made of full vectors."""
-    bad = []
-    if calls := set(found["calls"]) - allowed:
-        bad.append(f"calls {', '.join(sorted(calls))}")
-    if not found["packed"]:
-        bad.append("has no instruction for full vectors")
-    if found["fma"] and found["fused"] == 0:
-        bad.append("multiplies and adds, but not fused and on full vectors")
-    return bad
 
 
 def kernels(target):
@@ -153,7 +138,7 @@ def _main(name, dtype, names):
         if compiled.cache_hits:
             sys.exit("what comes from the cache is optimized: NUMBA_CACHE_DIR must be empty")
         made = assembly_of(compiled._library.get_llvm_str(), target)
-        found[kernel] = complaints(facts(*made, target, dtype), allowed)
+        found[kernel] = not_full(facts(*made, target, dtype), allowed)
     print(json.dumps(found))
 
 
