@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from ._core.extras import needed
 from .losses.base import CostFunction
 from .network import NeuralNetwork
 
@@ -50,11 +51,7 @@ def from_onnx(
     """
     if cost_function is not None and not isinstance(cost_function, CostFunction):
         raise TypeError(f"cost_function is {cost_function!r}, expected a cost of fastnn.losses")
-    try:
+    message = "from_onnx needs onnx: pip install 'fastnn-numba[onnx]'"
+    with needed(message, "onnx", "google", "google.protobuf"):
         from .export.onnx.read import read
-    except ModuleNotFoundError as error:
-        if error.name not in ("onnx", "google", "google.protobuf"):
-            raise
-        message = "from_onnx needs onnx: pip install 'fastnn-numba[onnx]'"
-        raise ImportError(message) from error
     return NeuralNetwork(*read(path, cost_function, output))

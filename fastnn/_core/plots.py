@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .extras import needed
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -19,11 +21,6 @@ def new_axes(what: str) -> Axes:
         If Matplotlib is not installed.
 
     """
-    try:
+    with needed(f"{what} needs matplotlib: pip install 'fastnn-numba[demo]'", "matplotlib"):
         from matplotlib import pyplot
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":  # one that is broken says so itself
-            raise
-        message = f"{what} needs matplotlib: pip install 'fastnn-numba[demo]'"
-        raise ImportError(message) from error
     return pyplot.subplots(layout="constrained")[1]

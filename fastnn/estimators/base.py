@@ -53,6 +53,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     _parameter_constraints: ClassVar[dict[str, Any]] = settings.CONSTRAINTS
     _stratifies = False  # whether early stopping holds out as many of each class
 
+    def _keep(self, given: dict[str, Any]) -> None:
+        """Keep what the constructor was given, as it is: scikit-learn checks it in `fit`."""
+        self.__dict__.update({name: given[name] for name in self._get_param_names()})
+
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles make the network anew, of the coefficients."""
         return {k: v for k, v in super().__getstate__().items() if k != "_network"}

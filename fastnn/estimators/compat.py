@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-try:
+from .._core.extras import needed
+
+with needed("fastnn.estimators needs scikit-learn: pip install 'fastnn-numba[sklearn]'", "sklearn"):
     import sklearn
-except ModuleNotFoundError as error:
-    if error.name != "sklearn":  # one that is broken says so itself
-        raise
-    raise ModuleNotFoundError(
-        "fastnn.estimators needs scikit-learn: pip install 'fastnn-numba[sklearn]'", name="sklearn"
-    ) from error
 
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning

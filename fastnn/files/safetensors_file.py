@@ -9,23 +9,20 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from .._core.extras import needed
+
 __all__ = ["read", "write"]
 
 _ENTRY = "fastnn"  # of the header's __metadata__: one, since the package sorts several by chance
 
 
 def _package(module: str) -> Any:
-    try:
+    message = (
+        ".safetensors files need the package safetensors: pip install 'fastnn-numba[files]'; "
+        ".npz files need nothing"
+    )
+    with needed(message, "safetensors", "safetensors.numpy"):
         return import_module(module)
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").split(".")[0]
-        if missing != "safetensors":  # one that is broken says so itself
-            raise
-        message = (
-            ".safetensors files need the package safetensors: pip install 'fastnn-numba[files]'; "
-            ".npz files need nothing"
-        )
-        raise ModuleNotFoundError(message, name="safetensors") from error
 
 
 def write(file: IO[bytes], arrays: Mapping[str, npt.NDArray[Any]], text: str) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ..._core.arrays import count
+from ..._core.extras import needed
 from ..._core.writing import checked_path, replacing
 from ...layers import DenseLayer
 from ...layers.prepared import goes_own_way
@@ -35,13 +36,8 @@ def write(network: Stack, path: str | os.PathLike[str], activate: bool, opset: i
 
 
 def _maker() -> Any:
-    try:
+    with needed("export_onnx needs onnx: pip install 'fastnn-numba[onnx]'", "onnx"):
         from .model import model
-    except ModuleNotFoundError as error:
-        if error.name != "onnx":
-            raise
-        message = "export_onnx needs onnx: pip install 'fastnn-numba[onnx]'"
-        raise ImportError(message) from error
     return model
 
 
