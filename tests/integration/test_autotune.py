@@ -122,12 +122,13 @@ def test_pieces_that_end_within_epochs_are_one_training(pieces, monkeypatch):
     assert len(history.seconds) == 3
 
 
-def test_what_was_found_out_holds_for_the_next_fit(pieces):
+def test_what_was_found_out_holds_for_the_next_fit(pieces, monkeypatch):
     nn, _ = trained(1)
     X, t = data(SIZES, COST, BATCH * STEPS - 1)
     tuner, before = nn._trainer[1]._trials, threading.active_count()
-    known = dict(tuner._each)
+    learned = []
+    monkeypatch.setattr(tuner, "learn", lambda steps, seconds: learned.append(steps))
     nn.fit(X, t, optimizer="Nadam", batch_size=BATCH)
     assert nn._trainer[1]._trials is tuner
-    assert tuner._each != known
+    assert sum(learned) == STEPS
     assert threading.active_count() == before
