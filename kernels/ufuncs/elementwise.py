@@ -33,7 +33,7 @@ from ..codegen.vector_loops import BLOCKS, blocks
 from . import softmax_formulas, softmax_loop
 from .access import ACCESS
 from .arguments import refuse_masked, refuse_self_overlap
-from .elementwise_loop import loop_address
+from .elementwise_loop import loop_address, plan
 from .numpy_c_api import ufunc
 from .overloads import allow, allow_along_axis
 
@@ -45,7 +45,7 @@ def make_ufunc(name, doc, formula, nin, nout):
     function = blocks(formula, nin, nout)
     single, double = (address(function, d, BLOCKS) for d in (np.float32, np.float64))
     loops = [
-        (letter, loop_address(letter, nin, nout), target)
+        (letter, loop_address(letter), plan(target, nin, nout).ctypes.data)
         for letter, target in zip("efd", (single, single, double), strict=True)
     ]
     return ufunc(name, doc, loops, nin, nout)

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..codegen.cache_lines import LINE_BYTES
+from ..codegen.compiler import once
 from ..codegen.declare import address, scalar
 from ..codegen.intrinsics import integers
-from ..codegen.signature import INT, INTS, Signature
+from ..codegen.signature import INTS, Signature
 from ..codegen.vector_loops import BLOCK, call_blocks, flags, flush, restore, stack, stream
 from .access import ACCESS, copying
 
-__all__ = ["UFUNC_LOOP", "loop_address"]
+__all__ = ["UFUNC_LOOP", "loop_address", "plan"]
 
 _ALIGNED = 2**15  # bytes of an output from which on blocks begin with a cache line
 _STREAM = 2**24  # bytes of an output from which on it goes past the caches
@@ -30,6 +31,8 @@ class _Call(NamedTuple):
 
     args: object  # addresses of the operands
     steps: object  # bytes from number to number of each
+    nin: int  # operands that are read
+    operands: int  # and all
     target: int  # address of the function for blocks
     addresses: object  # where the operands of blocks stand, see `vector_loops.each`
     room: int  # address of a block for each operand
@@ -37,20 +40,20 @@ class _Call(NamedTuple):
 
 
 @functools.cache
-def _surveying(letter, nin, nout):
+def _surveying(letter):
     """Function: whether operands are worked on where they are, and results go past the caches.
 
     Numbers that stay fill their blocks.
     """
     read, size, copies = ACCESS[letter].read, ACCESS[letter].size, letter == "e"
     fill, _, _ = copying(letter)
-    operands = nin + nout
 
     @scalar
     def survey(call, n):
-        args, steps, addresses, out = call.args, call.steps, call.addresses, call.args[nin]
+        args, steps, addresses = call.args, call.steps, call.addresses
+        nin, operands, out = call.nin, call.operands, call.args[call.nin]
         plain = not copies
-        streams = nout == 1 and steps[nin] == size and n * size >= _STREAM and not copies
+        streams = operands - nin == 1 and steps[nin] == size and n * size >= _STREAM and not copies
         for k in range(operands):
             stays = k < nin and steps[k] == 0
             plain = plain and (steps[k] == size or stays)
@@ -64,14 +67,14 @@ def _surveying(letter, nin, nout):
 
 
 @functools.cache
-def _running_in_place(letter, nin, nout):
+def _running_in_place(letter):
     """Function: whole blocks where they are, from a number on; returns how many numbers."""
     size, typed, length = ACCESS[letter].size, ACCESS[letter].pointer, BLOCK // ACCESS[letter].width
-    operands = nin + nout
 
     @scalar
     def run_in_place(call, start, n, streams):
         addresses, many = call.addresses, (n - start) // length
+        nin, operands = call.nin, call.operands
         for k in range(operands):
             if addresses[operands + k]:
                 addresses[k] = call.args[k] + start * size
@@ -87,15 +90,15 @@ def _running_in_place(letter, nin, nout):
 
 
 @functools.cache
-def _running_on_copies(letter, nin, nout):
+def _running_on_copies(letter):
     """Function: a block from a number on, of copies where it must be."""
     read, size, typed = ACCESS[letter].read, ACCESS[letter].size, ACCESS[letter].pointer
     _, take, give = copying(letter)
-    operands, length, copies = nin + nout, BLOCK // ACCESS[letter].width, letter == "e"
+    length, copies = BLOCK // ACCESS[letter].width, letter == "e"
 
     @scalar
     def run_on_copies(call, start, count, streams):
-        addresses = call.addresses
+        addresses, nin, operands = call.addresses, call.nin, call.operands
         for k in range(operands):
             block, stride = call.room + k * BLOCK, call.steps[k]
             at = call.args[k] + start * stride
@@ -117,23 +120,28 @@ def _running_on_copies(letter, nin, nout):
     return run_on_copies
 
 
-UFUNC_LOOP = Signature("ufunc loop", args=INTS, dims=INTS, steps=INTS, target=INT)
+UFUNC_LOOP = Signature("ufunc loop", args=INTS, dims=INTS, steps=INTS, plan=INTS)
+
+
+@once
+def plan(target, nin, nout):
+    """What a loop wants to know of its ufunc; kept, since NumPy has its address only."""
+    return np.array([target, nin, nin + nout], np.int64)
 
 
 @functools.cache
-def _loop(letter, nin, nout):
-    """C function: a ufunc's loop, by the address of the function for blocks."""
+def _loop(letter):
+    """C function: the loop of all ufuncs for a dtype, by their `plan`."""
     size, length = ACCESS[letter].size, BLOCK // ACCESS[letter].width
-    survey = _surveying(letter, nin, nout)
-    run_in_place = _running_in_place(letter, nin, nout)
-    run_on_copies = _running_on_copies(letter, nin, nout)
+    survey = _surveying(letter)
+    run_in_place, run_on_copies = _running_in_place(letter), _running_on_copies(letter)
 
-    def ufunc_loop(args, dims, steps, target):
+    def ufunc_loop(args, dims, steps, plan):
         state = stack(LINE_BYTES)
         flags(state)
         room, chunk, addresses = stack(_BLOCKS), stack(_CHUNKS), integers(stack(_TABLE))
-        call = _Call(args, steps, target, addresses, room, chunk)
-        n, out = dims[0], args[nin]
+        call = _Call(args, steps, plan[1], plan[2], plan[0], addresses, room, chunk)
+        n, out = dims[0], args[plan[1]]
         plain, streams = survey(call, n)
         first = 0
         if streams or (plain and n * size >= _ALIGNED and out % size == 0):
@@ -154,6 +162,6 @@ def _loop(letter, nin, nout):
     return ufunc_loop
 
 
-def loop_address(letter, nin, nout):
-    """The address of a ufunc's loop, which wants that of a function for blocks."""
-    return address(_loop(letter, nin, nout), np.float64, UFUNC_LOOP)
+def loop_address(letter):
+    """The address of the loop, which wants a `plan`."""
+    return address(_loop(letter), np.float64, UFUNC_LOOP)
