@@ -20,18 +20,14 @@ from .._core.arrays import Array
 from ..kernels.codegen.compiler import clock
 from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
-from ..kernels.optimizers import layout as rule_layout
 from ..model.data import Samples
 from ..network import NeuralNetwork
-from ..optimizers import RULES
 from ..training.autotune import SPEED, Autotuner
 from ..training.compiled import CompiledTrainer
 from ..training.trainer import diverged
-from .adam import Adam
 
 __all__ = ["BatchTrainer", "EstimatorNetwork", "Minibatches"]
 
-_EPS = rule_layout.OWN + 2  # of Adam and RAdam: after beta1 and beta2
 _MEETING = 2e-3  # seconds of a run, from which on a team pays: to begin and end it takes 0.3 ms
 _SPEED = SPEED / 4  # of one thread; a guess for the first run
 _BYTES = 1 << 22  # of the samples that are gathered at once, unless a single batch is larger
@@ -49,8 +45,6 @@ class Minibatches:
         Draws the order of the samples, once an epoch; without it they are taken as they come.
     rate_scale : float
         By which the learning rate is multiplied for the rule.
-    adam : Adam, optional
-        Scikit-learn's: the rule is the table's of this name.
     outputs : int
         The reported loss is the mean over so many outputs, while the gradient is that of their sum.
     offsets : array (rows,), optional
@@ -60,7 +54,6 @@ class Minibatches:
 
     random: Any = None
     rate_scale: float = 1.0
-    adam: Adam | None = None
     outputs: int = 1
     offsets: Array | None = None
 
@@ -74,12 +67,6 @@ class BatchTrainer(CompiledTrainer):
         self._samples, self._way = samples, self.network.minibatches  # type: ignore[attr-defined]
         self._order, self._alone = np.arange(samples.rows), Autotuner(1)
         self._step = samples.batch * self._work / _SPEED  # seconds, by one thread
-        self._first_long, self._rules = 0, (0, 0)
-        if adam := self._way.adam:
-            rules = [RULES[name].address(self.model.theta.dtype) for name in ("Adam", "RAdam")]
-            self._first_long, self._rules = adam.first_used() or 1 << 62, (rules[0], rules[1])
-            # whose memory both have: m and v
-            assert self.optimizer.rule is RULES["Adam"]
         kept = self.model.descriptor.base.kept
         self._layer_numbers = kept[layout.LAYER_HYPER]
         self._penalties = [
@@ -91,19 +78,17 @@ class BatchTrainer(CompiledTrainer):
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`."""
         numbers, control = self.optimizer.numbers(), self.team.control
+        scaled = rates * self._way.rate_scale
         self.team.hyper[:, : numbers.size] = numbers
         control[engine_team.SKIPPED] = done = 0
-        if self._way.adam:
-            first, steps = self.optimizer.steps + 1, epochs * self.steps_per_epoch
-            self._factors = first, self._way.adam.factors(first, steps)
         losses, seconds, error = np.zeros(epochs), np.zeros(epochs), None
         try:
             while done < epochs and error is None:
                 begin, count = clock(), self._epochs_at_once(epochs - done)
                 if count > 1:
-                    ended = self._whole_epochs(losses[done : done + count], rates, done)
+                    ended = self._whole_epochs(losses[done : done + count], scaled, done)
                 else:
-                    losses[done], ended = self._epoch(rates, done), 1
+                    losses[done], ended = self._epoch(scaled, done), 1
                 if control[engine_team.STATUS]:
                     ended = ended if count > 1 else 0
                     control[engine_team.EPOCH] = self._before + done + ended
@@ -123,10 +108,8 @@ class BatchTrainer(CompiledTrainer):
         return min(most, self._autotuner.steps())
 
     def _is_alone(self) -> bool:
-        """Whether the next step has numbers of its own."""
-        if self._samples.weights.size or self._way.outputs > 1:
-            return True
-        return self.optimizer.steps + 1 < self._first_long
+        """Whether each step has numbers of its own."""
+        return bool(self._samples.weights.size) or self._way.outputs > 1
 
     def _whole_epochs(self, losses: Array, rates: Array, done: int) -> int:
         """Train for as many epochs as losses, each a step; how many were completed."""
@@ -135,7 +118,7 @@ class BatchTrainer(CompiledTrainer):
         weights, weight = self._gather(rows, self.rows)
         self._set_penalties(weight)
         run = rates[done : done + losses.size] if rates.size > 1 else rates
-        self._take(self._set_rule(run, losses.size), losses, losses.size)
+        self._take(run, losses, losses.size)
         losses += self._offset(rows, weights)
         return int(control[engine_team.EPOCH]) - before
 
@@ -149,7 +132,7 @@ class BatchTrainer(CompiledTrainer):
             weights, weight = self._gather(chosen, rows.stop - rows.start)
             penalty = self._set_penalties(weight)
             run = rates[place + first : place + last] if rates.size > 1 else rates
-            self._take(self._set_rule(run, last - first), cost, last - first)
+            self._take(run, cost, last - first)
             if control[engine_team.STATUS]:
                 control[engine_team.START] += rows.start
                 break
@@ -220,20 +203,6 @@ class BatchTrainer(CompiledTrainer):
         if self._way.outputs == 1:
             return 0.0
         return factor * float(sum(layer.penalty() for layer in self._now.layers))
-
-    def _set_rule(self, rates: Array, steps: int) -> Array:
-        """Let the rule be the solver's in the next steps; their rates."""
-        rates, adam = rates * self._way.rate_scale, self._way.adam
-        if adam is None:
-            return rates
-        step = self.optimizer.steps + 1
-        is_long = step >= self._first_long
-        self.model.descriptor[layout.RULE] = self._rules[is_long]
-        self.team.hyper[:, _EPS] = adam.eps if is_long else adam.eps_of(step)
-        if not is_long:
-            return rates
-        first, factors = self._factors
-        return np.asarray(rates / factors[step - first : step - first + steps])
 
     def _offset(self, chosen: slice | Order, weights: Array) -> float:
         """The mean of what is added to the losses of these samples."""

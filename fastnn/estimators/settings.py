@@ -16,7 +16,6 @@ from ..layers import DenseLayer, LinearLayer
 from ..losses import COSTS, LOSSES, CostFunction
 from ..optimizers import Optimizer, get_opt
 from ..schedules import Schedule
-from .adam import Adam
 from .compat import Interval, Options, StrOptions
 
 __all__ = [
@@ -126,9 +125,7 @@ def make_optimizer(estimator: Any) -> tuple[Optimizer, dict[str, Any]]:
         return get_opt(rule, learning_rate=rate, mu=mu), {"rate_scale": 1.0 / (1.0 - mu)}
     if solver == "adam":
         numbers = {"beta1": estimator.beta_1, "beta2": estimator.beta_2, "eps": estimator.epsilon}
-        adam = Adam(float(estimator.beta_2), float(estimator.epsilon))
-        made = get_opt("Adam", learning_rate=rate, eps_placement="outside", **numbers)
-        return made, {"adam": adam}
+        return get_opt("Adam", learning_rate=rate, eps_placement="uncorrected", **numbers), {}
     if isinstance(solver, str):
         return get_opt(solver, learning_rate=rate), {}
     optimizer: Optimizer = copy.deepcopy(solver)

@@ -21,7 +21,7 @@ __all__ = ["Rule"]
 _BELOW_ONE = ("beta1", "beta2", "beta3", "mu", "nu", "rho", "sigma", "momentum")
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "eps_placement": ("inside", "outside"),
+    "eps_placement": ("inside", "outside", "uncorrected"),
     "variant": ("paper", "authors"),
 }
 """Numbers of rules that have names, which kernels know by their places."""
@@ -38,7 +38,8 @@ _MEANINGS = {
     "eps": "Keeps the divisor from 0; also bounds the step where all gradients are tiny.",
     "eps_placement": (
         "'inside' the root, as in the article and as its formula here; 'outside' adds eps to the "
-        "root of the corrected mean, sqrt(v') + eps, as in the papers."
+        "root of the corrected mean, sqrt(v') + eps, as in the papers; 'uncorrected' to that of "
+        "the mean before it is corrected, sqrt(v) + eps, as Keras and scikit-learn."
     ),
     "variant": (
         "'paper' is the formula here; 'authors' that of the authors' package, with corrected means "

@@ -146,7 +146,7 @@ _SPECS = (
         "p -= alpha sqrt(1 - beta2^t) m' / sqrt(v + eps), m' = m / (1 - beta1^t), m and v the "
         "means of g and g²",
         adam.adam, adam.adam_constants, "alpha", {**_ADAM, **_INSIDE}, {"m": 0.0, "v": 0.0},
-        peers=f"PyTorch and optax: {_EPS}; Keras: outside too, before the correction",
+        peers=f"PyTorch and optax: {_EPS}; Keras and scikit-learn: 'uncorrected'",
         reference=_KINGMA,
         latex=(
             *latex.MEANS,
@@ -284,7 +284,7 @@ _SPECS = (
         adam.amsgrad, adam.amsgrad_constants, "alpha", {**_ADAM, **_INSIDE},
         {"m": 0.0, "v": 0.0, "vhat": 0.0},
         peers="PyTorch: with eps_placement='outside', which corrects the means and leaves out "
-        "sqrt(t); Keras: so too, but eps before the correction; optax takes the largest of the "
+        "sqrt(t); Keras: so too, but 'uncorrected'; optax takes the largest of the "
         "corrected means",
         reference=_REDDI,
         latex=(

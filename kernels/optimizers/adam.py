@@ -32,12 +32,13 @@ def adam_constants(x, hyper, step):
     """Step size, 1 - β₁, 1 - β₂, and ε in both pointers.
 
     With ε inside the root, η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / √(v + ε). With ε outside it,
-    η m̂ / (√v̂ + ε), which is η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε √(1 - β₂ᵗ)).
+    η m̂ / (√v̂ + ε), which is η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε √(1 - β₂ᵗ)). Uncorrected,
+    η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε).
     """
     beta1, beta2 = hyper[OWN], hyper[OWN + 1]
     root = (1.0 - beta2**step) ** 0.5
     rate = hyper[RATE] * root / (1.0 - beta1**step)
-    inside, outside = epsilons(hyper, OWN + 2, root)
+    inside, outside = epsilons(hyper, OWN + 2, root, 1.0)
     return (
         cast_like(x, rate),
         cast_like(x, 1.0 - beta1),
@@ -80,8 +81,8 @@ def belief(g, s, c, i):
 def nadam_constants(x, hyper, step):
     """Factors of m and g, 1 - μ, 1 - ν, the correction of v, and ε in both pointers."""
     mu, nu, rate = hyper[OWN], hyper[OWN + 1], hyper[RATE]
-    inside, outside = epsilons(hyper, OWN + 2, 1.0)
     corrected = 1.0 / (1.0 - nu**step)
+    inside, outside = epsilons(hyper, OWN + 2, 1.0, corrected**0.5)
     if hyper[OWN + 3] == 0.0:
         corrected *= nu  # as Dozat's report prints it
     return (

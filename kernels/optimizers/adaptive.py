@@ -16,16 +16,22 @@ def adagrad(g, s, c, i):
 
 
 @scalar
-def epsilons(hyper, index, corrected):
-    """ε inside the root and ε outside of it, from two numbers; outside times `corrected`."""
-    outside = hyper[index + 1] != 0.0
-    return 0.0 if outside else hyper[index], hyper[index] * corrected if outside else 0.0
+def epsilons(hyper, index, corrected, uncorrected):
+    """ε inside the root and ε outside of it, by the place of ε that `hyper` names after it.
+
+    Outside it is multiplied: by `corrected`, if it belongs to the root of the corrected mean, by
+    `uncorrected`, if to that of the mean itself.
+    """
+    eps, place = hyper[index], hyper[index + 1]
+    if place == 0.0:
+        return eps, 0.0
+    return 0.0, eps * (corrected if place == 1.0 else uncorrected)
 
 
 @scalar
 def rmsprop_constants(x, hyper, step):
     """η, 1 - ρ, ε in both pointers."""
-    inside, outside = epsilons(hyper, OWN + 1, 1.0)
+    inside, outside = epsilons(hyper, OWN + 1, 1.0, 1.0)
     return (
         cast_like(x, hyper[RATE]),
         cast_like(x, 1.0 - hyper[OWN]),

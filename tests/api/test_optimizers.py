@@ -29,6 +29,7 @@ VARIANTS = [
     ("RMSprop", {"eps_placement": "outside"}),
     ("Nadam", {"eps_placement": "outside"}),
     ("AMSGrad", {"eps_placement": "outside"}),
+    *((name, {"eps_placement": "uncorrected"}) for name in ("Adam", "RMSprop", "Nadam", "AMSGrad")),
     ("AdaBound", {"variant": "authors"}),
     ("AMSBound", {"variant": "authors"}),
     ("RMSpropGraves", {"momentum": 0.9}),

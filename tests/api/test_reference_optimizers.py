@@ -102,7 +102,7 @@ def test_every_rule_goes_down(name):
 
 
 @every
-@pytest.mark.parametrize("placement", ["inside", "outside"])
+@pytest.mark.parametrize("placement", ["inside", "outside", "uncorrected"])
 def test_zero_gradients_are_zero_steps(name, placement):
     """Also where the rule would divide zero by zero."""
     more = {"eps_placement": placement} if "eps_placement" in DEFAULTS[name] else {}
@@ -162,6 +162,12 @@ def test_eps_inside_shortens_steps_of_small_gradients():
     inside, outside = deltas("Adam", [[1e-4]]), deltas("Adam", [[1e-4]], eps_placement="outside")
     assert outside[0] == pytest.approx(-1e-3, rel=1e-3)
     assert outside[0] / inside[0] == pytest.approx(math.sqrt(1001), rel=1e-3)
+
+
+def test_uncorrected_eps_counts_for_more_in_the_first_steps():
+    """Of a gradient of 1 the first v is 1/1000, and its correction as much."""
+    (step,) = deltas("Adam", [[1.0]], eps_placement="uncorrected", eps=0.01)
+    np.testing.assert_allclose(step, -1e-3 / (1 + 0.01 * math.sqrt(1000)), rtol=CLOSE)
 
 
 def test_rmsprop_outside():

@@ -26,9 +26,7 @@ TARGETS = {
     "numbers": NUMBERS,
     "counts": DIGITS,
 }
-# In the first steps of Adam, two digits of a factor are lost, see fastnn/estimators/adam.py; the
-# searches of L-BFGS magnify roundings.
-LOST = {"adam": 100, "sgd": 1, "lbfgs": 1000}
+LOST = {"adam": 1, "sgd": 1, "lbfgs": 1000}  # the searches of L-BFGS magnify roundings
 
 
 def both(targets, weights=None, dtype=np.float64, **parameters):

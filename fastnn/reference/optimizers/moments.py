@@ -18,13 +18,22 @@ def _moments(g: Array, state: State, hyper: Hyper) -> tuple[Array, Array]:
 def adam(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
     """Δ = −α m̂ / (√v̂ + ε), m̂ = m / (1 − β1ᵗ), v̂ = v / (1 − β2ᵗ) (Kingma, Ba, arXiv:1412.6980).
 
-    With ε inside, as in the article: −α √(1 − β2ᵗ) / (1 − β1ᵗ) · m / √(v + ε).
+    With ε inside, as in the article: −α √(1 − β2ᵗ) / (1 − β1ᵗ) · m / √(v + ε). Uncorrected, as
+    Keras and scikit-learn: −α √(1 − β2ᵗ) / (1 − β1ᵗ) · m / (√v + ε).
     """
     m, v = _moments(g, state, hyper)
     first, second = 1 - hyper["beta1"] ** t, 1 - hyper["beta2"] ** t
     if hyper["eps_placement"] == "inside":
         return np.asarray(-rate * np.sqrt(second) / first * m / np.sqrt(v + hyper["eps"]))
-    return np.asarray(-rate * (m / first) / (np.sqrt(v / second) + hyper["eps"]))
+    return np.asarray(-rate * (m / first) / _corrected_root(v, second, hyper))
+
+
+def _corrected_root(v: Array, correction: float, hyper: Hyper) -> Array:
+    """√(v / correction) + ε; or (√v + ε) / √correction."""
+    eps = hyper["eps"]
+    if hyper["eps_placement"] == "uncorrected":
+        return np.asarray((np.sqrt(v) + eps) / np.sqrt(correction))
+    return np.asarray(np.sqrt(v / correction) + eps)
 
 
 def adamax(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
@@ -46,14 +55,14 @@ def _look_ahead(g: Array, m: Array, mu: float, t: int) -> Array:
 def nadam(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
     """Δ = −α m̂ / √(v̂ + ε), v̂ = ν v / (1 − νᵗ) (Dozat, 2016, with constant µ).
 
-    With ε outside: −α m̂ / (√(v / (1 − νᵗ)) + ε). m̂ looks a step ahead.
+    With ε outside: −α m̂ / (√(v / (1 − νᵗ)) + ε), or as of Adam. m̂ looks a step ahead.
     """
-    mu, nu, eps = hyper["mu"], hyper["nu"], hyper["eps"]
+    mu, nu = hyper["mu"], hyper["nu"]
     m, v = running_mean(state, "m", mu, g), running_mean(state, "v", nu, g**2)
-    m_hat, v_hat = _look_ahead(g, m, mu, t), v / (1 - nu**t)
+    m_hat, second = _look_ahead(g, m, mu, t), 1 - nu**t
     if hyper["eps_placement"] == "inside":
-        return np.asarray(-rate * m_hat / np.sqrt(nu * v_hat + eps))
-    return np.asarray(-rate * m_hat / (np.sqrt(v_hat) + eps))
+        return np.asarray(-rate * m_hat / np.sqrt(nu * v / second + hyper["eps"]))
+    return np.asarray(-rate * m_hat / _corrected_root(v, second, hyper))
 
 
 def nadamw(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
@@ -91,7 +100,7 @@ def amsgrad(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: 
     if hyper["eps_placement"] == "inside":
         return np.asarray(-rate / np.sqrt(t) * m / np.sqrt(v_hat + hyper["eps"]))
     first, second = 1 - hyper["beta1"] ** t, 1 - hyper["beta2"] ** t
-    return np.asarray(-rate / first * m / (np.sqrt(v_hat / second) + hyper["eps"]))
+    return np.asarray(-rate / first * m / _corrected_root(v_hat, second, hyper))
 
 
 def adabound(g: Array, state: State, t: int, rate: float, hyper: Hyper, **extra: Any) -> Array:
