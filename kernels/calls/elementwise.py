@@ -34,7 +34,7 @@ from ..codegen.objects import (
 from ..codegen.vector_loops import BLOCKS, blocks, stack
 from ..ufuncs import elementwise as ufuncs
 from ..ufuncs import errors, softmax_formulas, softmax_loop
-from ..ufuncs.elementwise_loop import UFUNC_LOOP, loop_address
+from ..ufuncs.elementwise_loop import UFUNC_LOOP, loop_address, plan
 from ..ufuncs.softmax_loop import SOFTMAX_LOOP
 from ..vecmath.reductions import total_of
 
@@ -43,7 +43,7 @@ __all__ = ["activation", "error", "mean", "softmax_function"]
 call_loop, call_softmax_loop = UFUNC_LOOP.call, SOFTMAX_LOOP.call
 
 # Words of a record, after those of all.
-LOOP, TARGET = objects.OWN, objects.OWN + 1  # the ufunc's loop, and what that is given
+LOOP, PLAN = objects.OWN, objects.OWN + 1  # the ufunc's loop, and what that is given
 INPUTS, MOST = objects.OWN + 2, objects.OWN + 3  # arrays; numbers at most
 ITEMSIZE = objects.OWN + 4
 LIMITS = objects.OWN + 5  # address: least and most of the inputs; 0: any
@@ -96,7 +96,7 @@ def _run(record, x, y, out, second, size):
     if second != 0:
         addresses[last + 1], steps[last + 1] = second, record[ITEMSIZE]
     state = release_gil() if size > _LIGHT else 0
-    call_loop(record[LOOP], addresses, sizes, steps, record[TARGET])
+    call_loop(record[LOOP], addresses, sizes, steps, integers(record[PLAN]))
     if state != 0:
         acquire_gil(state)
 
@@ -136,7 +136,7 @@ def apply_along(me, arguments, count):
         steps[k] = sizes[1] * record[ITEMSIZE]
         steps[inputs + 1 + k] = record[ITEMSIZE]
     state = release_gil() if size_of(x) > _LIGHT else 0
-    call_softmax_loop(record[LOOP], addresses, sizes, steps, integers(record[TARGET]))
+    call_softmax_loop(record[LOOP], addresses, sizes, steps, integers(record[PLAN]))
     if state != 0:
         acquire_gil(state)
     return out
@@ -173,10 +173,10 @@ def take_mean(me, arguments, count):
     return new_float(total_of(data(data_of(x), me), size_of(x)) / size_of(x))
 
 
-def _words(dtype, loop, target, inputs, most, parameters=()):
+def _words(dtype, loop, plan, inputs, most, parameters=()):
     where = {FIRST_PARAMETER + k: p.ctypes.data for k, p in enumerate(parameters)}
     return {
-        LOOP: loop, TARGET: target, INPUTS: inputs, MOST: most, ITEMSIZE: dtype.itemsize,
+        LOOP: loop, PLAN: plan.ctypes.data, INPUTS: inputs, MOST: most, ITEMSIZE: dtype.itemsize,
         PARAMETERS: len(parameters), **where,
     }  # fmt: skip
 
@@ -197,20 +197,18 @@ def activation(name, dtype, parameters, most):
     inputs = 2 if "_vjp" in name else 1
     count = inputs + len(parameters)
     kept = [np.array(value, dtype) for value in parameters]
-    loop = loop_address(dtype.char, count, outputs)
     target = address(blocks(formula, count, outputs), dtype, BLOCKS)
-    return prepared(
-        apply, dtype, record(dtype, _words(dtype, loop, target, inputs, most, kept), kept)
-    )
+    loop, its_plan = loop_address(dtype.char), plan(target, count, outputs)
+    words = _words(dtype, loop, its_plan, inputs, most, kept)
+    return prepared(apply, dtype, record(dtype, words, kept))
 
 
 def softmax_function(name, dtype, most):
     """A call of a ufunc of the softmax family, along the last axis."""
-    plan = softmax_loop.plan(name, dtype)
     loop = address(softmax_loop.loop(dtype.char), np.float64, SOFTMAX_LOOP)
     inputs = 2 if softmax_formulas.TABLE[name].is_vjp else 1
-    words = _words(dtype, loop, plan.ctypes.data, inputs, most)
-    return prepared(apply_along, dtype, record(dtype, words, (plan,)))
+    words = _words(dtype, loop, softmax_loop.plan(name, dtype), inputs, most)
+    return prepared(apply_along, dtype, record(dtype, words))
 
 
 @functools.cache
@@ -225,9 +223,8 @@ def error(name, dtype, most, limits):
     """A call of an error of y and t with its derivative; limits: of both, least and most."""
     formulas = errors.FORMULAS[name], errors.FORMULAS[f"{name}_derivative"]
     target = address(blocks(_both(*formulas), 2, 2), dtype, BLOCKS)
-    loop = loop_address(dtype.char, 2, 2)
     kept = None if limits is None else np.array(limits, np.float64)
-    words = _words(dtype, loop, target, 2, most)
+    words = _words(dtype, loop_address(dtype.char), plan(target, 2, 2), 2, most)
     words[LIMITS] = 0 if kept is None else kept.ctypes.data
     return prepared(apply_error, dtype, record(dtype, words, (kept,)))
 
