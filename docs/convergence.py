@@ -25,6 +25,7 @@ from fastnn import info
 from fastnn.optimizers.table import LBFGS
 from fastnn.reference import ReferenceOptimizer
 from fastnn.reference.optimizers import DEFAULTS, RULES
+from fastnn.training import lbfgs
 
 PAGE = Path(__file__).parent / "optimizers.md"
 PICTURE = Path(__file__).parent / "pictures" / "rosenbrock.svg"
@@ -175,17 +176,25 @@ def converged(task: Task, step: Step) -> tuple[int | None, float]:
     return None, cost
 
 
+class Given(lbfgs.Objective):
+    """A task's function in place of a network's cost."""
+
+    is_compiled = False
+
+    def __init__(self, task: Task) -> None:
+        self.function, self.theta = task.function, task.start.copy()
+        self.grad = np.zeros_like(self.theta)
+
+    def _compute(self) -> float:
+        cost, self.grad[...] = self.function(self.theta)
+        return cost
+
+
 def by_curvature(task: Task) -> tuple[int | None, float]:
     """The same of L-BFGS as `fit` runs it, whose steps are iterations."""
-    from scipy.optimize import minimize
-
-    costs = [task.function(task.start)[0]]
-    least = 10 * float(np.finfo(np.float64).eps)
-    minimize(
-        task.function, task.start, jac=True, method="L-BFGS-B",
-        callback=lambda intermediate_result: costs.append(float(intermediate_result.fun)),
-        options={"maxiter": task.limit, "ftol": least, "gtol": 1e-8},
-    )  # fmt: skip
+    descent = lbfgs.Descent(Given(task), task.limit, lbfgs.Options())
+    descent.iterate(task.limit)
+    costs = descent.costs
     high = [t for t, cost in enumerate(costs) if not cost <= task.enough]
     count = high[-1] + 1 if high else 0
     return (count, costs[min(count + STAY, len(costs) - 1)]) if count < len(costs) else (

@@ -33,7 +33,7 @@ class History:
     validation_cost : array (epochs,)
         Cost of the validation data; empty for a training without.
     learning_rate : array (epochs,)
-        Factor of the gradient.
+        Factor of the gradient; of L-BFGS the length of the step along its direction.
     seconds : array (epochs,)
         Time that each epoch took.
     stopped : str or None

@@ -337,8 +337,8 @@ class NeuralNetwork(Stack):
             From `fastnn.get_opt`, or the name of one. It keeps its state from one `fit` to the
             next, and is refused by other networks; without optimizer and learning rate the last
             one goes on. "L-BFGS" minimizes the
-            cost of all samples by SciPy's method of that name, an epoch being an iteration, and
-            ends sooner where that finds nothing lower; on one thread, and without dropout.
+            cost of all samples by the method of that name, an epoch being an iteration, and
+            ends sooner where that finds nothing lower; without dropout.
         epochs : int
             Passes over the samples.
         batch_size : int, optional

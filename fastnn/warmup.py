@@ -37,6 +37,7 @@ from .layers import DenseLayer
 from .losses import COSTS
 from .network import NeuralNetwork
 from .optimizers import RULES, get_opt
+from .optimizers.table import LBFGS
 
 __all__ = ["Report", "warm_up"]
 
@@ -231,6 +232,11 @@ def _train(case: _Case, kind: type[DenseLayer] = DenseLayer) -> None:
         network.gradient(x, x)
 
 
+def _minimize(case: _Case) -> None:
+    x = case.zeros()
+    case.networks()[0].fit(x, x, optimizer=LBFGS)
+
+
 def _train_layer_by_layer(case: _Case) -> None:
     _train(case, _OwnLayer)
     x = case.zeros()
@@ -292,6 +298,7 @@ def _multiply(case: _Case) -> None:
 
 _USES: dict[str, Callable[[_Case], None]] = {
     "training": _train,
+    LBFGS: _minimize,
     "training layer by layer": _train_layer_by_layer,
     "prediction": _predict,
     "users' kernels": _embed,

@@ -19,7 +19,6 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 __all__ = [
@@ -32,7 +31,6 @@ __all__ = [
     "RegressorMixin",
     "StrOptions",
     "check_is_fitted",
-    "check_optimize_result",
     "check_partial_fit_first_call",
     "check_random_state",
     "check_sample_weight",
@@ -49,7 +47,6 @@ __all__ = [
 ]
 
 check_partial_fit_first_call: Any = _check_partial_fit_first_call
-check_optimize_result: Any = _check_optimize_result
 check_sample_weight: Any = _check_sample_weight
 
 F = TypeVar("F", bound=Callable[..., Any])

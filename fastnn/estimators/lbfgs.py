@@ -1,20 +1,16 @@
-"""L-BFGS: SciPy's method, with scikit-learn's limits, on the compiled cost and gradient."""
+"""L-BFGS of an estimator: the network's, with scikit-learn's limits and callbacks."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
-
-import numpy as np
 
 from .._core.arrays import Array
 from ..callbacks import Callback, Run
 from ..history import History
-from ..kernels.codegen.compiler import imported
 from ..model.data import finite_samples, sample_weights, validation_pair
 from ..model.evaluation import evaluate
 from ..model.snapshot import Pinned, snapshot
-from ..training.lbfgs import Objective
+from ..training.lbfgs import NAME, Block, Minimum, Objective, Options, descend
 from .minibatches import EstimatorNetwork
 
 __all__ = ["minimize"]
@@ -27,15 +23,20 @@ def minimize(
     weights: Array | None,
     hooks: list[Callback],
     validation_data: tuple[Any, ...] | None,
-    options: dict[str, Any],
-) -> Any:
+    iterations: int,
+    options: Options,
+) -> tuple[Minimum, float, bool]:
     """Minimize the cost of all samples; the network's parameters are then the best point found.
 
-    options: SciPy's. Callbacks see iterations as epochs.
+    Callbacks see iterations as epochs.
 
     Returns
     -------
-    scipy.optimize.OptimizeResult
+    Minimum
+    float
+        The cost of these parameters.
+    bool
+        Whether a callback has ended it.
 
     Raises
     ------
@@ -49,43 +50,28 @@ def minimize(
     validation = validation_pair(now.layers, now.cost_function, validation_data)
     objective = Objective(network, x, targets, each, Pinned(network, now, x, targets, each))
     run = Run(
-        network, History(), epochs=options["maxiter"], steps_per_epoch=1, optimizer="L-BFGS",
-        learning_rate=1.0, training_cost=lambda: evaluate(now, x, targets, each),
+        network, History(), epochs=iterations, steps_per_epoch=1, optimizer=NAME,
+        learning_rate=float("nan"), training_cost=lambda: evaluate(now, x, targets, each),
     )  # fmt: skip
-    started = time.perf_counter()
 
-    def after(intermediate_result: Any) -> None:
-        nonlocal started
-        objective.theta[...] = intermediate_result.x
+    def report(block: Block) -> bool:
         judged = None if validation is None else evaluate(now, *validation)
-        seconds = time.perf_counter() - started
-        run.history.extend(float(intermediate_result.fun), 1.0, seconds, judged)
-        run._epoch += 1
+        run.history.extend(block.costs[1:], block.steps, block.seconds, judged)
+        run._epoch += block.steps.size
         for hook in hooks:
             if run.epoch % hook.every == 0:
                 hook.on_epoch(run)
-        if run.stopping:
-            raise StopIteration
-        started = time.perf_counter()
+        return run.stopping
+
+    def until_due() -> int:
+        due = [hook.every - run.epoch % hook.every for hook in hooks]
+        return 1 if validation is not None else min(due, default=iterations)
 
     try:
         for hook in hooks:
             hook.on_begin(run)
-        result = _search(objective, after if hooks else None, options)
+        minimum = descend(objective, iterations, report, until_due, options)
     finally:
         for hook in hooks:
             hook.on_end(run)
-    return result
-
-
-def _search(objective: Objective, after: Any, options: dict[str, Any]) -> Any:
-    """Search from the parameters as they are."""
-    objective.start()
-    # SciPy's vectors are short: threads of BLAS would only meet, and wait on a busy machine.
-    with imported("threadpoolctl").threadpool_limits(1, user_api="blas"):
-        result = imported("scipy.optimize").minimize(
-            objective, objective.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-            callback=after, options=options,
-        )  # fmt: skip
-    objective.theta[...] = result.x
-    return result
+    return minimum, evaluate(now, x, targets, each), run.stopping

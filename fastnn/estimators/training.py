@@ -12,13 +12,15 @@ import numpy as np
 from .._core.arrays import Array
 from ..callbacks import Callback, Run, as_callbacks
 from ..history import History
-from ..training.lbfgs import NotFiniteError
+from ..training.lbfgs import NotFiniteError, Options
 from . import lbfgs, settings
-from .compat import ConvergenceWarning, check_optimize_result, train_test_split
+from .compat import ConvergenceWarning, train_test_split
 from .minibatches import EstimatorNetwork, Minibatches
 from .watch import Watch
 
 __all__ = ["Data", "Task", "descend", "minimize"]
+
+_TOLERANCE = 1e7 * float(np.finfo(np.float64).eps)  # of L-BFGS, as in scikit-learn
 
 _NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
@@ -77,16 +79,24 @@ def minimize(task: Task, network: EstimatorNetwork) -> None:
     if judged is not None or estimator.verbose:
         hooks.insert(0, _Iterations(estimator, validation_loss))
     try:
-        result = lbfgs.minimize(
+        minimum, cost, ended = lbfgs.minimize(
             network, data.X, estimator._encoded(data.y), data.relative, hooks,
             judged and (judged.X, estimator._encoded(judged.y), judged.relative),
-            {"maxiter": estimator.max_iter, "maxfun": estimator.max_fun, "gtol": estimator.tol},
+            estimator.max_iter,
+            Options(10, _TOLERANCE, estimator.tol, estimator.max_fun),
         )  # fmt: skip
     except NotFiniteError as error:
         raise ValueError(f"{_NOT_FINITE} {error}") from error
-    estimator.n_iter_ = check_optimize_result("lbfgs", result, estimator.max_iter)
+    estimator.n_iter_ = minimum.costs.size - 1
+    if not (minimum.converged or ended):
+        warnings.warn(
+            f"lbfgs failed to converge after {estimator.n_iter_} iterations: {minimum.reason}. "
+            "Increase max_iter or max_fun, or scale the data.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
     penalty, offset = _penalty(network), _mean_offset(estimator, data)
-    estimator.loss_ = (float(result.fun) - penalty) / task.outputs + penalty + offset
+    estimator.loss_ = (cost - penalty) / task.outputs + penalty + offset
 
 
 class _Iterations(Callback):

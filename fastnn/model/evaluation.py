@@ -146,6 +146,8 @@ class Gradient:
     parts : int
     of_parameters : array (parameters,)
         What `compute` finds.
+    arguments : tuple
+        The first of `kernels.engine.train.gradient`.
 
     """
 
@@ -156,20 +158,24 @@ class Gradient:
         grads = np.zeros((self.parts, theta.size), theta.dtype)  # of frozen layers it stays so
         self.of_parameters: Array = grads[0]
         batches, self._elements = _cut(made, x, t, weights, self.parts)
-        self._arguments = made, batches, make_team(grads, self.parts)
+        self.arguments = made, batches, make_team(grads, self.parts)
+
+    def workspace(self) -> Array:
+        """What a thread needs for its parts."""
+        return np.empty(self._elements, self.of_parameters.dtype)
 
     def compute(self, below: Array, threads: int) -> float:
         """The cost; below: takes the gradient by the samples, or is empty."""
         parts, threads = self.parts, min(threads, self.parts)
 
         def run(work: Array, first: int, last: int, sums: bool) -> float:
-            return float(engine.gradient(*self._arguments, work, below, first, last, sums))
+            return float(engine.gradient(*self.arguments, work, below, first, last, sums))
 
         def start() -> Callable[[int], object]:
-            work = np.empty(self._elements, below.dtype)
+            work = self.workspace()
             return lambda part: run(work, part, part + 1, False)
 
-        work = np.empty(self._elements, below.dtype)
+        work = self.workspace()
         if threads == 1:
             return run(work, 0, parts, True)
         side_by_side(parts, threads, start)

@@ -14,7 +14,6 @@ from .._core.arrays import Array, count
 from .._core.random import RNG
 from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from ..history import History
-from ..kernels.codegen.compiler import clock
 from ..layers.base import check_trainable, forget
 from ..model.data import Samples, finite_samples, sample_weights, validation_pair
 from ..model.draws import Draws
@@ -63,7 +62,7 @@ def fit(
     validation = validation_pair(now.layers, now.cost_function, validation_data)
     task = _Task(network, now, data, validation, min(batch, len(x)), epochs, hooks)
     if lbfgs.is_meant(optimizer):
-        return _minimize(task, learning_rate)
+        return _minimize(task, learning_rate, threads)
     return _train(task, learning_rate, optimizer, shuffle, rng, threads)
 
 
@@ -235,7 +234,7 @@ def _train_epochs(
     return error
 
 
-def _minimize(task: _Task, learning_rate: Any) -> History:
+def _minimize(task: _Task, learning_rate: Any, threads: int | None) -> History:
     """What `_train` is for a method that does not go by single steps: an epoch is an iteration."""
     if learning_rate is not None:
         raise TypeError(f"{lbfgs.NAME} finds the length of its steps: give no learning_rate")
@@ -243,18 +242,22 @@ def _minimize(task: _Task, learning_rate: Any) -> History:
     if task.batch < rows:
         raise ValueError(f"batch_size is {task.batch}, but {lbfgs.NAME} takes all {rows} samples")
     pinned, hooks = task.pinned(), task.hooks
-    objective = lbfgs.Objective(task.network, *task.data, pinned)
+    objective = lbfgs.Objective(task.network, *task.data, pinned, threads)
     run = task.run(
         steps_per_epoch=1,
         optimizer=lbfgs.NAME,
-        learning_rate=1.0,  # of the gradient times the estimated curvature
+        learning_rate=math.nan,  # found by each iteration
         training_cost=lambda: evaluate(pinned.now, *task.data),
     )
     after = _after_iterations(hooks, run, pinned, task.validation)
+
+    def until_due() -> int:
+        return _epochs_until_due(run, hooks, Constant(0.0), task.validation is not None)
+
     forget(task.network.layers)
     try:
         _begin(hooks, run, pinned)
-        minimum = lbfgs.descend(objective, 0 if run.stopping else task.epochs, after)
+        minimum = lbfgs.descend(objective, 0 if run.stopping else task.epochs, after, until_due)
         if minimum.converged and not run.stopping:
             run.stop(f"{lbfgs.NAME} has converged: {minimum.reason}")
     except lbfgs.NotFiniteError as error:
@@ -269,20 +272,17 @@ def _after_iterations(
     run: Run,
     pinned: Pinned,
     validation: tuple[Array, Array, Array] | None,
-) -> Callable[[float, float], bool]:
-    """What is called with the costs before and after each iteration; whether it is the last."""
-    started = clock()
+) -> Callable[[lbfgs.Block], bool]:
+    """What is called after some iterations; whether they were the last."""
 
-    def after(before: float, _: float) -> bool:
-        nonlocal started
-        seconds = clock() - started
+    def after(block: lbfgs.Block) -> bool:
         validation_cost = None if validation is None else evaluate(pinned.now, *validation)
-        run.history.extend(before, 1.0, seconds, validation_cost)
-        run._epoch += 1
+        run.history.extend(block.costs[:-1], block.steps, block.seconds, validation_cost)
+        run._epoch += block.steps.size
+        run._learning_rate = float(block.steps[-1])
         _call_due(hooks, run, pinned)
         if run._learning_rate_set:
             raise ValueError(f"{lbfgs.NAME} has no learning rate that a callback could set")
-        started = clock()
         return run.stopping
 
     return after

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS on all samples: SciPy's method on the engine's cost and gradient."""
+"""Limited-memory BFGS on all samples: compiled, on the engine's cost and gradient."""
 
 from __future__ import annotations
 
@@ -10,26 +10,74 @@ import numpy.typing as npt
 
 from .._core.arrays import Array, count, number
 from .._core.names import same_name
-from ..kernels.codegen.compiler import imported
+from .._core.threads import get_num_threads
+from ..kernels.codegen.compiler import clock
+from ..kernels.engine import train as engine
+from ..kernels.solvers import lbfgs as solver
+from ..kernels.solvers import line_search
 from ..layers.base import check_trainable
-from ..model.compile import Use, model
+from ..model.compile import Use, model, work_of
 from ..model.data import finite_samples, sample_weights
 from ..model.evaluation import Gradient, check_parameters
 from ..model.snapshot import Pinned, Snapshot, snapshot
 from ..model.stack import Stack
 from ..optimizers.table import LBFGS
 
-__all__ = ["NAME", "Minimum", "NotFiniteError", "Objective", "descend", "is_meant", "minimize"]
+__all__ = [
+    "NAME",
+    "Block",
+    "Minimum",
+    "NotFiniteError",
+    "Objective",
+    "Options",
+    "descend",
+    "is_meant",
+    "minimize",
+]
 
 NAME = LBFGS
-_LIMIT = 1  # SciPy's status where the iterations are over
-_TRIALS = 20  # evaluations that the search along a direction may take
+_BLOCK = 1 << 16  # iterations that are written down at once, at most
+
+# Multiplications and additions in one compiled call: some 5 ms, after which Ctrl-C is heard. An
+# evaluation costs as much as _EACH of them more.
+_LONG = 1e8
+_EACH = 4000.0
+
+_REASONS = {
+    solver.GRADIENT_IS_SMALL: "cost or gradient is within its tolerance",
+    solver.COST_STAYS: "cost or gradient is within its tolerance",
+    solver.NO_LOWER: "no lower cost was found",
+    solver.EVALUATIONS_ARE_OVER: "the evaluations are over",
+}
+_CONVERGED = solver.GRADIENT_IS_SMALL, solver.COST_STAYS, solver.NO_LOWER
 
 Callback = Callable[[float, float], object]
 
 
 class NotFiniteError(ValueError):
     """There is nowhere to begin."""
+
+
+class Options(NamedTuple):
+    """When a search ends, and what it remembers.
+
+    Attributes
+    ----------
+    history : int
+        Steps that the curvature is estimated from.
+    tolerance : float
+        Decrease of the cost in an iteration, relative to the larger of cost and one.
+    gradient_tolerance : float
+        Largest derivative.
+    evaluations : int
+        At most; the iteration in which there are more is the last one.
+
+    """
+
+    history: int = 10
+    tolerance: float = 10 * float(np.finfo(np.float64).eps)
+    gradient_tolerance: float = 1e-8
+    evaluations: int = 1 << 62
 
 
 class Minimum(NamedTuple):
@@ -49,6 +97,24 @@ class Minimum(NamedTuple):
     costs: Array
     converged: bool
     reason: str
+
+
+class Block(NamedTuple):
+    """Iterations that were made in one go.
+
+    Attributes
+    ----------
+    costs : array (iterations + 1,)
+        Before the first of them and after each.
+    steps : array (iterations,)
+        How far each went, in multiples of its direction.
+    seconds : array (iterations,)
+
+    """
+
+    costs: Array
+    steps: Array
+    seconds: Array
 
 
 def is_meant(optimizer: object) -> bool:
@@ -91,7 +157,7 @@ def minimize(
     X, t, sample_weight, class_weight
         As in `NeuralNetwork.fit`.
     iterations : int
-        At most; each costs about one evaluation of cost and gradient on one thread.
+        At most; each costs about one evaluation of cost and gradient.
     history : int
         Steps that the curvature is estimated from.
     tolerance : float, optional
@@ -117,7 +183,8 @@ def minimize(
     References
     ----------
     D. C. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization",
-    Mathematical Programming 45, 1989.
+    Mathematical Programming 45, 1989; J. J. Moré and D. J. Thuente, "Line search algorithms with
+    guaranteed sufficient decrease", ACM Transactions on Mathematical Software 20, 1994.
 
     """
     iterations = count("iterations", iterations, least=0)
@@ -127,7 +194,10 @@ def minimize(
     pinned = Pinned(network, now, x, targets, weights)
     objective = Objective(network, x, targets, weights, pinned)
     options = _options(now, history, tolerance, gradient_tolerance)
-    return descend(objective, iterations, callback, options)
+    if callback is None:
+        return descend(objective, iterations, options=options)
+    report = callback
+    return descend(objective, iterations, lambda b: report(*b.costs.tolist()), lambda: 1, options)
 
 
 def _options(
@@ -135,22 +205,30 @@ def _options(
     history: int = 10,
     tolerance: float | None = None,
     gradient_tolerance: float = 1e-8,
-) -> dict[str, Any]:
-    """SciPy's."""
+) -> Options:
+    """What was asked for, or what fits the network's dtype."""
     least = 10 * float(np.finfo(now.theta.dtype).eps)
-    return {
-        "maxcor": count("history", history, least=1),
-        "ftol": least if tolerance is None else number("tolerance", tolerance, least=0.0),
-        "gtol": number("gradient_tolerance", gradient_tolerance, least=0.0),
-        "maxls": _TRIALS,
-        "maxfun": 1 << 30,
-    }
+    return Options(
+        count("history", history, least=1),
+        least if tolerance is None else number("tolerance", tolerance, least=0.0),
+        number("gradient_tolerance", gradient_tolerance, least=0.0),
+    )
 
 
 class Objective:
-    """Cost and gradient with respect to the parameters, in float64 whatever the network's dtype.
+    """Cost and gradient with respect to the parameters, of checked samples.
 
-    Remembers the best point. Of checked samples.
+    Parameters
+    ----------
+    network : Stack
+    x, t, weights : array
+        See `Samples`.
+    pinned : Pinned, optional
+        Of them.
+    threads : int, optional
+        That share an evaluation where they pay, at most; default `get_num_threads`. No bit depends
+        on it.
+
     """
 
     def __init__(
@@ -160,6 +238,7 @@ class Objective:
         t: Array,
         weights: Array,
         pinned: Pinned | None = None,
+        threads: int | None = None,
     ) -> None:
         self.pinned = pinned or Pinned(network, snapshot(network), x, t, weights)
         now = self.pinned.now
@@ -170,93 +249,168 @@ class Objective:
         made = model(now.layers, now.cost_function, self.theta, Use(training=True))
         self._gradient, self._below = Gradient(made, x, t, weights), x[:0]
         self.grad = self._gradient.of_parameters  # of frozen layers zero, and they stay in place
-        self.best, self.lowest = self.theta.copy(), np.inf
+        self._threads = min(get_num_threads() if threads is None else threads, self._gradient.parts)
+        self._evaluations = max(1, int(_LONG / (work_of(now.layers) * x.shape[0] + _EACH)))
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether iterations run in compiled code; else each evaluation is called from here."""
+        return self._threads == 1
 
     def start(self) -> float:
-        """The cost of the parameters as they are, from which on the best counts."""
+        """The cost of the parameters as they are."""
         check_parameters(self.theta)
-        self.lowest = np.inf
-        cost, gradient = self._evaluate(self.theta)
-        if gradient is None:
+        cost = self._compute()
+        if not (np.isfinite(cost) and np.isfinite(self.grad).all()):
             raise NotFiniteError(f"the cost or its gradient is infinite or NaN where {NAME} begins")
         return cost
 
-    def __call__(self, point: Array) -> tuple[float, Array]:
-        """For the search: where it is not finite, a cost that lies above, and no slope."""
-        cost, gradient = self._evaluate(point)
-        if gradient is None:
-            return self.lowest + 10 * max(1.0, abs(self.lowest)), np.zeros(self.theta.size)
-        return cost, gradient
-
-    def _evaluate(self, point: Array) -> tuple[float, Array | None]:
-        """Cost and gradient; None instead where either is not finite."""
+    def evaluate(self, point: Array) -> float:
+        """The cost of these parameters."""
         with np.errstate(over="ignore"):  # a float32 may be infinite where a float64 is not
             self.theta[...] = point
-        cost = self._compute()
-        if not (np.isfinite(cost) and np.isfinite(self.grad).all()):
-            return cost, None
-        if cost < self.lowest:
-            self.best, self.lowest = self.theta.copy(), cost
-        return cost, self.grad.astype(np.float64)
+        return self._compute()
 
     def _compute(self) -> float:
-        return self._gradient.compute(self._below, 1)
+        return self._gradient.compute(self._below, self._threads)
+
+    def prepare(self, search: solver.Search) -> None:
+        """Compile or load what `iterate` runs: not in the time of the first iteration."""
+        if self.is_compiled:
+            self._call(search, np.zeros(1), np.zeros(0), np.zeros(0, np.int64), 0)
+
+    def iterate(self, search: solver.Search, iterations: int) -> Block:
+        """Go on for so many iterations, or until the search is over."""
+        costs, steps = np.full(iterations + 1, search.numbers[solver.COST]), np.zeros(iterations)
+        if not self.is_compiled:
+            return self._one_by_one(search, Block(costs, steps, np.zeros(iterations)))
+        times, done = np.zeros(iterations, np.int64), 0
+        begin, system = search.counters[solver.ITERATIONS], self._gradient.arguments[2].system
+        started = engine.clock(system)
+        while done < iterations and search.counters[solver.PHASE] != solver.ENDED:
+            self._call(search, costs[done:], steps[done:], times[done:], self._evaluations)
+            done = int(search.counters[solver.ITERATIONS] - begin)
+        seconds = np.diff(times[:done], prepend=started) * 1e-9
+        return Block(costs[: done + 1], steps[:done], seconds)
+
+    def _call(
+        self,
+        search: solver.Search,
+        costs: Array,
+        steps: Array,
+        times: npt.NDArray[np.int64],
+        evaluations: int,
+    ) -> None:
+        data = *self._gradient.arguments, self._gradient.workspace(), self._below
+        solver.run(*data, search, costs[1:], steps, times, evaluations)
+
+    def _one_by_one(self, search: solver.Search, block: Block) -> Block:
+        """The same, where each evaluation is called from here."""
+        memory, numbers, counters = search
+        for k in range(block.steps.size):
+            started, begin = clock(), counters[solver.ITERATIONS]
+            while counters[solver.ITERATIONS] == begin:
+                if counters[solver.PHASE] == solver.EVALUATE:
+                    numbers[solver.COST] = self.evaluate(memory[solver.POINT])
+                    memory[solver.GRADIENT] = self.grad
+                solver.advance(search)
+                if counters[solver.PHASE] == solver.ENDED:
+                    return Block(block.costs[: k + 1], block.steps[:k], block.seconds[:k])
+            block.costs[k + 1], block.steps[k] = numbers[solver.COST], numbers[line_search.STEP]
+            block.seconds[k] = clock() - started
+        return block
 
 
-class _Progress:
-    """How far a search is: told by SciPy of every iteration."""
+class Descent:
+    """A search under way.
 
-    def __init__(self, objective: Objective, callback: Callback | None) -> None:
-        self.objective, self._callback = objective, callback
-        self._before = objective.start()
-        self.costs, self.moved, self.stopped = [self._before], False, False
+    Attributes
+    ----------
+    costs : list of float
+        At the start and after each iteration.
+    evaluations : int
+        Of cost and gradient.
 
-    def begin(self) -> Array:
-        """Where to search from; anew, when the callback has moved the parameters."""
-        if self.moved:
-            self._before, self.moved = self.objective.start(), False
-        return self.objective.theta.astype(np.float64)
+    """
 
-    def after(self, intermediate_result: Any) -> None:
-        """Write down an iteration, and end the search if the callback ends or has moved it."""
+    def __init__(self, objective: Objective, iterations: int, options: Options) -> None:
+        self.objective = objective
+        pairs = min(options.history, max(1, iterations))
+        memory = np.zeros((solver.PAIRS_FROM + 2 * pairs, objective.theta.size))
+        numbers = np.zeros(solver.NUMBERS + 2 * pairs)
+        numbers[solver.COST_TOLERANCE] = options.tolerance
+        numbers[solver.GRADIENT_TOLERANCE] = options.gradient_tolerance
+        counters = np.zeros(solver.COUNTERS, np.int64)
+        counters[solver.MOST_EVALUATIONS] = options.evaluations
+        counters[solver.HISTORY] = pairs
+        self._search = solver.Search(memory, numbers, counters)
+        self.costs = [self.begin()]
+        objective.prepare(self._search)
+
+    def begin(self) -> float:
+        """Search from the parameters as they are, from which on the best counts; their cost."""
+        cost, (memory, numbers, counters) = self.objective.start(), self._search
+        memory[[solver.POINT, solver.BEST]] = self.objective.theta
+        memory[solver.GRADIENT] = self.objective.grad
+        numbers[solver.LARGEST] = np.abs(memory[solver.GRADIENT]).max(initial=0.0)
+        numbers[[solver.COST, solver.LOWEST]], numbers[solver.ORIGIN_COST] = cost, np.nan
+        counters[[solver.PAIRS, solver.NEXT]], counters[solver.PHASE] = 0, solver.READY
+        counters[solver.EVALUATIONS] += 1
+        return cost
+
+    def iterate(self, iterations: int) -> Block:
+        """Some iterations; fewer if the search is over."""
+        block = self.objective.iterate(self._search, min(iterations, _BLOCK))
+        self.costs += block.costs[1:].tolist()
+        return block
+
+    @property
+    def reason(self) -> int:
+        """Why it is over, see `kernels.solvers.lbfgs`; 0: it is not."""
+        return int(self._search.counters[solver.REASON])
+
+    @property
+    def evaluations(self) -> int:
+        return int(self._search.counters[solver.EVALUATIONS])
+
+    def has_moved(self) -> bool:
+        """Whether the parameters are no longer where the last iteration has left them."""
         theta = self.objective.theta
-        kept = np.asarray(intermediate_result.x).astype(theta.dtype)
-        theta[...] = kept
-        self.costs.append(float(intermediate_result.fun))
-        if self._callback is not None:
-            self.stopped = bool(self._callback(self._before, self.costs[-1]))
-        self.objective.pinned.check()
-        self.moved = not np.array_equal(kept, theta)
-        self._before = self.costs[-1]
-        if self.moved or self.stopped:
-            raise StopIteration
+        kept = self._search.memory[solver.POINT].astype(theta.dtype)
+        return not np.array_equal(kept, theta)
+
+    def settle(self) -> None:
+        """Set the parameters to the best point found."""
+        self.objective.theta[...] = self._search.memory[solver.BEST]
 
 
 def descend(
     objective: Objective,
     iterations: int,
-    callback: Callback | None = None,
-    options: dict[str, Any] | None = None,
+    report: Callable[[Block], object] | None = None,
+    until_due: Callable[[], int] = lambda: _BLOCK,
+    options: Options | None = None,
 ) -> Minimum:
-    """Search until it is enough; anew, when the callback has moved the parameters."""
-    search = imported("scipy.optimize").minimize  # takes 0.1 s
-    threadpool_limits = imported("threadpoolctl").threadpool_limits
-    progress = _Progress(objective, callback)
-    reason = None
+    """Search until it is enough; anew, when the report has moved the parameters.
+
+    report: called after at most as many iterations as `until_due` says; ends the search, if it
+    returns something true.
+    """
+    descent = Descent(objective, iterations, options or objective.options)
+    stopped = moved = False
     try:
-        # SciPy's vectors are short: threads of BLAS would only meet, and wait on a busy machine.
-        with threadpool_limits(1, user_api="blas"):
-            while len(progress.costs) <= iterations and not progress.stopped and reason is None:
-                start, left = progress.begin(), iterations + 1 - len(progress.costs)
-                result = search(
-                    objective, start, jac=True, method="L-BFGS-B", callback=progress.after,
-                    options={**(options or objective.options), "maxiter": left},
-                )  # fmt: skip
-                if not (progress.moved or progress.stopped) and result.status != _LIMIT:
-                    within = "cost or gradient is within its tolerance"
-                    reason = within if result.status == 0 else "no lower cost was found"
+        while len(descent.costs) <= iterations and not (stopped or descent.reason):
+            if moved:
+                descent.begin()
+                moved = False
+            block = descent.iterate(min(until_due(), iterations + 1 - len(descent.costs)))
+            if report is not None and block.steps.size:
+                stopped = bool(report(block))
+                moved = descent.has_moved()
+            objective.pinned.check()
     finally:
-        if not progress.moved:
-            objective.theta[...] = objective.best
-    over = "the callback asked for it" if progress.stopped else f"{iterations} iterations are over"
-    return Minimum(np.array(progress.costs), reason is not None, reason or over)
+        if not moved:
+            descent.settle()
+    over = "the callback asked for it" if stopped else f"{iterations} iterations are over"
+    reason = _REASONS.get(descent.reason, over)
+    return Minimum(np.array(descent.costs), descent.reason in _CONVERGED, reason)

@@ -890,7 +890,7 @@ def refuse_wrong_sizes():
     made = model(nn.layers, nn.cost_function, theta, uses, fastnn.get_opt("SGD"))
     x, few, room = X[:64].copy(), X[:9].copy(), np.empty(64)
     whole = Gradient(made, x, t[:64].copy(), room)
-    _, batches, team = whole._arguments
+    _, batches, team = whole.arguments
     work, tiles = np.empty(whole._elements), np.empty(1)
     wrong = [
         {"X": few}, {"X": np.ones((64, 3))}, {"T": np.ones((64, 2))}, {"T": np.ones((9, 1))},
@@ -918,7 +918,7 @@ def refuse_wrong_sizes():
     refused(
         engine.gradient,
         made._replace(theta=theta[1:].copy()),
-        *whole._arguments[1:],
+        *whole.arguments[1:],
         work,
         x,
         0,
