@@ -183,6 +183,26 @@ def test_an_interrupted_training_keeps_the_best():
     np.testing.assert_array_equal(network.parameters, plain.parameters)
 
 
+def test_an_interrupt_is_heard_between_pieces_of_a_call(monkeypatch):
+    """However many iterations nobody has to be told of."""
+    run, asked = lbfgs.solver.run, []
+
+    def interrupted(*arguments):
+        run(*arguments)
+        asked.append(arguments[-1])
+        if len(asked) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(lbfgs.solver, "run", interrupted)
+    monkeypatch.setattr(lbfgs, "_LONG", 1e5)
+    network = regression()
+    first = network.cost(X, T)
+    with pytest.raises(KeyboardInterrupt):
+        fit(network, 10_000)
+    assert max(asked) < 50
+    assert network.cost(X, T) < 0.5 * first
+
+
 def test_verbose(capsys):
     fit(regression(), 4, verbose=2)
     shown = capsys.readouterr()
