@@ -430,8 +430,9 @@ class NeuralNetwork(Stack):
         ImportError
             If onnx is not installed, the extra ``onnx``.
         ValueError
-            For layers or a cost with code of their own, an activation whose reference does what
-            ONNX has no form for, and more than 2 GB of parameters.
+            For weights that are not finite, layers or a cost with code of their own, an
+            activation whose reference does what ONNX has no form for, and more than 2 GB of
+            parameters.
 
         """
         from .export.onnx.write import write

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 __all__ = ["checked_path", "replacing"]
@@ -28,7 +29,7 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     """A new file, written beside its place and then moved there.
 
     Whatever interrupts the ``with`` block leaves the file that was there before. Of a symbolic link
-    it is the file that this leads to.
+    it is the file that this leads to. The new file has the mode of the old one.
     """
     path = os.path.realpath(path)
     if not os.path.isdir(os.path.dirname(path)):
@@ -37,6 +38,8 @@ def replacing(path: str) -> Iterator[IO[bytes]]:
     try:
         # Opened here and not by `tempfile`, whose files nobody else may read.
         with open(temporary, "xb") as file:
+            with suppress(OSError):  # there is none yet, or there are no modes
+                os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
             yield file
         os.replace(temporary, path)
     except BaseException:

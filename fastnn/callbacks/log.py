@@ -99,7 +99,7 @@ def _kept(path: str, data: bytes, start: int | None) -> tuple[bytes, int]:
     epochs = []
     for number, line in enumerate(lines[1:], 2):
         epoch = line.partition(b",")[0]
-        if not epoch.isdigit():
+        if not epoch.isdigit() or line.count(b",") != len(_COLUMNS):
             text = line[:60].decode(errors="replace")
             raise ValueError(f"{path!r} is no file of CSVLog: its line {number} is {text!r}")
         epochs.append(int(epoch))

@@ -80,7 +80,8 @@ loss_curve_, best_loss_ : list of float, float
 validation_scores_, best_validation_score_ : list of float, float
     Of early stopping: accuracies, or R²; else None.
 validation_loss_curve_ : list of float
-    Of ``validation_data``, if `fit` was given any.
+    Of ``validation_data``, if `fit` was given any; beside `loss_curve_`, with NaN for epochs
+    without.
 n_iter_, t_ : int
     Epochs of the last training, and samples seen in all.
 n_layers_, n_outputs_, out_activation_ : int, int, str

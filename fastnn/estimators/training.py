@@ -173,13 +173,21 @@ def _begin(estimator: Any, network: EstimatorNetwork, task: Task) -> None:
     if getattr(estimator, "best_loss_", None) is None or estimator.early_stopping:
         estimator.best_loss_ = None if estimator.early_stopping else np.inf
     if task.validation is not None:
-        estimator.validation_loss_curve_ = []
+        vars(estimator).setdefault("validation_loss_curve_", [])
+    _align(estimator)
     if not task.incremental or not hasattr(estimator, "_optimizer"):
         estimator._optimizer, estimator._of_solver = settings.make_optimizer(estimator)
     try:
         estimator._optimizer.serve(network.layers)
     except ValueError:  # those of a network that was made of other parameters
         estimator._optimizer = copy.deepcopy(estimator._optimizer)
+
+
+def _align(estimator: Any) -> None:
+    """Give the losses of validation data a NaN for each epoch that had none."""
+    curve = vars(estimator).get("validation_loss_curve_")
+    if curve is not None:
+        curve += [float("nan")] * (len(estimator.loss_curve_) - len(curve))
 
 
 def _judges(task: Task, network: EstimatorNetwork, held: Data | None) -> tuple[Any, Any]:
@@ -242,6 +250,7 @@ def _finish(task: Task, network: EstimatorNetwork, watch: Watch, history: Histor
         estimator.n_iter_ += 1
         estimator.loss_curve_.append(float("nan"))
         estimator.validation_scores_.append(float("nan"))
+    _align(estimator)
     over = history is not None and history.stopped is None
     if over and not task.incremental:
         warnings.warn(

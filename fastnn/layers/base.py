@@ -18,7 +18,7 @@ from .._core.random import RNG
 from ..initializers import Init, get_init, truncated_normal
 from .changes import count_change, passing, structure
 
-__all__ = ["CHANGED", "Layer", "check_trainable", "forget", "is_trainable"]
+__all__ = ["CHANGED", "Layer", "check_finite", "check_trainable", "forget", "is_trainable"]
 
 CHANGED = "the layer has changed since the forward pass: call layer(X) again"
 
@@ -34,6 +34,13 @@ def check_trainable(layers: Sequence[Any]) -> None:
     """Refuse to train nothing."""
     if not any(map(is_trainable, layers)):
         raise ValueError("all layers have trainable=False, expected at least one that is trained")
+
+
+def check_finite(layer: Any, k: int) -> None:
+    """Refuse parameters that are not finite, of the k-th layer of a network."""
+    for part in layer.trained:
+        if not np.isfinite(getattr(layer, part)).all():
+            raise ValueError(f"layers[{k}].{part} has numbers that are not finite")
 
 
 def forget(layers: Iterable[Any]) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["RateSearch", "find_learning_rate"]
 
 _TOO_HIGH = 3  # times as far above the first costs as is usual: it goes nowhere
+_NOISE = 5.0  # standard deviations of the smoothed cost that mere noise seldom falls
 
 
 class RateSearch(NamedTuple):
@@ -41,7 +42,8 @@ class RateSearch(NamedTuple):
     smoothed : array (steps,)
         Their means, with those of the steps around.
     suggestion : float or None
-        The rate where the smoothed cost falls most steeply; None if it never falls.
+        The rate where the smoothed cost falls most steeply; None if it falls no further than its
+        noise does: larger batches have less.
     stopped : str or None
         Why larger rates were not tried.
 
@@ -154,6 +156,8 @@ def find_learning_rate(
     True
 
     """
+    if not isinstance(network, Stack):
+        raise TypeError(f"network must be a NeuralNetwork, not {type(network).__name__}")
     rates = _rates(lowest, highest, count("steps", steps, least=2))
     now, source = snapshot(network), uniform_source(rng)
     x, targets = finite_samples(now.layers, now.cost_function, X, t)
@@ -237,6 +241,14 @@ def _found(rates: Array, costs: Array, steps: int, stopped: str | None) -> RateS
     kernel = np.bartlett(2 * width + 1)
     padded = np.convolve(costs, kernel)[width : width + costs.size]
     smoothed = padded / np.convolve(np.ones(costs.size), kernel)[width : width + costs.size]
-    falling = np.diff(smoothed[: 1 + int(smoothed.argmin())])
-    suggestion = float(rates[falling.argmin()]) if falling.size and falling.min() < 0 else None
+    least = int(smoothed.argmin())
+    falling = np.diff(smoothed[: 1 + least])
+    noise = np.sqrt(kernel @ kernel) / kernel.sum() * _noise(costs[: max(1 + least, 2 * width)])
+    falls = least > 0 and smoothed[:least].max() - smoothed[least] > _NOISE * noise
+    suggestion = float(rates[falling.argmin()]) if falls else None
     return RateSearch(rates, costs, smoothed, suggestion, stopped)
+
+
+def _noise(costs: Array) -> float:
+    """Standard deviation of what differs from one cost to the next without a trend."""
+    return float(np.std(np.diff(costs, 2)) / np.sqrt(6.0)) if costs.size > 2 else 0.0

@@ -240,6 +240,18 @@ def test_the_loss_of_validation_data_is_taken(solver):
     assert model.validation_loss_curve_[-1] == pytest.approx(expected, rel=1e-9)
 
 
+def test_losses_of_a_warm_start_stand_beside_those_of_validation_data():
+    model = classifier(max_iter=3, warm_start=True)
+    data = X[1::2], Y[1::2]
+    for given in (None, data, None, data):
+        model.fit(X, Y, validation_data=given)
+    assert len(model.loss_curve_) == len(model.validation_loss_curve_) == 12
+    known = np.isfinite(model.validation_loss_curve_)
+    np.testing.assert_array_equal(known, np.repeat([False, True, False, True], 3))
+    model.fit(X, Y)
+    assert len(model.validation_loss_curve_) == 15
+
+
 def test_early_stopping_looks_at_the_data_that_it_is_given():
     model = classifier(early_stopping=True, max_iter=200, n_iter_no_change=3)
     model.fit(X[::2], Y[::2], validation_data=(X[1::2], Y[1::2]))
@@ -562,6 +574,24 @@ def test_partial_fit_has_its_limits():
 def test_the_end_of_the_epochs_is_warned_of():
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
         classifier(max_iter=2).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [({"max_iter": 2}, "2 iterations: 2 iterations are over"),
+     ({"max_fun": 1}, "1 iterations: the evaluations are over")],
+)  # fmt: skip
+def test_the_limits_of_lbfgs_are_warned_of(limits, reason):
+    with pytest.warns(ConvergenceWarning, match=f"failed to converge after {reason}"):
+        model = classifier(solver="lbfgs", **{"max_iter": 50, **limits}).fit(X, Y)
+    assert model.n_iter_ <= 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_end_that_was_asked_for_is_not_warned_of():
+    stop = lambda run: run.stop("enough") if run.epoch == 3 else None  # noqa: E731
+    assert classifier(solver="lbfgs", callbacks=stop).fit(X, Y).n_iter_ == 3
+    assert classifier(solver="lbfgs", max_iter=5000).fit(X, Y).n_iter_ < 5000
 
 
 def test_without_scikit_learn_it_says_what_to_install(tmp_path):

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import stat
 import struct
 import sys
 import tracemalloc
@@ -330,6 +331,17 @@ def test_a_link_is_written_through(tmp_path):
     nn.save(link)
     assert link.is_symlink()
     np.testing.assert_array_equal(fastnn.load(place).parameters, nn.parameters)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):
+    place = tmp_path / "net.npz"
+    nn = fastnn.NeuralNetwork([fastnn.LinearLayer(1, 1)], fastnn.SumSquaresError())
+    nn.save(place)
+    for mode in (0o640, 0o600, 0o666):
+        place.chmod(mode)
+        nn.save(place)
+        assert stat.S_IMODE(place.stat().st_mode) == mode
 
 
 # --- what is the caller's own, and what cannot be written -------------------------------------

@@ -109,6 +109,8 @@ def test_an_empty_file_and_a_torn_header(size, tmp_path):
         (b"a,b\n1,2\n", "log.csv' is no file of CSVLog: its first line is 'a,b'"),
         (b"\x89PNG", "is no file of CSVLog: its first line is"),
         (b"\n\n", "is no file of CSVLog: its first line is ''"),
+        (",".join(HEADER).encode() + b"\n1,2,,0.1,1\n2,0.5\n", "its line 3 is '2,0.5"),
+        (",".join(HEADER).encode() + b"\n1,2,,0.1,1,9\n", "its line 2 is '1,2,,0.1,1,9"),
         (",".join(HEADER).encode() + b"\nx,1\n", "is no file of CSVLog: its line 2 is 'x,1"),
     ],
 )

@@ -265,6 +265,19 @@ def test_what_cannot_be_exported(path):
     assert run(path, np.ones((1, 2))).shape == (1, 1)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(value, path):
+    layers = [DenseLayer(2, 2, activation="PReLU"), LinearLayer(2, 1)]
+    nn = NeuralNetwork(layers, SumSquaresError())
+    layers[0].alpha[1] = value
+    with pytest.raises(ValueError, match=r"layers\[0\].alpha has numbers that are not finite"):
+        nn.export_onnx(path)
+    layers[0].alpha[1], layers[1].b[0] = 0.25, value
+    with pytest.raises(ValueError, match=r"layers\[1\].b has numbers that are not finite"):
+        nn.export_onnx(path)
+    assert not path.exists()
+
+
 def test_the_network_is_left_as_it_was(path):
     nn = twice_activated([TanhLayer(2, 3, rng=0), LinearLayer(3, 1, rng=1)], SumSquaresError())
     x = np.ones((2, 2))

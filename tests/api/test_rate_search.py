@@ -113,6 +113,18 @@ def test_a_cost_that_never_falls():
     assert repr(found).startswith("RateSearch(suggestion=None, 10 rates from 1e-06 to 10")
 
 
+def test_noise_is_not_taken_for_a_fall():
+    """Targets that the network cannot learn, by batches of few."""
+    noise, suggestions = np.random.default_rng(1), []
+    for seed in range(10):
+        nn = NeuralNetwork([LinearLayer(1, 1, init="zeros")], SumSquaresError("mean"))
+        targets = noise.standard_normal((40, 1))
+        targets -= targets.mean() + X * (X[:, 0] @ targets[:, 0]) / (X[:, 0] @ X[:, 0])
+        options = {"lowest": 1e-9, "highest": 1e-6, "batch_size": 2, "rng": seed}
+        suggestions.append(find_learning_rate(nn, X, targets, **options).suggestion)
+    assert suggestions.count(None) >= 8
+
+
 def test_a_search_that_leaves_the_finite_numbers_ends():
     nn = NeuralNetwork([LinearLayer(1, 1, init=[[1e3]])], SumSquaresError())
     found = find_learning_rate(nn, X, T, lowest=1e-3, highest=1e300, steps=30)
@@ -180,3 +192,8 @@ def test_plot_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"RateSearch.plot needs matplotlib: pip install"):
         found.plot()
+
+
+def test_what_is_no_network_is_refused():
+    with pytest.raises(TypeError, match="network must be a NeuralNetwork, not MLPRegressor"):
+        find_learning_rate(type("MLPRegressor", (), {})(), X, T)

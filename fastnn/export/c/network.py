@@ -14,6 +14,7 @@ from ..._core.writing import checked_path, replacing
 from ...activations import Activation
 from ...kernels import activations as formulas
 from ...layers import DenseLayer
+from ...layers.base import check_finite
 from ...layers.prepared import goes_own_way
 from ...losses.base import CostFunction
 from ...model.compile import is_compiled
@@ -64,9 +65,7 @@ def _taken(network: Stack) -> tuple[list[DenseLayer], CostFunction]:
         )
     layers = copy.deepcopy(now.layers)  # another thread may train the network meanwhile
     for k, layer in enumerate(layers):
-        for part in layer.trained:
-            if not np.isfinite(getattr(layer, part)).all():
-                raise ValueError(f"layers[{k}].{part} has numbers that are not finite")
+        check_finite(layer, k)
     return layers, cost
 
 

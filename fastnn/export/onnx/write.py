@@ -10,6 +10,7 @@ from ..._core.arrays import count
 from ..._core.extras import needed
 from ..._core.writing import checked_path, replacing
 from ...layers import DenseLayer
+from ...layers.base import check_finite
 from ...layers.prepared import goes_own_way
 from ...losses.base import CostFunction
 from ...model.snapshot import snapshot
@@ -49,6 +50,7 @@ def _check(layers: list[Any], cost: Any, activate: bool) -> None:
                 f"layers[{k}] is {layer!r}, whose code is its own, expected a DenseLayer"
             )
         layer.check_shapes(f"layers[{k}].")
+        check_finite(layer, k)
     own = not isinstance(cost, CostFunction) or type(cost).activate is not CostFunction.activate
     if activate and (own or "activate" in vars(cost)):
         raise ValueError(
