@@ -45,7 +45,7 @@ def minimize(
 
     """
     now = snapshot(network)
-    x, targets = finite_samples(now.layers, now.cost_function, X, t)
+    x, targets = finite_samples(now.layers, now.cost_function, X, t, network._data_names)
     each = sample_weights(weights, None, targets)
     validation = validation_pair(now.layers, now.cost_function, validation_data)
     objective = Objective(network, x, targets, each, Pinned(network, now, x, targets, each))

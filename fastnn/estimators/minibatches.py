@@ -216,5 +216,6 @@ class BatchTrainer(CompiledTrainer):
 class EstimatorNetwork(NeuralNetwork):
     """A network whose trainings go as its `minibatches` say."""
 
+    _data_names = "X", "y"
     trainer_class = BatchTrainer
     minibatches = Minibatches()

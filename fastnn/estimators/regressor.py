@@ -160,6 +160,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return self._check_targets(X, y, False, reset=False)
 
     def _objective(self, y: Any) -> tuple[CostFunction, int]:
+        if self.cost is not None and self.loss != "squared_error":
+            raise ValueError(f"loss is {self.loss!r} and cost is {self.cost!r}: give one of them")
         given = _LOSSES[self.loss] if self.cost is None else self.cost
         cost = settings.make_cost(given, y.shape[1])
         cost.spec.form.check("y", y)
@@ -240,6 +242,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         q = np.asarray(quantiles, np.float64)
         if q.ndim > 1 or not ((q > 0) & (q < 1)).all():
             raise ValueError(f"quantiles must be between 0 and 1, not {quantiles!r}")
+        if not q.size:
+            raise ValueError("quantiles is empty, expected at least one number between 0 and 1")
         X = self._checked(X)
         known = self._mixture(ensemble.outputs_of_all(self, X))
         if known is None:
@@ -273,8 +277,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     @only_if(_gives_densities)
     def predict_density(self, X: Any, y: Any) -> Array:
         """Densities p(y | x) of targets y, one for each sample, (n_samples,)."""
-        X = self._checked(X)
-        t = np.asarray(y, np.float64).reshape(len(X), -1)
+        X, t = self._checked(X), np.asarray(y, np.float64)
+        shape = len(X), self.n_outputs_
+        if t.shape != shape and not (t.shape == shape[:1] and self.n_outputs_ == 1):
+            one = f"({len(X)},) or " if self.n_outputs_ == 1 else ""
+            raise ValueError(f"y has shape {t.shape}, expected {one}{shape}")
+        t = t.reshape(shape)
         known = self._mixture(ensemble.outputs_of_all(self, X))
         assert known is not None
         return known.density(t)

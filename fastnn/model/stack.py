@@ -34,6 +34,8 @@ class Stack:
     attributes are.
     """
 
+    _data_names = "X", "t"  # of samples and targets, in messages
+
     def __init__(self, layers: Iterable[Any], cost_function: Any) -> None:
         self.layers = list(layers)
         self.cost_function = cost_function

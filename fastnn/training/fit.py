@@ -56,7 +56,7 @@ def fit(
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
     hooks = [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
     now = snapshot(network)
-    x, targets = finite_samples(now.layers, now.cost_function, X, t)
+    x, targets = finite_samples(now.layers, now.cost_function, X, t, network._data_names)
     batch = len(x) if batch_size is None else count("batch_size", batch_size, least=1)
     data = x, targets, sample_weights(sample_weight, class_weight, targets)
     validation = validation_pair(now.layers, now.cost_function, validation_data)

@@ -252,6 +252,36 @@ def test_losses_of_a_warm_start_stand_beside_those_of_validation_data():
     assert len(model.validation_loss_curve_) == 15
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_targets_are_called_y(solver):
+    wrong = NUMBERS.astype(np.float64).copy()
+    wrong.flat[0] = 1e300
+    index = "0" if wrong.ndim == 1 else "0, 0"
+    with pytest.raises(ValueError, match=rf"^y\[{index}.*\] is 1e\+300, expected a finite number"):
+        regressor(solver=solver, dtype="float32").fit(X, wrong)
+
+
+def test_a_loss_and_a_cost_are_one_too_many():
+    with pytest.raises(ValueError, match="loss is 'poisson' and cost is 'Quantile': give one"):
+        regressor(loss="poisson", cost="Quantile").fit(X, NUMBERS)
+
+
+def test_shapes_of_what_distributions_are_asked_for():
+    one = regressor(cost="GaussianNLL", max_iter=1).fit(X, X[:, 0])
+    two = regressor(cost="GaussianNLL", max_iter=1).fit(X, X[:, :2])
+    rows = len(X)
+    assert np.array_equal(one.predict_density(X, X[:, 0]), one.predict_density(X, X[:, :1]))
+    assert two.predict_density(X, X[:, :2]).shape == (rows,)
+    for y in (X[:3, 0], X[:, :2], 0.5, []):
+        with pytest.raises(ValueError, match=rf"y has shape .*, expected \({rows},\) or"):
+            one.predict_density(X, y)
+    for y in (X[:, 0], X[:, :1], X.ravel()[: 3 * rows].reshape(rows, -1)[:, :1]):
+        with pytest.raises(ValueError, match=rf"y has shape .*, expected \({rows}, 2\)"):
+            two.predict_density(X, y)
+    with pytest.raises(ValueError, match="quantiles is empty"):
+        two.predict_quantiles(X, [])
+
+
 def test_early_stopping_looks_at_the_data_that_it_is_given():
     model = classifier(early_stopping=True, max_iter=200, n_iter_no_change=3)
     model.fit(X[::2], Y[::2], validation_data=(X[1::2], Y[1::2]))
