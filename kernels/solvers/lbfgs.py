@@ -19,7 +19,7 @@ import numpy as np
 
 from ..codegen.barrier import now
 from ..codegen.declare import kernel, scalar
-from ..codegen.intrinsics import pointer, wide
+from ..codegen.intrinsics import pointer
 from ..engine.train import gradient
 from . import line_search
 
@@ -93,7 +93,6 @@ def row(search, k):
 @scalar(reassoc=True)
 def dot(search, i, j):
     """The product of two rows."""
-    wide()
     a, b, total = row(search, i), row(search, j), 0.0
     for c in range(search.size):
         total += a[c] * b[c]

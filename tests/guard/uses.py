@@ -58,6 +58,7 @@ def kernels():
         "another depth and width": lambda: fit(3, 9, 8, 7, 2),
         "another batch size, rate and length": lambda: fit(3, 4, 2, batch_size=7, epochs=3),
         "another rule": lambda: fit(3, 4, 2, optimizer="Adam"),
+        "a first training by L-BFGS": lambda: fit(3, 4, 2, learning_rate=None, optimizer="L-BFGS"),
         "a first prediction": lambda: network(3, 4, 2).predict(X),
         "a first step of an optimizer": lambda: fastnn.get_opt("Adam").step(X.copy(), X),
         "forward of every activation": each_activation,
