@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,10 @@ from .layers import Layer
 from .layers.changes import passing
 from .losses.base import CostFunction, delta_of
 from .model.draws import Draws
+from .model.posterior import deviations
 from .model.prepared import ask
 from .model.stack import Stack
-from .optimizers import Optimizer
+from .optimizers import LevenbergMarquardt, Optimizer
 from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
 from .training.one_step import one_step
@@ -58,6 +59,9 @@ class NeuralNetwork(Stack):
     draws : Draws or None
         Where the random numbers of the last `fit` stand that drew any: as the `rng` of the next
         one, shuffles and dropout go on as if both were one training.
+    posterior : fastnn.model.posterior.Posterior or None
+        Of the last `fit` with ``LevenbergMarquardt(bayesian=True)``: noise and decay that it has
+        estimated, and what `predict` makes error bars of.
 
     Examples
     --------
@@ -89,7 +93,19 @@ class NeuralNetwork(Stack):
             activity = self._logits(X)
         return np.asarray(self.cost_function.activate(activity))
 
-    def predict(self, X: npt.ArrayLike, out: Array | None = None) -> Array:
+    @overload
+    def predict(
+        self, X: npt.ArrayLike, out: Array | None = None, *, return_std: Literal[False] = False
+    ) -> Array: ...
+
+    @overload
+    def predict(
+        self, X: npt.ArrayLike, out: Array | None = None, *, return_std: Literal[True]
+    ) -> tuple[Array, Array]: ...
+
+    def predict(
+        self, X: npt.ArrayLike, out: Array | None = None, *, return_std: bool = False
+    ) -> Array | tuple[Array, Array]:
         """Output of the network, in one compiled call that leaves the layers alone.
 
         Parameters
@@ -98,11 +114,20 @@ class NeuralNetwork(Stack):
             A batch or one sample.
         out : array (rows, dim_output) or (dim_output,), optional
             Where to write it, of the network's dtype.
+        return_std : bool
+            Whether the standard deviation of the targets about it is returned, too, as
+            `posterior` has it: √(1/β + j A⁻¹ jᵀ), where j are the derivatives of an output by the
+            parameters, and A the Gauss-Newton matrix.
 
         Returns
         -------
         array
-            `out`, or a new one.
+            `out`, or a new one. With `return_std` a pair of these, in the same shape.
+
+        Raises
+        ------
+        ValueError
+            With `return_std`, if the network has no `posterior`, or has changed since.
 
         Examples
         --------
@@ -112,6 +137,9 @@ class NeuralNetwork(Stack):
         array([43.])
 
         """
+        if flag("return_std", return_std):
+            std = deviations(self, X)
+            return self.predict(X, out), std
         result = ask(self, "predict", X) if out is None else ask(self, "predict", X, out)
         if result is not None:
             return result  # type: ignore[no-any-return]
@@ -307,7 +335,7 @@ class NeuralNetwork(Stack):
         t: npt.ArrayLike,
         learning_rate: Any = None,
         *,
-        optimizer: Optimizer | str | None = None,
+        optimizer: Optimizer | LevenbergMarquardt | str | None = None,
         epochs: int = 1,
         batch_size: int | None = None,
         shuffle: bool = True,
@@ -338,7 +366,9 @@ class NeuralNetwork(Stack):
             next, and is refused by other networks; without optimizer and learning rate the last
             one goes on. "L-BFGS" minimizes the
             cost of all samples by the method of that name, an epoch being an iteration, and
-            ends sooner where that finds nothing lower; without dropout.
+            ends sooner where that finds nothing lower; without dropout. "LM", or
+            ``fastnn.get_opt("LM", …)`` with its numbers, minimizes a sum of squares by
+            Levenberg-Marquardt: see `fastnn.optimizers.LevenbergMarquardt`.
         epochs : int
             Passes over the samples.
         batch_size : int, optional

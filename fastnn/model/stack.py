@@ -21,6 +21,7 @@ from . import evaluation
 from .data import finite_samples
 from .draws import Draws
 from .flat_parameters import FlatParameters, check_neighbours
+from .posterior import Posterior
 from .prepared import ask
 from .snapshot import logits, snapshot
 
@@ -93,6 +94,7 @@ class Stack:
 
     optimizer: Optimizer | None = None
     draws: Draws | None = None
+    posterior: Posterior | None = None
     _plain_descent: Optimizer | None = None
     _trainer: tuple[Any, Any] | None = None
 

@@ -4,11 +4,12 @@ from typing import Any
 
 from .classes import CLASSES as _CLASSES
 from .classes import get_opt
+from .levenberg_marquardt import LevenbergMarquardt
 from .optimizer import Optimizer
 from .spec import Rule
 from .table import RULES as _RULES
 
-__all__ = ["RULES", "Optimizer", "Rule", "get_opt"]
+__all__ = ["RULES", "LevenbergMarquardt", "Optimizer", "Rule", "get_opt"]
 
 RULES = _RULES
 """All entries of the table, by name."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Literal, overload
 
 from .._core.table import make_class
+from . import levenberg_marquardt
+from .levenberg_marquardt import LevenbergMarquardt
 from .optimizer import Optimizer
 from .spec import Rule
 from .table import RULES, find
@@ -13,7 +15,17 @@ from .table import RULES, find
 __all__ = ["CLASSES", "get_opt", "resolve"]
 
 
-def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
+@overload
+def get_opt(
+    name: Literal["LM", "Levenberg-Marquardt"], *numbers: Any, **hyper: Any
+) -> LevenbergMarquardt: ...
+
+
+@overload
+def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer: ...
+
+
+def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer | LevenbergMarquardt:
     """An optimizer by its name.
 
     Parameters
@@ -23,7 +35,8 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
         mean, as in ``help(fastnn.optimizers.Lion)``; ``docs/optimizers.md`` has a table of them:
         SGD (also "SDG"), MSGD, NAG, AdaGrad, RMSprop, AdaDelta, Adam, RMSpropGraves, SMORMS3,
         AdaMax, Nadam, Eve, SantaE, SantaSSS, AMSGrad, AdaBound, AMSBound, AdamW, NadamW, RAdam,
-        Lion, AdaBelief, Rprop.
+        Lion, AdaBelief, Rprop. And "LM", which is no rule, but a method of `fit`:
+        `LevenbergMarquardt`.
     *numbers, **hyper
         The rule's own numbers under the articles' names and in their order (``eta`` or ``alpha``
         for the learning rate, also ``learning_rate``; ``beta1``, ``beta2``, ``eps``,
@@ -31,7 +44,7 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
 
     Returns
     -------
-    Optimizer
+    Optimizer, or LevenbergMarquardt
 
     Raises
     ------
@@ -50,11 +63,15 @@ def get_opt(name: str, *numbers: Any, **hyper: Any) -> Optimizer:
     0.8
 
     """
+    if levenberg_marquardt.is_meant(name):
+        return LevenbergMarquardt(*numbers, **hyper)
     return CLASSES[find(name).name](*numbers, **hyper)
 
 
-def resolve(given: Optimizer | str, last: Optimizer | None) -> Optimizer:
+def resolve(given: Any, last: Optimizer | None) -> Optimizer:
     """The optimizer that a caller means; the name of the last one goes on with its state."""
+    if isinstance(given, LevenbergMarquardt) or levenberg_marquardt.is_meant(given):
+        levenberg_marquardt.refuse()
     if isinstance(given, str):
         new = get_opt(given)
         return last if last is not None and repr(last) == repr(new) else new

@@ -23,7 +23,7 @@ from ..model.stack import Stack
 from ..optimizers import Optimizer, get_opt
 from ..optimizers.classes import resolve
 from ..schedules import Constant, Schedule, as_schedule
-from . import lbfgs
+from . import lbfgs, methods
 from .compiled import compiled_trainer
 from .layerwise import LayerTrainer
 from .trainer import Trainer
@@ -38,7 +38,7 @@ def fit(
     X: npt.ArrayLike,
     t: npt.ArrayLike,
     learning_rate: Any,
-    optimizer: Optimizer | str | None,
+    optimizer: Any,
     epochs: int,
     batch_size: int | None,
     shuffle: bool,
@@ -61,8 +61,8 @@ def fit(
     data = x, targets, sample_weights(sample_weight, class_weight, targets)
     validation = validation_pair(now.layers, now.cost_function, validation_data)
     task = _Task(network, now, data, validation, min(batch, len(x)), epochs, hooks)
-    if lbfgs.is_meant(optimizer):
-        return _minimize(task, learning_rate, threads)
+    if (method := methods.find(optimizer)) is not None:
+        return _minimize(task, learning_rate, threads, method)
     return _train(task, learning_rate, optimizer, shuffle, rng, threads)
 
 
@@ -234,22 +234,24 @@ def _train_epochs(
     return error
 
 
-def _minimize(task: _Task, learning_rate: Any, threads: int | None) -> History:
+def _minimize(
+    task: _Task, learning_rate: Any, threads: int | None, method: methods.Method
+) -> History:
     """What `_train` is for a method that does not go by single steps: an epoch is an iteration."""
     if learning_rate is not None:
-        raise TypeError(f"{lbfgs.NAME} finds the length of its steps: give no learning_rate")
+        raise TypeError(f"{method.name} finds the length of its steps: give no learning_rate")
     rows = len(task.data[0])
     if task.batch < rows:
-        raise ValueError(f"batch_size is {task.batch}, but {lbfgs.NAME} takes all {rows} samples")
-    pinned, hooks = task.pinned(), task.hooks
-    objective = lbfgs.Objective(task.network, *task.data, pinned, threads)
+        raise ValueError(f"batch_size is {task.batch}, but {method.name} takes all {rows} samples")
+    pinned, hooks = task.pinned(), [*task.hooks, *method.hooks(task.validation is not None)]
+    objective = method.objective(task.network, *task.data, pinned, threads)
     run = task.run(
         steps_per_epoch=1,
-        optimizer=lbfgs.NAME,
+        optimizer=method.name,
         learning_rate=math.nan,  # found by each iteration
         training_cost=lambda: evaluate(pinned.now, *task.data),
     )
-    after = _after_iterations(hooks, run, pinned, task.validation)
+    after = _after_iterations(hooks, run, pinned, task.validation, method.name)
 
     def until_due() -> int:
         return _epochs_until_due(run, hooks, Constant(0.0), task.validation is not None)
@@ -257,9 +259,9 @@ def _minimize(task: _Task, learning_rate: Any, threads: int | None) -> History:
     forget(task.network.layers)
     try:
         _begin(hooks, run, pinned)
-        minimum = lbfgs.descend(objective, 0 if run.stopping else task.epochs, after, until_due)
+        minimum = method.descend(objective, 0 if run.stopping else task.epochs, after, until_due)
         if minimum.converged and not run.stopping:
-            run.stop(f"{lbfgs.NAME} has converged: {minimum.reason}")
+            run.stop(f"{method.name} has converged: {minimum.reason}")
     except lbfgs.NotFiniteError as error:
         _tell_of_divergence(hooks, run, error)
     finally:
@@ -272,6 +274,7 @@ def _after_iterations(
     run: Run,
     pinned: Pinned,
     validation: tuple[Array, Array, Array] | None,
+    name: str,
 ) -> Callable[[lbfgs.Block], bool]:
     """What is called after some iterations; whether they were the last."""
 
@@ -282,7 +285,7 @@ def _after_iterations(
         run._learning_rate = float(block.steps[-1])
         _call_due(hooks, run, pinned)
         if run._learning_rate_set:
-            raise ValueError(f"{lbfgs.NAME} has no learning rate that a callback could set")
+            raise ValueError(f"{name} has no learning rate that a callback could set")
         return run.stopping
 
     return after

@@ -1,0 +1,386 @@
+"""Levenberg-Marquardt on all samples: the compiled method with its buffers, and what it refuses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.arrays import Array, aligned
+from .._core.threads import start_threads
+from ..callbacks import Callback, EarlyStopping
+from ..kernels.codegen import barrier
+from ..kernels.codegen.compiler import imported
+from ..kernels.codegen.declare import address
+from ..kernels.engine import train as engine
+from ..kernels.solvers import jacobian_tile as tiles
+from ..kernels.solvers import levenberg_marquardt as solver
+from ..kernels.solvers import normal_equations as lapack
+from ..layers.base import check_trainable
+from ..losses.base import CostFunction
+from ..model.compile import Use, model
+from ..model.evaluation import check_parameters
+from ..model.posterior import Posterior
+from ..model.snapshot import Pinned, Snapshot, snapshot
+from ..model.stack import Stack
+from ..optimizers.levenberg_marquardt import NAME, LevenbergMarquardt
+from .lbfgs import NotFiniteError
+
+__all__ = ["MOST_PARAMETERS", "Minimum", "Objective", "descend", "hooks"]
+
+MOST_PARAMETERS = 4096
+"""A matrix of so many rows takes 134 MB, and its factor a second."""
+
+# Multiplications beyond which a call of the kernel runs on a thread of its own, so that Ctrl-C
+# reaches it; see `compiled`.
+_LONG = 1e8
+
+_SMALL = 48  # parameters up to which LAPACK does not share its work among threads of its own
+_IDLE_BYTES = 1 << 24  # of memory that waits for the next `fit`
+
+_SCALES = {"squares": 1.0, "squared": 2.0}  # of (y - t)² / 2, by the formula of a cost
+
+
+class Minimum(NamedTuple):
+    """What a minimization has come to.
+
+    Attributes
+    ----------
+    costs : array (iterations + 1,)
+        Before the first iteration and after each.
+    converged : bool
+        Whether it ended by itself.
+    reason : str
+        Why it ended.
+    seconds : array (iterations,)
+        That each took.
+
+    """
+
+    costs: Array
+    converged: bool
+    reason: str
+    seconds: Array
+
+
+def hooks(method: LevenbergMarquardt, validated: bool) -> list[Callback]:
+    """What ends a training when the validation cost rises, and brings back the best."""
+    if method.max_fail is None or not validated:
+        return []
+    return [EarlyStopping("validation_cost", patience=method.max_fail)]
+
+
+def _check(now: Snapshot, bayesian: bool) -> None:
+    """Refuse what is no sum of squares, or not the same at every evaluation."""
+    check_trainable(now.layers)
+    if not now.compiled:
+        raise TypeError(f"{NAME} needs a network of DenseLayers and a cost of fastnn")
+    cost: CostFunction = now.cost_function
+    if cost.spec.kernel not in _SCALES:
+        raise ValueError(
+            f"cost_function is {cost!r}, but {NAME} minimizes sums of squares: SumSquaresError or "
+            "MeanSquaredError"
+        )
+    for k, layer in enumerate(now.layers):
+        if layer.dropout:
+            why = "needs the same cost at every evaluation"
+            raise ValueError(f"layers[{k}] has dropout={layer.dropout}, but {NAME} {why}")
+        if layer.l1:
+            why = "takes penalties that are squares: l2"
+            raise ValueError(f"layers[{k}] has l1={layer.l1}, but {NAME} {why}")
+        if layer.l2 and bayesian:
+            why = "estimates the decay of all parameters itself where bayesian=True"
+            raise ValueError(f"layers[{k}] has l2={layer.l2}, but {NAME} {why}")
+    size = sum(
+        getattr(layer, name).size
+        for layer in now.layers
+        if layer.trainable
+        for name in layer.trained
+    )
+    if size > MOST_PARAMETERS:
+        raise ValueError(
+            f"the network has {size} trained parameters, but {NAME} solves equations of at most "
+            f"{MOST_PARAMETERS}: L-BFGS has no such limit"
+        )
+
+
+def _trained(now: Snapshot) -> npt.NDArray[np.bool_]:
+    """Which parameters are not frozen."""
+    layers = now.layers
+    sizes = [sum(getattr(layer, name).size for name in layer.trained) for layer in layers]
+    return np.repeat([layer.trainable for layer in layers], sizes)
+
+
+def _decay(now: Snapshot) -> Array:
+    """The l2 of each trained parameter."""
+    parts = [
+        np.full(getattr(layer, name).size, layer.l2 if name == "w" else 0.0)
+        for layer in now.layers
+        if layer.trainable
+        for name in layer.trained
+    ]
+    return np.concatenate(parts)
+
+
+class Workspace:
+    """The memory of a minimization, which networks of the same layers use in turn."""
+
+    compiled = False  # whether the kernel is known to be there
+
+    def __init__(self, key: Any, now: Snapshot, rows: int) -> None:
+        self.key = key
+        theta = now.theta.astype(np.float64)
+        self.model = model(now.layers, now.cost_function, theta, Use(training=True))
+        tile, lanes, size, elements = solver.sizes(self.model, rows)
+        self.tiles = tile, lanes
+        self.trained, self.decay = _trained(now), _decay(now)
+        self.search = solver.Search(
+            np.zeros((solver.VECTORS, size)),
+            np.zeros((size + 1, size + 1)),
+            np.zeros(solver.NUMBERS),
+            np.zeros(solver.CONTROLS, np.int64),
+            aligned(elements, np.float64),
+        )
+        control = self.search.control
+        control[solver.RESIDUALS] = address(tiles.residuals, np.float64, tiles.RESIDUALS)
+        control[solver.JACOBIAN] = address(tiles.jacobian, np.float64, tiles.JACOBIAN)
+        control[solver.SYSTEM] = barrier.system()
+        control[solver.POTRF], control[solver.POTRI] = _lapack("dpotrf"), _lapack("dpotri")
+        given = control[solver.LAPACK :]
+        given.view(np.int32)[2 * lapack.N] = size  # C ints, see `normal_equations`
+        given.view(np.int32)[2 * lapack.LDA] = size + 1
+        given.view(np.uint8)[8 * lapack.UPLO] = ord("L")
+        self.work = rows * int(now.layers[-1].dim_output) * size**2 / 2 + size**3 / 3
+
+    @property
+    def nbytes(self) -> int:
+        """All of it."""
+        return int(self.search.matrix.nbytes + self.search.work.nbytes)
+
+
+def _lapack(name: str) -> int:
+    """The address of a function of LAPACK."""
+    extending: Any = imported("numba.extending")
+    return int(extending.get_cython_function_address("scipy.linalg.cython_lapack", name))
+
+
+_spare: dict[Any, Workspace] = {}  # the last one that is free
+
+
+def _key(now: Snapshot, rows: int) -> Any:
+    """What a workspace depends on."""
+    layers = [
+        (
+            *(*layer.w.shape, layer.dim_output, layer.activation, layer.l2, layer.trainable),
+            *layer.activation_parameters.values(),
+        )
+        for layer in now.layers
+    ]
+    cost = now.cost_function
+    return cost.spec, cost.reduction, rows, *layers
+
+
+def _taken(now: Snapshot, rows: int) -> Workspace:
+    """The last workspace where that fits, or another; nobody else has it."""
+    key = _key(now, rows)
+    found = _spare.pop(key, None)
+    return Workspace(key, now, rows) if found is None else found
+
+
+def _give_back(memory: Workspace) -> None:
+    """Keep it for the next `fit` instead of another."""
+    _spare.clear()
+    if memory.nbytes <= _IDLE_BYTES:
+        memory.search.control[solver.STOP] = 0
+        _spare[memory.key] = memory
+
+
+class Objective:
+    """A sum of squares of checked samples, and where its minimization stands."""
+
+    def __init__(
+        self,
+        network: Stack,
+        x: Array,
+        t: Array,
+        weights: Array,
+        pinned: Pinned | None = None,
+        method: LevenbergMarquardt | None = None,
+    ) -> None:
+        self.method = method or LevenbergMarquardt()
+        self.pinned = pinned or Pinned(network, snapshot(network), x, t, weights)
+        now = self.pinned.now
+        _check(now, self.method.bayesian)
+        check_parameters(now.theta)
+        self.network, self.theta, self.rows = network, now.theta, len(x)
+        self.memory = _taken(now, self.rows)
+        double = [np.ascontiguousarray(array, np.float64) for array in (x, t, weights)]
+        cost = now.cost_function
+        scale = _SCALES[cost.spec.kernel]
+        scale /= self.rows if cost.reduction == "mean" else 1
+        scale /= t.shape[1] if cost.spec.averaged else 1
+        bayesian = self.method.bayesian
+        self.squares = solver.Squares(*double, 1.0 if bayesian else scale, *self.memory.tiles)
+        self._begin(scale if bayesian else 1.0)
+        if not self.memory.compiled:  # not in the time of the first iteration
+            self.run(np.zeros(1), np.zeros(0, np.int64), 0, 0)
+            self.memory.compiled = True
+
+    def _begin(self, cost_scale: float) -> None:
+        """Set the numbers of the search, and its first point."""
+        method, search = self.method, self.memory.search
+        _, t, w = self.squares[:3]
+        numbers, control = search.numbers, search.control
+        numbers[:] = 0.0
+        numbers[: solver.GOAL + 1] = (
+            method.mu, method.mu_increase, method.mu_decrease, method.mu_max,
+            method.gradient_tolerance, method.goal,
+        )  # fmt: skip
+        numbers[solver.COST_SCALE], numbers[solver.BETA] = cost_scale, not method.bayesian
+        control[: solver.BAYESIAN] = 0
+        control[solver.BAYESIAN] = method.bayesian
+        if method.bayesian:
+            weighted = t if not w.size else np.sqrt(w)[:, np.newaxis] * t
+            numbers[solver.COUNT] = t.shape[1] * (w.sum() if w.size else len(t))
+            least = np.finfo(np.float64).eps ** 2 * np.vdot(weighted, weighted)
+            numbers[solver.LEAST_SQUARES] = max(least, np.finfo(np.float64).tiny)
+        search.vectors[solver.RIDGE] = 0.0 if method.bayesian else self.memory.decay
+        self.read()
+
+    def read(self) -> None:
+        """Begin where the network is."""
+        check_parameters(self.theta)
+        self.memory.search.control[solver.STATUS] = solver.GOES_ON
+        self.memory.search.numbers[solver.MU] = self.method.mu
+        made = self.memory.model
+        made.theta[...] = self.theta
+        self.memory.search.vectors[solver.POINT] = made.theta[self.memory.trained]
+
+    def write(self) -> None:
+        """Give the network the best point."""
+        self.theta[self.memory.trained] = self.memory.search.vectors[solver.POINT]
+
+    def run(self, costs: Array, times: npt.NDArray[np.int64], first: int, last: int) -> None:
+        """Some iterations; Ctrl-C ends them at the next tile."""
+        memory = self.memory
+
+        def work(_: int) -> None:
+            solver.minimize(memory.model, self.squares, memory.search, costs, times, first, last)
+
+        main = threading.current_thread() is threading.main_thread()
+        pool = None
+        if main and memory.work * (last - first) > _LONG:
+            _, pool = start_threads(1, always=True)
+        if pool is None:
+            work(0)
+            return
+        try:
+            pool.run(work, 1, self._stop)
+        finally:
+            pool.close()
+
+    def _stop(self) -> None:
+        self.memory.search.control[solver.STOP] = 1
+
+    def measure(self) -> None:
+        """Let the search have everything that belongs to its best point."""
+        search = self.memory.search
+        search.numbers[solver.GOAL], search.control[solver.STATUS] = np.inf, solver.GOES_ON
+        self.run(np.zeros(2), np.zeros(1, np.int64), 0, 1)
+
+    def posterior(self) -> Posterior:
+        """What is known of the parameters, at the best point."""
+        self.measure()
+        search = self.memory.search
+        numbers, size = search.numbers, len(search.vectors[0])
+        lower = np.tril(search.matrix[:size, :size], -1)
+        matrix = lower + lower.T + np.diag(search.vectors[solver.DIAGONAL])
+        return Posterior.of(
+            self.pinned.now,
+            matrix,
+            search.vectors[solver.POINT],
+            alpha=float(numbers[solver.ALPHA]),
+            beta=float(numbers[solver.BETA]),
+            squares=float(numbers[solver.SQUARES]),
+            count=float(numbers[solver.COUNT]),
+        )
+
+
+def _limited(objective: Objective) -> Any:
+    """One thread for LAPACK, whose threads would go on spinning, and add in another order."""
+    if objective.memory.search.vectors.shape[1] <= _SMALL:
+        return nullcontext()
+    return imported("threadpoolctl").threadpool_limits(1, user_api="blas")
+
+
+def descend(
+    objective: Objective,
+    iterations: int,
+    callback: Callable[[float, float], object] | None = None,
+) -> Minimum:
+    """Search until it is enough: in one call, or iteration by iteration for a callback.
+
+    See `lbfgs.descend`.
+    """
+    try:
+        with _limited(objective):
+            found = _search(objective, iterations, callback)
+            if objective.method.bayesian and len(found.costs) > 1:
+                objective.network.posterior = objective.posterior()
+    finally:
+        _give_back(objective.memory)
+    return found
+
+
+def _search(
+    objective: Objective, iterations: int, callback: Callable[[float, float], object] | None
+) -> Minimum:
+    """The loop of `descend`."""
+    control = objective.memory.search.control
+    costs, times = np.full(iterations + 1, np.nan), np.zeros(iterations, np.int64)
+    begin, done, stopped, anew = engine.clock(control[solver.SYSTEM]), 0, False, True
+    try:
+        while done < iterations and not (control[solver.STATUS] or stopped):
+            last = iterations if callback is None else done + 1
+            objective.run(costs, times, done, last)
+            if control[solver.STATUS] == solver.NOT_FINITE and anew:
+                raise NotFiniteError(
+                    f"the cost or its gradient is infinite or NaN where {NAME} begins"
+                )
+            now = int(control[solver.DONE])
+            if callback is not None and now > done:
+                objective.write()
+                written = objective.theta.copy()
+                stopped = bool(callback(float(costs[done]), float(costs[now])))
+                objective.pinned.check()
+                anew = not np.array_equal(written, objective.theta)
+                if anew:
+                    objective.read()
+            done = now
+    finally:
+        objective.write()
+    seconds = times[:done].copy()
+    seconds[1:] -= times[: max(done - 1, 0)]
+    seconds[:1] -= begin
+    converged = control[solver.STATUS] not in (solver.GOES_ON, solver.STOPPED)
+    reason = _reason(objective, iterations, stopped)
+    return Minimum(costs[: done + 1], bool(converged), reason, seconds * 1e-9)
+
+
+def _reason(objective: Objective, iterations: int, stopped: bool) -> str:
+    """Why it ended."""
+    method, status = objective.method, objective.memory.search.control[solver.STATUS]
+    over = "the callback asked for it" if stopped else f"{iterations} iterations are over"
+    reasons = {
+        solver.SMALL_GRADIENT: (
+            f"the gradient's length is at most {method.gradient_tolerance:g}, the tolerance"
+        ),
+        solver.LARGE_MU: f"no step lowers the cost up to mu_max, {method.mu_max:g}",
+        solver.AT_GOAL: f"the cost is at most {method.goal:g}, the goal",
+        solver.NOT_FINITE: "the gradient is infinite or NaN",
+    }
+    return reasons.get(int(status), over)

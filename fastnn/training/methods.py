@@ -1,0 +1,44 @@
+"""Methods of `fit` that take all samples at every iteration, and are no update rules."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..callbacks import Callback
+from ..optimizers import levenberg_marquardt as marquardt
+from ..optimizers.table import LBFGS
+from . import lbfgs, levenberg_marquardt
+
+__all__ = ["Method", "find"]
+
+
+class Method(NamedTuple):
+    """What `fit` asks of a method; see `lbfgs.Objective` and `lbfgs.descend`."""
+
+    name: str
+    objective: Callable[..., Any]
+    descend: Callable[..., Any]
+    hooks: Callable[[bool], list[Callback]]  # callbacks of its own; told of validation data
+    in_blocks: bool  # whether it needs no call after each iteration, and tells their seconds
+
+
+_LBFGS = Method(LBFGS, lbfgs.Objective, lbfgs.descend, lambda validated: [], False)
+
+
+def find(optimizer: object) -> Method | None:
+    """The method that a caller means, if it is one."""
+    if lbfgs.is_meant(optimizer):
+        return _LBFGS
+    if marquardt.is_meant(optimizer):
+        optimizer = marquardt.LevenbergMarquardt()
+    if not isinstance(optimizer, marquardt.LevenbergMarquardt):
+        return None
+    return Method(
+        marquardt.NAME,
+        functools.partial(levenberg_marquardt.Objective, method=optimizer),
+        levenberg_marquardt.descend,
+        functools.partial(levenberg_marquardt.hooks, optimizer),
+        True,
+    )
