@@ -136,9 +136,12 @@ class Workspace:
         theta = now.theta.astype(np.float64)
         self.model = model(now.layers, now.cost_function, theta, Use(training=True))
         tile, lanes, size, elements = solver.sizes(self.model, rows)
-        self.tiles = tile, lanes
         self.trained, self.decay = _trained(now), _decay(now)
+        nothing = np.empty((0, 1))
         self.search = solver.Search(
+            nothing,
+            nothing,
+            nothing[:, 0],
             np.zeros((solver.VECTORS, size)),
             np.zeros((size + 1, size + 1)),
             np.zeros(solver.NUMBERS),
@@ -146,6 +149,7 @@ class Workspace:
             aligned(elements, np.float64),
         )
         control = self.search.control
+        control[solver.TILE], control[solver.LANES] = tile, lanes
         control[solver.RESIDUALS] = address(tiles.residuals, np.float64, tiles.RESIDUALS)
         control[solver.JACOBIAN] = address(tiles.jacobian, np.float64, tiles.JACOBIAN)
         control[solver.SYSTEM] = barrier.system()
@@ -223,27 +227,31 @@ class Objective:
         scale = _SCALES[cost.spec.kernel]
         scale /= self.rows if cost.reduction == "mean" else 1
         scale /= t.shape[1] if cost.spec.averaged else 1
-        bayesian = self.method.bayesian
-        self.squares = solver.Squares(*double, 1.0 if bayesian else scale, *self.memory.tiles)
-        self._begin(scale if bayesian else 1.0)
+        self.search = solver.Search(*double, *self.memory.search[len(double) :])
+        self._begin(scale)
         if not self.memory.compiled:  # not in the time of the first iteration
             self.run(np.zeros(1), np.zeros(0, np.int64), 0, 0)
             self.memory.compiled = True
 
-    def _begin(self, cost_scale: float) -> None:
+    def _begin(self, scale: float) -> None:
         """Set the numbers of the search, and its first point."""
-        method, search = self.method, self.memory.search
-        _, t, w = self.squares[:3]
+        method, search = self.method, self.search
+        _, t, w = search[:3]
         numbers, control = search.numbers, search.control
         numbers[:] = 0.0
         numbers[: solver.GOAL + 1] = (
             method.mu, method.mu_increase, method.mu_decrease, method.mu_max,
             method.gradient_tolerance, method.goal,
         )  # fmt: skip
-        numbers[solver.COST_SCALE], numbers[solver.BETA] = cost_scale, not method.bayesian
+        numbers[solver.BETA], numbers[solver.SCALE], numbers[solver.COST_SCALE] = 1.0, scale, 1.0
         control[: solver.BAYESIAN] = 0
         control[solver.BAYESIAN] = method.bayesian
         if method.bayesian:
+            numbers[solver.BETA], numbers[solver.SCALE], numbers[solver.COST_SCALE] = (
+                0.0,
+                1.0,
+                scale,
+            )
             weighted = t if not w.size else np.sqrt(w)[:, np.newaxis] * t
             numbers[solver.COUNT] = t.shape[1] * (w.sum() if w.size else len(t))
             least = np.finfo(np.float64).eps ** 2 * np.vdot(weighted, weighted)
@@ -266,14 +274,13 @@ class Objective:
 
     def run(self, costs: Array, times: npt.NDArray[np.int64], first: int, last: int) -> None:
         """Some iterations; Ctrl-C ends them at the next tile."""
-        memory = self.memory
 
         def work(_: int) -> None:
-            solver.minimize(memory.model, self.squares, memory.search, costs, times, first, last)
+            solver.minimize(*self.memory.model, *self.search, costs, times, first, last)
 
         main = threading.current_thread() is threading.main_thread()
         pool = None
-        if main and memory.work * (last - first) > _LONG:
+        if main and self.memory.work * (last - first) > _LONG:
             _, pool = start_threads(1, always=True)
         if pool is None:
             work(0)
@@ -341,7 +348,8 @@ def _search(
 ) -> Minimum:
     """The loop of `descend`."""
     control = objective.memory.search.control
-    costs, times = np.full(iterations + 1, np.nan), np.zeros(iterations, np.int64)
+    costs, times = np.empty(iterations + 1), np.empty(iterations, np.int64)
+    costs[0] = np.nan
     begin, done, stopped, anew = engine.clock(control[solver.SYSTEM]), 0, False, True
     try:
         while done < iterations and not (control[solver.STATUS] or stopped):
@@ -374,13 +382,12 @@ def _search(
 def _reason(objective: Objective, iterations: int, stopped: bool) -> str:
     """Why it ended."""
     method, status = objective.method, objective.memory.search.control[solver.STATUS]
-    over = "the callback asked for it" if stopped else f"{iterations} iterations are over"
-    reasons = {
-        solver.SMALL_GRADIENT: (
-            f"the gradient's length is at most {method.gradient_tolerance:g}, the tolerance"
-        ),
-        solver.LARGE_MU: f"no step lowers the cost up to mu_max, {method.mu_max:g}",
-        solver.AT_GOAL: f"the cost is at most {method.goal:g}, the goal",
-        solver.NOT_FINITE: "the gradient is infinite or NaN",
-    }
-    return reasons.get(int(status), over)
+    if status == solver.SMALL_GRADIENT:
+        return f"the gradient's length is at most {method.gradient_tolerance:g}, the tolerance"
+    if status == solver.LARGE_MU:
+        return f"no step lowers the cost up to mu_max, {method.mu_max:g}"
+    if status == solver.AT_GOAL:
+        return f"the cost is at most {method.goal:g}, the goal"
+    if status == solver.NOT_FINITE:
+        return "the gradient is infinite or NaN"
+    return "the callback asked for it" if stopped else f"{iterations} iterations are over"

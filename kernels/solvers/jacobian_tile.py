@@ -52,13 +52,7 @@ def tile_shape(net, n_rows):
 def work_elements(net, n_lanes):
     """Elements of a workspace: tile, a copy of its layers, residuals, and Jᵀ with one of them."""
     rows = net.descriptor[layout.FEATURES] + n_out(net) + trained_parameters(net) + 1
-    return tiles.work_size(net, n_lanes, 0) + (rows + samples_stride(net)) * n_lanes
-
-
-@scalar
-def samples_stride(net):
-    """Elements from one sample to the next where Jᵀ and a row of residuals stand by samples."""
-    return -(-(trained_parameters(net) + 1) // line(net)) * line(net)
+    return tiles.work_size(net, n_lanes, 0) + rows * n_lanes
 
 
 @scalar
@@ -73,11 +67,14 @@ def parts(net, work, n_lanes):
 
 
 @scalar
-def forward(net, X, work, n_lanes, first, n_samples):
-    """Run samples forward, with what the way back wants; returns their outputs (n_out, n_lanes)."""
+def forward(net, X, work, n_lanes, first, n_samples, regather):
+    """Run samples forward, with what the way back wants; returns their outputs (n_out, n_lanes).
+
+    regather: the samples, which else stand in the tile.
+    """
     call_tile_pass(
         net.descriptor[layout.PASS], net.descriptor, X, X, X, net.descriptor, 0, 0, work, n_lanes,
-        0, 0, first, n_samples, 1, 1.0, tiles.DERIVATIVES, 0, 0, 0,
+        0, 0, first, n_samples, regather, 1.0, tiles.DERIVATIVES, 0, 0, 0,
     )  # fmt: skip
     _, _, layers, _, _, _, _ = parts(net, work, n_lanes)
     return pointer(layers, layer_of(net, net.depth - 1)[layout.Y] * n_lanes)
@@ -85,26 +82,32 @@ def forward(net, X, work, n_lanes, first, n_samples):
 
 RESIDUALS = Signature(
     "residuals", descriptor=INTS, X=DATA, T=DATA, weights=DATA, weighted=INT, scale=FLOAT,
-    work=DATA, n_lanes=INT, first=INT, n_samples=INT,
+    work=DATA, n_lanes=INT, first=INT, n_samples=INT, regather=INT,
 )  # fmt: skip
 JACOBIAN = Signature("jacobian rows", descriptor=INTS, work=DATA, n_lanes=INT, output=INT)
 call_residuals, call_jacobian = RESIDUALS.call, JACOBIAN.call
 
 
-def residuals(descriptor, X, T, weights, weighted, scale, work, n_lanes, first, n_samples):
+def residuals(
+    descriptor, X, T, weights, weighted, scale, work, n_lanes, first, n_samples, regather
+):  # fmt: skip
     """C function: residuals √(scale w) (y − t) of samples, which stay; returns their squares' sum.
 
     The roots of the weights stand behind the targets: zero in the lanes beyond the last sample.
+    regather: samples, targets and weights, which else stand in the tile.
     """
     wide()
     net = view(descriptor, work)
-    y = forward(net, X, work, n_lanes, first, n_samples)
+    y = forward(net, X, work, n_lanes, first, n_samples, regather)
     targets, _, _, _, found, _, roots = parts(net, work, n_lanes)
     last, outputs = first + n_samples - 1, n_out(net)
-    tiles.gather(net, T, outputs, descriptor, False, first, last, targets, n_lanes)
-    tiles.gather_weights(weights, weighted, scale, descriptor, False, first, last, roots, n_lanes)
-    for r in range(n_lanes):
-        roots[r] = sqrt(roots[r])
+    if regather:
+        tiles.gather(net, T, outputs, descriptor, False, first, last, targets, n_lanes)
+        tiles.gather_weights(
+            weights, weighted, scale, descriptor, False, first, last, roots, n_lanes
+        )
+        for r in range(n_lanes):
+            roots[r] = sqrt(roots[r])
     for j in range(outputs):
         for r in range(n_lanes):
             i = j * n_lanes + r

@@ -31,20 +31,15 @@ from .jacobian_tile import (
 from .normal_equations import LAPACK_PLACES, add_products, factor, inverse_trace, solve
 
 
-class Squares(NamedTuple):
-    """Samples whose squares are summed, and how they are cut into tiles."""
+class Search(NamedTuple):
+    """Samples whose squares are summed, and where the minimization stands.
+
+    The model's parameters are the point that was tried last.
+    """
 
     X: np.ndarray  # float64 (rows, n_in)
     T: np.ndarray  # float64 (rows, n_out)
     weights: np.ndarray  # float64 (rows,) or empty
-    scale: float  # of every weight: r = √(scale w) (y − t)
-    tile: int  # samples
-    n_lanes: int
-
-
-class Search(NamedTuple):
-    """Where a minimization stands. The model's parameters are the point that was tried last."""
-
     vectors: np.ndarray  # float64 (VECTORS, parameters), see their names
     matrix: np.ndarray  # float64 (parameters + 1, the same), see `normal_equations`
     numbers: np.ndarray  # float64, see their names
@@ -71,11 +66,26 @@ POINT, STEP, GRADIENT, DIAGONAL, RIDGE, VECTORS = range(6)
     OBJECTIVE,  # S
     COST,
     SLOPE,  # length of the gradient of S
+    SCALE,  # of every weight: r = √(SCALE w) (y − t)
     NUMBERS,
-) = range(17)
+) = range(18)
 
 # Places of `Search.control`. Addresses are from RESIDUALS on; what LAPACK is given, from LAPACK on.
-STOP, STATUS, DONE, BAYESIAN, RESIDUALS, JACOBIAN, POTRF, POTRI, SYSTEM, LAPACK = range(10)
+(
+    STOP,
+    STATUS,  # see below
+    DONE,
+    GATHERED,  # whether the only tile has its samples, targets and weights
+    BAYESIAN,
+    TILE,  # samples of a tile
+    LANES,
+    RESIDUALS,
+    JACOBIAN,
+    POTRF,
+    POTRI,
+    SYSTEM,
+    LAPACK,
+) = range(13)
 CONTROLS = LAPACK + LAPACK_PLACES
 
 GOES_ON, SMALL_GRADIENT, LARGE_MU, AT_GOAL, NOT_FINITE, STOPPED = range(6)  # STATUS
@@ -84,7 +94,7 @@ LEAST_MU = 1e-20
 
 
 class Problem(NamedTuple):
-    """`Squares` and `Search` inside the kernel: pointers and sizes."""
+    """`Search` inside the kernel: pointers and sizes."""
 
     X: object
     T: object
@@ -103,34 +113,34 @@ class Problem(NamedTuple):
 
 
 @scalar
-def opened(squares, search):
+def opened(search):
     """What the kernel reads and writes."""
+    X, T, weights, vectors, matrix, numbers, control, work = search
     return Problem(
-        pointer(squares.X, 0), pointer(squares.T, 0), pointer(squares.weights, 0),
-        squares.weights.size > 0, squares.scale, squares.X.shape[0], squares.tile,
-        squares.n_lanes, search.vectors.shape[1], pointer(search.vectors, 0),
-        pointer(search.matrix, 0), pointer(search.numbers, 0), pointer(search.control, 0),
-        pointer(search.work, 0),
+        pointer(X, 0), pointer(T, 0), pointer(weights, 0), weights.size > 0, numbers[SCALE],
+        X.shape[0], control[TILE], control[LANES], vectors.shape[1], pointer(vectors, 0),
+        pointer(matrix, 0), pointer(numbers, 0), pointer(control, 0), pointer(work, 0),
     )  # fmt: skip
 
 
 @scalar
-def check(model, squares, search, costs, times, last):
+def check(descriptor, theta, search, costs, times, last):
     """Refuse what does not fit: nothing else stands between wrong sizes and others' memory."""
-    net = view(pointer(model.descriptor, 0), pointer(model.theta, 0))
-    n_rows, size = squares.X.shape[0], trained_parameters(net)
-    if squares.X.shape[1] != n_in(net) or squares.T.shape != (n_rows, n_out(net)):
+    X, T, weights, vectors, matrix, numbers, control, work = search
+    net = view(pointer(descriptor, 0), pointer(theta, 0))
+    n_rows, size = X.shape[0], trained_parameters(net)
+    if X.shape[1] != n_in(net) or T.shape != (n_rows, n_out(net)):
         raise ValueError("samples or targets do not fit the network")
-    if net.descriptor[layout.TARGETS] != n_out(net) or model.theta.size != net.size:
+    if descriptor[layout.TARGETS] != n_out(net) or theta.size != net.size:
         raise ValueError("one target for each output, and all parameters, are expected")
-    if squares.weights.size not in (0, n_rows) or n_rows < 1 or squares.tile < 1:
+    if weights.size not in (0, n_rows) or n_rows < 1:
         raise ValueError("as many weights as samples are expected, and samples")
-    if search.vectors.shape != (VECTORS, size) or search.matrix.shape != (size + 1, size + 1):
+    if vectors.shape != (VECTORS, size) or matrix.shape != (size + 1, size + 1):
         raise ValueError("vectors and a matrix of the trained parameters are expected")
-    if search.work.size < work_elements(net, squares.n_lanes) or squares.n_lanes < squares.tile:
-        raise ValueError("the memory of a minimization is too small for its tiles")
-    if search.numbers.size != NUMBERS or search.control.size != CONTROLS:
+    if numbers.size != NUMBERS or control.size != CONTROLS:
         raise ValueError("numbers and control of another size are expected")
+    if work.size < work_elements(net, control[LANES]) or not 0 < control[TILE] <= control[LANES]:
+        raise ValueError("the memory of a minimization is too small for its tiles")
     if costs.size <= last or times.size < last:
         raise ValueError("room for the cost and the time of every iteration is expected")
 
@@ -144,24 +154,30 @@ def sizes(model, n_rows):
 
 
 @kernel
-def minimize(model, squares, search, costs, times, first, last):
+def minimize(
+    descriptor, theta, X, T, weights, vectors, matrix, numbers, control, work, costs, times, first,
+    last,
+):  # fmt: skip
     """Take the iterations ``first … last - 1``, in this one call, from POINT on.
 
+    descriptor, theta: of the model; then what a `Search` has (one by one, which takes Python half
+    of the time).
     costs: (at least last + 1,) takes the cost before each iteration and after the last; times:
     int64, the clock after each. ``control[DONE]`` counts the iterations of all calls, and
     ``control[STATUS]`` tells why there are no more. The call looks at ``control[STOP]`` at every
     tile. POINT is always the best point, of finite cost.
     """
     wide()
-    check(model, squares, search, costs, times, last)
-    problem = opened(squares, search)
-    numbers, control = problem.numbers, problem.control
-    net = view(pointer(model.descriptor, 0), problem.work)
-    gathered, whole = False, problem.tile >= problem.n_rows
+    search = Search(X, T, weights, vectors, matrix, numbers, control, work)
+    check(descriptor, theta, search, costs, times, last)
+    problem = opened(search)
+    net = view(pointer(descriptor, 0), problem.work)
+    control[GATHERED] = 0
+    ahead, whole = False, problem.tile >= problem.n_rows
     for k in range(first, last):
-        if not gathered:
+        if not ahead:
             move(net, problem, 0.0)
-        evaluate(net, problem, gathered)
+        evaluate(net, problem, ahead)
         if control[STATUS] != GOES_ON:
             return
         costs[k] = numbers[COST]
@@ -178,7 +194,7 @@ def minimize(model, squares, search, costs, times, first, last):
         if numbers[COST] <= numbers[GOAL]:
             control[STATUS] = AT_GOAL
             return
-        gathered = whole
+        ahead = whole
 
 
 @scalar
@@ -203,20 +219,20 @@ def move(net, problem, length):
 
 
 @scalar
-def evaluate(net, problem, gathered):
+def evaluate(net, problem, ahead):
     """JᵀJ, gradient and cost at POINT, where the model is.
 
-    gathered: the only tile is as `squares_at` left it there. STATUS tells of a stop, and of what
+    ahead: the only tile is as `squares_at` left it there. STATUS tells of a stop, and of what
     is not finite.
     """
     matrix, numbers, control = problem.matrix, problem.numbers, problem.control
     size, _outputs = problem.size, n_out(net)
-    total = numbers[SQUARES] if gathered else 0.0
+    total = numbers[SQUARES] if ahead else 0.0
     for first in range(0, problem.n_rows, problem.tile):
         if control[STOP]:
             control[STATUS] = STOPPED
             return
-        if not gathered:
+        if not ahead:
             n_samples = min(problem.tile, problem.n_rows - first)
             total += tile_squares(net, problem, first, n_samples)
         add_tile(net, problem, first > 0)
@@ -234,10 +250,14 @@ def evaluate(net, problem, gathered):
 @scalar
 def tile_squares(net, problem, first, n_samples):
     """Σ r² of a tile, whose residuals stay in the workspace."""
-    return call_residuals(
-        problem.control[RESIDUALS], net.descriptor, problem.X, problem.T, problem.weights,
+    control = problem.control
+    total = call_residuals(
+        control[RESIDUALS], net.descriptor, problem.X, problem.T, problem.weights,
         problem.weighted, problem.scale, problem.work, problem.n_lanes, first, n_samples,
+        control[GATHERED] == 0,
     )  # fmt: skip
+    control[GATHERED] = n_samples == problem.n_rows
+    return total
 
 
 @scalar
@@ -245,12 +265,12 @@ def add_tile(net, problem, adds):
     """Add the products of a tile's JᵀJ and Jᵀr, output by output."""
     n_lanes, work, n_rows = problem.n_lanes, problem.work, problem.size + 1
     _, _, _, _, residuals, rows, _ = parts(net, work, n_lanes)
-    last, by_samples = pointer(rows, problem.size * n_lanes), pointer(rows, n_rows * n_lanes)
+    last = pointer(rows, problem.size * n_lanes)
     for k in range(n_out(net)):
         call_jacobian(problem.control[JACOBIAN], net.descriptor, work, n_lanes, k)
         for r in range(n_lanes):
             last[r] = residuals[k * n_lanes + r]
-        add_products(net, rows, by_samples, n_rows, n_lanes, problem.matrix, adds or k > 0)
+        add_products(net, rows, n_rows, n_lanes, problem.matrix, adds or k > 0)
 
 
 @scalar

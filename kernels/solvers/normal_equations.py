@@ -11,9 +11,7 @@ from ..codegen.declare import scalar
 from ..codegen.intrinsics import pointer
 from ..codegen.signature import FLOATS, INT, INTS, Signature
 from ..engine import layout
-from ..engine.model import line
-from ..gemm.loops import call_gemm, call_transpose
-from ..gemm.product import ADD, SET
+from ..gemm.loops import call_gemm_nt
 
 POTRF = Signature("dpotrf", returns=INT, uplo=INTS, n=INTS, a=FLOATS, lda=INTS, info=INTS)
 """LAPACK's dpotrf, and dpotri alike. They take C ints and a character by pointers: each is the
@@ -23,30 +21,24 @@ call_potrf = POTRF.call
 
 UPLO, N, LDA, INFO, LAPACK_PLACES = 0, 1, 2, 3, 4  # of what they are given
 
-_BLOCK = 64  # columns whose products with all rows are taken while they are in the cache
-_STRIP = 12  # rows of a block of `gemm`, or of two
+_BLOCK = 64  # rows of Jᵀ whose products with all others are taken while they are in the cache
+_STRIP = 4  # rows of a block of `gemm_nt`
 
 
 @scalar
-def add_products(net, rows, by_samples, n_rows, n_lanes, matrix, adds):
+def add_products(net, rows, n_rows, n_lanes, matrix, adds):
     """The lower triangle of C = R Rᵀ, or C + R Rᵀ if `adds`; some numbers above it, too.
 
-    rows: R (n_rows, n_lanes), by_samples: memory for it by samples, in rows of whole cache lines;
-    matrix: C (n_rows, n_rows).
+    rows: R (n_rows, n_lanes), matrix: C (n_rows, n_rows).
     """
-    descriptor, stride = net.descriptor, -(-n_rows // line(net)) * line(net)
-    call_transpose(
-        descriptor[layout.TRANSPOSE], rows, descriptor, by_samples, n_lanes, n_lanes, -1,
-        n_rows - 1, stride, stride,
-    )  # fmt: skip
-    mode = ADD if adds else SET
+    gemm_nt = net.descriptor[layout.GEMM_NT]
     for low in range(0, n_rows, _BLOCK):
         for i in range(low, n_rows, _STRIP):
             m = min(_STRIP, n_rows - i)
             n = min(low + _BLOCK, i + m) - low
-            call_gemm(
-                descriptor[layout.GEMM], pointer(by_samples, i), pointer(by_samples, low),
-                pointer(matrix, i * n_rows + low), 1, stride, stride, n_rows, m, n, n_lanes, mode,
+            call_gemm_nt(
+                gemm_nt, pointer(rows, i * n_lanes), pointer(rows, low * n_lanes),
+                pointer(matrix, i * n_rows + low), n_lanes, n_lanes, n_rows, m, n, n_lanes, adds,
             )  # fmt: skip
 
 

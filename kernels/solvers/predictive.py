@@ -43,7 +43,7 @@ def variances(model, jacobian, X, root, work, out):
     products = pointer(work, work_elements(net, n_lanes))
     for first in range(0, n_rows, tile):
         n_samples = min(tile, n_rows - first)
-        forward(net, pointer(X, 0), memory, n_lanes, first, n_samples)
+        forward(net, pointer(X, 0), memory, n_lanes, first, n_samples, 1)
         _, _, _, _, _, rows, roots = parts(net, memory, n_lanes)
         for r in range(n_lanes):
             roots[r] = 1.0
