@@ -23,6 +23,8 @@ Train the demo networks in compiled code, print what is measured, draw pictures.
               compiled loop of its own, timed against NumPy and, where installed, PyTorch
   mdn         which t has a given x = t + 0.3 sin(2 pi t)? up to three: least squares takes
               their mean, a mixture density network, 1-12-9, gives all of them
+  lm          sin(x) with 1-5-1 and sin(x)/x with 1-20-1: Levenberg-Marquardt beside Adam and
+              L-BFGS, and error bars from the evidence
 """
 
 _BENCH = """\
@@ -89,7 +91,7 @@ def _add_training(demo: Any) -> None:
         metavar="N",
         help="length of the training: full-batch gradient steps for xor and regression (default: "
         "100000), epochs of 43 mini-batches for digits (default: 50), of 10 for ode (default: "
-        "2000), full-batch steps of Adam for mdn (default: 3000)",
+        "2000), full-batch steps of Adam for mdn (default: 3000), iterations for lm (default: 600)",
     )
     demo.add_argument(
         "--seed",

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy.typing as npt
 
 from ..bench.results import Ratio, judged
-from . import estimators, mixture, ode, pictures
+from . import estimators, lm, mixture, ode, pictures
 from .tasks import TASKS, Task
 from .training import Comparison, Training, compare, prepare, train
 
-__all__ = ["TASKS", "run"]
+__all__ = ["OTHERS", "TASKS", "run"]
+
+OTHERS = {"lm": lm.run}
+"""Demos that are more than one training: functions of out, length, seed and dtype."""
 
 # Late in its 100,000 steps the xor task is at the edge of stability. In the last fifth, 4 % of all
 # moments of seeds 0 to 19 in float32 (3 % in float64) are below this accuracy; no seed stays there.
@@ -40,7 +43,7 @@ def run(
     Parameters
     ----------
     name : str
-        A key of `TASKS`.
+        A key of `TASKS` or `OTHERS`.
     out : Path
         An existing folder.
     epochs : int, optional
@@ -57,6 +60,8 @@ def run(
         The files written.
 
     """
+    if name in OTHERS:
+        return _written(OTHERS[name](out, epochs, seed, dtype))
     task = TASKS[name](seed, dtype)
     epochs = task.epochs if epochs is None else epochs
     print(f"{name}: {task.title}, {task.network.dtype}, seed {seed}")
@@ -66,7 +71,11 @@ def run(
     task.network._gradient_check()
     training = train(task, epochs, seed)
     _summary(task, training, seconds)
-    files = _SHOWN.get(name, _show)(task, training, out, load)
+    return _written(_SHOWN.get(name, _show)(task, training, out, load))
+
+
+def _written(files: list[Path]) -> list[Path]:
+    """The same files, once the user has been told of them."""
     for path in files:
         print(f"  wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
     print(flush=True)

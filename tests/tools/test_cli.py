@@ -16,7 +16,7 @@ import fastnn
 from fastnn import cli, info
 from fastnn.cli import commands
 from fastnn.cli.parser import parser as command_line
-from fastnn.demos import estimators, mixture, ode, plots, training
+from fastnn.demos import OTHERS, estimators, mixture, ode, plots, training
 from fastnn.demos.tasks import TASKS, distance_of, pendulum
 
 FILES = {
@@ -138,6 +138,20 @@ def test_mdn_prints_and_draws(dtype, tmp_path, capsys):
         assert min(picture.size) > 300
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lm_prints_and_draws(dtype, tmp_path, capsys):
+    arguments = ["demo", "lm", "--steps", "40", "--dtype", dtype, "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    text, errors = capsys.readouterr()
+    assert errors == ""
+    assert len(re.findall(r"(?m)^    Adam +.* after [\d.]+ ms, \d+ epochs", text)) == 2
+    assert re.search(r"Levenberg-Marquardt +reached after [\d.]+ ms, \d+ epochs", text)
+    assert re.search(r"evidence +noise 0\.\d+, where it is 0.1; [\d.]+ of 25 parameters", text)
+    with Image.open(tmp_path / "lm.png") as picture:
+        picture.load()
+        assert min(picture.size) > 300
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_mixture_solves_what_least_squares_cannot(seed, dtype, capsys):
@@ -249,9 +263,9 @@ def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path, present
 def test_all_demos_run(tmp_path, capsys):
     assert cli.main(["demo", "--steps", "1", "--out", str(tmp_path)]) == 0
     expected = [name for names in FILES.values() for name in names]
-    expected += ["ode.png", "mdn.png"]
+    expected += ["ode.png", "mdn.png", "lm.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(expected)
-    assert set(commands.DEMOS) == set(TASKS)
+    assert set(commands.DEMOS) == set(TASKS) | set(OTHERS)
 
 
 def test_one_step_suffices(tmp_path, capsys):
