@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,9 @@ from ..model.posterior import Posterior
 from ..model.snapshot import Pinned, Snapshot, snapshot
 from ..model.stack import Stack
 from ..optimizers.levenberg_marquardt import NAME, LevenbergMarquardt
-from .lbfgs import NotFiniteError
+from .lbfgs import Block, Minimum, NotFiniteError
 
-__all__ = ["MOST_PARAMETERS", "Minimum", "Objective", "descend", "hooks"]
+__all__ = ["MOST_PARAMETERS", "Objective", "descend", "hooks"]
 
 MOST_PARAMETERS = 4096
 """A matrix of so many rows takes 134 MB, and its factor a second."""
@@ -39,32 +39,11 @@ MOST_PARAMETERS = 4096
 # reaches it; see `compiled`.
 _LONG = 1e8
 
+_BLOCK = 1 << 16  # iterations in one call, at most
 _SMALL = 48  # parameters up to which LAPACK does not share its work among threads of its own
 _IDLE_BYTES = 1 << 24  # of memory that waits for the next `fit`
 
 _SCALES = {"squares": 1.0, "squared": 2.0}  # of (y - t)² / 2, by the formula of a cost
-
-
-class Minimum(NamedTuple):
-    """What a minimization has come to.
-
-    Attributes
-    ----------
-    costs : array (iterations + 1,)
-        Before the first iteration and after each.
-    converged : bool
-        Whether it ended by itself.
-    reason : str
-        Why it ended.
-    seconds : array (iterations,)
-        That each took.
-
-    """
-
-    costs: Array
-    converged: bool
-    reason: str
-    seconds: Array
 
 
 def hooks(method: LevenbergMarquardt, validated: bool) -> list[Callback]:
@@ -213,6 +192,7 @@ class Objective:
         t: Array,
         weights: Array,
         pinned: Pinned | None = None,
+        threads: int | None = None,  # one is what it takes
         method: LevenbergMarquardt | None = None,
     ) -> None:
         self.method = method or LevenbergMarquardt()
@@ -230,7 +210,7 @@ class Objective:
         self.search = solver.Search(*double, *self.memory.search[len(double) :])
         self._begin(scale)
         if not self.memory.compiled:  # not in the time of the first iteration
-            self.run(np.zeros(1), np.zeros(0, np.int64), 0, 0)
+            self.run(np.zeros(1), np.zeros(0, np.int64))
             self.memory.compiled = True
 
     def _begin(self, scale: float) -> None:
@@ -272,15 +252,15 @@ class Objective:
         """Give the network the best point."""
         self.theta[self.memory.trained] = self.memory.search.vectors[solver.POINT]
 
-    def run(self, costs: Array, times: npt.NDArray[np.int64], first: int, last: int) -> None:
-        """Some iterations; Ctrl-C ends them at the next tile."""
+    def run(self, costs: Array, times: npt.NDArray[np.int64]) -> None:
+        """As many iterations as there are times; Ctrl-C ends them at the next tile."""
 
         def work(_: int) -> None:
-            solver.minimize(*self.memory.model, *self.search, costs, times, first, last)
+            solver.minimize(*self.memory.model, *self.search, costs, times, 0, times.size)
 
         main = threading.current_thread() is threading.main_thread()
         pool = None
-        if main and self.memory.work * (last - first) > _LONG:
+        if main and self.memory.work * times.size > _LONG:
             _, pool = start_threads(1, always=True)
         if pool is None:
             work(0)
@@ -297,7 +277,7 @@ class Objective:
         """Let the search have everything that belongs to its best point."""
         search = self.memory.search
         search.numbers[solver.GOAL], search.control[solver.STATUS] = np.inf, solver.GOES_ON
-        self.run(np.zeros(2), np.zeros(1, np.int64), 0, 1)
+        self.run(np.zeros(2), np.zeros(1, np.int64))
 
     def posterior(self) -> Posterior:
         """What is known of the parameters, at the best point."""
@@ -327,15 +307,13 @@ def _limited(objective: Objective) -> Any:
 def descend(
     objective: Objective,
     iterations: int,
-    callback: Callable[[float, float], object] | None = None,
+    report: Callable[[Block], object] | None = None,
+    until_due: Callable[[], int] = lambda: _BLOCK,
 ) -> Minimum:
-    """Search until it is enough: in one call, or iteration by iteration for a callback.
-
-    See `lbfgs.descend`.
-    """
+    """Search until it is enough; see `lbfgs.descend`."""
     try:
         with _limited(objective):
-            found = _search(objective, iterations, callback)
+            found = _search(objective, iterations, report, until_due)
             if objective.method.bayesian and len(found.costs) > 1:
                 objective.network.posterior = objective.posterior()
     finally:
@@ -344,39 +322,51 @@ def descend(
 
 
 def _search(
-    objective: Objective, iterations: int, callback: Callable[[float, float], object] | None
+    objective: Objective,
+    iterations: int,
+    report: Callable[[Block], object] | None,
+    until_due: Callable[[], int],
 ) -> Minimum:
     """The loop of `descend`."""
     control = objective.memory.search.control
-    costs, times = np.empty(iterations + 1), np.empty(iterations, np.int64)
-    costs[0] = np.nan
-    begin, done, stopped, anew = engine.clock(control[solver.SYSTEM]), 0, False, True
+    costs = [np.nan]  # before each iteration and after the last
+    left, stopped, anew = iterations, False, True
     try:
-        while done < iterations and not (control[solver.STATUS] or stopped):
-            last = iterations if callback is None else done + 1
-            objective.run(costs, times, done, last)
+        while left > 0 and not (control[solver.STATUS] or stopped):
+            block = _iterate(objective, min(until_due(), left))
             if control[solver.STATUS] == solver.NOT_FINITE and anew:
                 raise NotFiniteError(
                     f"the cost or its gradient is infinite or NaN where {NAME} begins"
                 )
-            now = int(control[solver.DONE])
-            if callback is not None and now > done:
+            costs[-1:], anew = block.costs.tolist(), False
+            left -= block.steps.size
+            if report is not None and block.steps.size:
                 objective.write()
                 written = objective.theta.copy()
-                stopped = bool(callback(float(costs[done]), float(costs[now])))
+                stopped = bool(report(block))
                 objective.pinned.check()
                 anew = not np.array_equal(written, objective.theta)
                 if anew:
                     objective.read()
-            done = now
     finally:
         objective.write()
+    converged = control[solver.STATUS] not in (solver.GOES_ON, solver.STOPPED)
+    reason = _reason(objective, iterations, stopped)
+    return Minimum(np.array(costs), bool(converged), reason)
+
+
+def _iterate(objective: Objective, iterations: int) -> Block:
+    """Some iterations in one compiled call; fewer, if it ends by itself."""
+    control = objective.memory.search.control
+    costs, times = np.empty(iterations + 1), np.empty(iterations, np.int64)
+    costs[0], before = np.nan, int(control[solver.DONE])
+    begin = engine.clock(control[solver.SYSTEM])
+    objective.run(costs, times)
+    done = int(control[solver.DONE]) - before
     seconds = times[:done].copy()
     seconds[1:] -= times[: max(done - 1, 0)]
     seconds[:1] -= begin
-    converged = control[solver.STATUS] not in (solver.GOES_ON, solver.STOPPED)
-    reason = _reason(objective, iterations, stopped)
-    return Minimum(costs[: done + 1], bool(converged), reason, seconds * 1e-9)
+    return Block(costs[: done + 1], np.ones(done), seconds * 1e-9)
 
 
 def _reason(objective: Objective, iterations: int, stopped: bool) -> str:

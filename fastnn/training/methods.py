@@ -21,10 +21,9 @@ class Method(NamedTuple):
     objective: Callable[..., Any]
     descend: Callable[..., Any]
     hooks: Callable[[bool], list[Callback]]  # callbacks of its own; told of validation data
-    in_blocks: bool  # whether it needs no call after each iteration, and tells their seconds
 
 
-_LBFGS = Method(LBFGS, lbfgs.Objective, lbfgs.descend, lambda validated: [], False)
+_LBFGS = Method(LBFGS, lbfgs.Objective, lbfgs.descend, lambda validated: [])
 
 
 def find(optimizer: object) -> Method | None:
@@ -40,5 +39,4 @@ def find(optimizer: object) -> Method | None:
         functools.partial(levenberg_marquardt.Objective, method=optimizer),
         levenberg_marquardt.descend,
         functools.partial(levenberg_marquardt.hooks, optimizer),
-        True,
     )
