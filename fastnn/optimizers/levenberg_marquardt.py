@@ -47,7 +47,8 @@ class LevenbergMarquardt:
         It ends with the first cost that is at most this.
     max_fail : int or None
         With validation data it ends when their cost has not been lower than the best for so many
-        epochs, and the parameters are those of the best then, however it ends. None: it does not.
+        epochs, and the parameters are those of the best then, however it ends. None, or where
+        noise and decay are estimated: it does not.
     bayesian : bool
         Whether noise and decay are estimated, as ``trainbr`` does: the cost that is minimized is
         β/2 Σ (y − t)² + α/2 Σ θ², and every iteration begins with new α and β from the evidence.

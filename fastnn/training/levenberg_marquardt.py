@@ -48,7 +48,7 @@ _SCALES = {"squares": 1.0, "squared": 2.0}  # of (y - t)² / 2, by the formula o
 
 def hooks(method: LevenbergMarquardt, validated: bool) -> list[Callback]:
     """What ends a training when the validation cost rises, and brings back the best."""
-    if method.max_fail is None or not validated:
+    if method.max_fail is None or method.bayesian or not validated:
         return []
     return [EarlyStopping("validation_cost", patience=method.max_fail)]
 
@@ -235,7 +235,7 @@ class Objective:
             weighted = t if not w.size else np.sqrt(w)[:, np.newaxis] * t
             numbers[solver.COUNT] = t.shape[1] * (w.sum() if w.size else len(t))
             least = np.finfo(np.float64).eps ** 2 * np.vdot(weighted, weighted)
-            numbers[solver.LEAST_SQUARES] = max(least, np.finfo(np.float64).tiny)
+            numbers[solver.LEAST_SQUARES] = max(least, 1e-100)  # β stays finite
         search.vectors[solver.RIDGE] = 0.0 if method.bayesian else self.memory.decay
         self.read()
 
@@ -314,7 +314,7 @@ def descend(
     try:
         with _limited(objective):
             found = _search(objective, iterations, report, until_due)
-            if objective.method.bayesian and len(found.costs) > 1:
+            if objective.method.bayesian and iterations:
                 objective.network.posterior = objective.posterior()
     finally:
         _give_back(objective.memory)

@@ -127,3 +127,13 @@ def test_data_without_noise():
     assert np.all(np.isfinite(history.cost))
     assert np.isfinite(nn.posterior.log_evidence)
     assert np.all(np.isfinite(nn.predict(NEW, return_std=True)[1]))
+
+
+def test_nothing_to_learn_and_validation_data():
+    nn = network()
+    nn.parameters[...] = 0.0
+    history = fit(nn, t=np.zeros_like(T), epochs=3)
+    assert len(history) == 0
+    assert np.all(nn.predict(NEW, return_std=True)[1] < 1e-20)
+    fit(nn := network(), epochs=30, validation_data=(X, -T))  # which ends nothing
+    assert nn.predict(NEW, return_std=True)[1].shape == (300, 2)
