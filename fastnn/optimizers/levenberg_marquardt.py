@@ -51,7 +51,8 @@ class LevenbergMarquardt:
         noise and decay are estimated: it does not.
     bayesian : bool
         Whether noise and decay are estimated, as ``trainbr`` does: the cost that is minimized is
-        β/2 Σ (y − t)² + α/2 Σ θ², and every iteration begins with new α and β from the evidence.
+        β/2 Σ (y − t)² + α/2 Σ θ², and once it falls slowly, by less than a hundredth, every
+        iteration begins with new α and β from the evidence.
         ``network.posterior`` is the result, and ``network.predict(X, return_std=True)`` has error
         bars then.
 

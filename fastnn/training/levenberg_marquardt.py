@@ -40,6 +40,7 @@ MOST_PARAMETERS = 4096
 _LONG = 1e8
 
 _BLOCK = 1 << 16  # iterations in one call, at most
+_NOISE = 0.1  # of the targets' size, before there is an estimate
 _SMALL = 48  # parameters up to which LAPACK does not share its work among threads of its own
 _IDLE_BYTES = 1 << 24  # of memory that waits for the next `fit`
 
@@ -236,6 +237,9 @@ class Objective:
             numbers[solver.COUNT] = t.shape[1] * (w.sum() if w.size else len(t))
             least = np.finfo(np.float64).eps ** 2 * np.vdot(weighted, weighted)
             numbers[solver.LEAST_SQUARES] = max(least, 1e-100)  # β stays finite
+            size = np.vdot(weighted, weighted) / numbers[solver.COUNT]
+            numbers[solver.FIRST_BETA] = _NOISE**-2 / max(size, 1e-100)
+            numbers[solver.BEFORE], numbers[solver.GAMMA] = np.inf, search.vectors.shape[1]
         search.vectors[solver.RIDGE] = 0.0 if method.bayesian else self.memory.decay
         self.read()
 
@@ -277,6 +281,7 @@ class Objective:
         """Let the search have everything that belongs to its best point."""
         search = self.memory.search
         search.numbers[solver.GOAL], search.control[solver.STATUS] = np.inf, solver.GOES_ON
+        search.numbers[solver.SETTLED] = 1.0
         self.run(np.zeros(2), np.zeros(1, np.int64))
 
     def posterior(self) -> Posterior:

@@ -67,8 +67,11 @@ POINT, STEP, GRADIENT, DIAGONAL, RIDGE, VECTORS = range(6)
     COST,
     SLOPE,  # length of the gradient of S
     SCALE,  # of every weight: r = √(SCALE w) (y − t)
+    FIRST_BETA,  # before the first estimate, where α is 1
+    SETTLED,  # whether estimates have begun
+    BEFORE,  # S at the iteration before
     NUMBERS,
-) = range(18)
+) = range(21)
 
 # Places of `Search.control`. Addresses are from RESIDUALS on; what LAPACK is given, from LAPACK on.
 (
@@ -91,6 +94,8 @@ CONTROLS = LAPACK + LAPACK_PLACES
 GOES_ON, SMALL_GRADIENT, LARGE_MU, AT_GOAL, NOT_FINITE, STOPPED = range(6)  # STATUS
 
 LEAST_MU = 1e-20
+
+_SETTLES = 0.99  # of S, that an iteration leaves at least where estimates begin
 
 
 class Problem(NamedTuple):
@@ -240,9 +245,12 @@ def evaluate(net, problem, ahead):
     for i in range(size):
         diagonal[i] = matrix[i * (size + 1) + i]
     numbers[SQUARES] = total
-    if control[BAYESIAN]:
-        estimate(problem)
+    if control[BAYESIAN] and numbers[BETA] == 0.0:
+        set_noise(problem, 1.0, numbers[FIRST_BETA])
     set_gradient(problem)
+    if control[BAYESIAN] and settled(numbers):
+        estimate(problem)
+        set_gradient(problem)
     if not np.isfinite(numbers[SLOPE] + numbers[COST]):
         control[STATUS] = NOT_FINITE
 
@@ -352,34 +360,48 @@ def squares_at(net, problem):
 
 
 @scalar
+def settled(numbers):
+    """Whether estimates have begun: once S falls slowly.
+
+    Far from a fit they would take everything for noise, and all parameters to zero.
+    """
+    if numbers[OBJECTIVE] >= _SETTLES * numbers[BEFORE] or numbers[SLOPE] <= numbers[TOLERANCE]:
+        numbers[SETTLED] = 1.0
+    numbers[BEFORE] = numbers[OBJECTIVE]
+    return numbers[SETTLED] != 0.0
+
+
+@scalar
+def set_noise(problem, alpha, beta):
+    """Take these estimates."""
+    problem.numbers[ALPHA], problem.numbers[BETA] = alpha, beta
+    ridge = vector(problem, RIDGE)
+    for i in range(problem.size):
+        ridge[i] = alpha
+
+
+@scalar
 def estimate(problem):
     """Noise and decay by MacKay's evidence, from JᵀJ at POINT and the α and β before.
 
         γ = P − α tr (β JᵀJ + α)⁻¹,    α = γ / Σ θ²,    β = (N − γ) / Σ r²
 
-    γ is how many parameters the data determine; at first all of them. MacKay, "Bayesian
-    interpolation", 1992; Bishop, PRML, 2006, eqs. 3.91-3.95; Foresee and Hagan, 1997.
+    γ is how many parameters the data determine. MacKay, "Bayesian interpolation", 1992; Bishop,
+    PRML, 2006, eqs. 3.91-3.95; Foresee and Hagan, 1997.
     """
     numbers, size = problem.numbers, problem.size
-    point, ridge = vector(problem, POINT), vector(problem, RIDGE)
-    lapack = pointer(problem.control, LAPACK)
-    gamma = float(size)
-    if numbers[BETA] > 0.0:
-        gamma = numbers[GAMMA]
-        if factor(
-            problem.matrix, vector(problem, DIAGONAL), ridge, 0.0, numbers[BETA], size, lapack,
-            problem.control[POTRF],
-        ):  # fmt: skip
-            trace = inverse_trace(problem.matrix, size, lapack, problem.control[POTRI])
-            found = size - numbers[ALPHA] * trace
-            gamma = min(max(found, 0.0), float(size)) if np.isfinite(found) else gamma
-    lengths = 0.0
+    point, lapack = vector(problem, POINT), pointer(problem.control, LAPACK)
+    if factor(
+        problem.matrix, vector(problem, DIAGONAL), vector(problem, RIDGE), 0.0, numbers[BETA], size,
+        lapack, problem.control[POTRF],
+    ):  # fmt: skip
+        trace = inverse_trace(problem.matrix, size, lapack, problem.control[POTRI])
+        gamma = size - numbers[ALPHA] * trace
+        if np.isfinite(gamma):
+            numbers[GAMMA] = min(max(gamma, 0.0), float(size))
+    gamma, lengths = numbers[GAMMA], 0.0
     for i in range(size):
         lengths += point[i] * point[i]
-    left = numbers[COUNT] - gamma
-    numbers[GAMMA] = gamma
-    numbers[ALPHA] = max(gamma, LEAST_MU) / max(lengths, LEAST_MU)
+    left = max(numbers[COUNT] - gamma, 1e-3 * numbers[COUNT])
     beta = left / max(numbers[SQUARES], numbers[LEAST_SQUARES])
-    numbers[BETA] = beta if left > 0.0 else 1.0
-    for i in range(size):
-        ridge[i] = numbers[ALPHA]
+    set_noise(problem, max(gamma, LEAST_MU) / max(lengths, LEAST_MU), beta)

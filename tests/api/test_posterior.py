@@ -137,3 +137,14 @@ def test_nothing_to_learn_and_validation_data():
     assert np.all(nn.predict(NEW, return_std=True)[1] < 1e-20)
     fit(nn := network(), epochs=30, validation_data=(X, -T))  # which ends nothing
     assert nn.predict(NEW, return_std=True)[1].shape == (300, 2)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_does_not_take_everything_for_noise(seed):
+    rng = np.random.default_rng(seed)
+    x = np.linspace(-1, 1, 41)[:, np.newaxis]
+    layers = [fastnn.TanhLayer(1, 8, rng=rng), fastnn.LinearLayer(8, 1, rng=rng)]
+    nn = fastnn.NeuralNetwork(layers, fastnn.SumSquaresError())
+    fit(nn, x, np.sin(np.pi * x) + 0.1 * rng.standard_normal(x.shape))
+    assert 0.07 < 1 / np.sqrt(nn.posterior.beta) < 0.15
+    assert 4 < nn.posterior.gamma < 12
