@@ -350,7 +350,7 @@ def _search(
                 written = objective.theta.copy()
                 stopped = bool(report(block))
                 objective.pinned.check()
-                anew = not np.array_equal(written, objective.theta)
+                anew = not (written == objective.theta).all()
                 if anew:
                     objective.read()
     finally:
