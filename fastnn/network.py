@@ -346,6 +346,8 @@ class NeuralNetwork(Stack):
         verbose: int = 0,
         rng: RNG | Draws = None,
         n_threads: int | None = None,
+        comm: Any = None,
+        shard: bool = False,
     ) -> History:
         """Train; as ``fit(X, t, learning_rate)`` one step of gradient descent on all samples.
 
@@ -393,6 +395,17 @@ class NeuralNetwork(Stack):
             Threads that share the work; left out, as many as pay, at most
             `fastnn.get_num_threads`. The same seed and number give the same result to the last
             bit; another number adds the samples in another order, which differs by rounding only.
+            With `comm` of each rank, one if left out.
+        comm : mpi4py.MPI.Intracomm, optional
+            Whose processes train together, such as ``MPI.COMM_WORLD``; an extra: ``pip install
+            'fastnn-numba[mpi]'``. All of them make the same call, each with rows of its own, which
+            may be none. A step, and so `batch_size`, is of all ranks together; each takes part in
+            proportion to its rows. All begin with the parameters, the optimizer's state and the
+            random numbers of rank 0, whose callbacks, validation data, `verbose` and learning rate
+            are those that count, and end with the same parameters and history.
+        shard : bool
+            With `comm`: X, t and sample_weight are the same on all ranks, which share out each
+            batch. The steps are then those of a training without ranks, but for rounding.
 
         Returns
         -------
@@ -408,7 +421,7 @@ class NeuralNetwork(Stack):
             complete step.
         RuntimeError
             If another thread trains this network and its callback waits for one that this thread
-            trains: neither would ever go on.
+            trains: neither would ever go on. And, with its text, for an error of another rank.
         KeyboardInterrupt
             Ctrl-C ends the training after the step at hand.
 
@@ -425,15 +438,24 @@ class NeuralNetwork(Stack):
             and (verbose is False or (type(verbose) is int and verbose == 0))
             and rng is None
             and n_threads is None
+            and comm is None
+            and shard is False
         ):
             history = one_step(self, X, t, learning_rate, optimizer)
             if history is not None:
                 return history
+        given = (
+            X, t, learning_rate, optimizer, epochs, batch_size, shuffle, validation_data,
+            sample_weight, class_weight, callbacks, verbose, rng, n_threads,
+        )  # fmt: skip
         with self._lock.held():
-            return fit(
-                self, X, t, learning_rate, optimizer, epochs, batch_size, shuffle,
-                validation_data, sample_weight, class_weight, callbacks, verbose, rng, n_threads,
-            )  # fmt: skip
+            if comm is not None:
+                return imported(".training.mpi", __package__).fit_by_ranks(  # type: ignore[no-any-return]
+                    self, comm, shard, *given
+                )
+            if flag("shard", shard):
+                raise ValueError("shard=True shares rows out among ranks: expected comm, too")
+            return fit(self, *given)
 
     def export_onnx(
         self, path: str | os.PathLike[str], *, activate: bool = True, opset: int = 20

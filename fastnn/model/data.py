@@ -45,15 +45,16 @@ def finite_samples(
     X: npt.ArrayLike,
     t: npt.ArrayLike,
     names: tuple[str, str] = ("X", "t"),
+    least: int = 1,
 ) -> tuple[Array, Array]:
-    """X and t as finite matrices that fit the layers, the cost and one another."""
+    """X and t as finite matrices of so many rows that fit layers, cost and one another."""
     check_total(cost)
     if not layers:
         raise ValueError("layers is empty, expected at least one layer")
     first, last = layers[0], layers[-1]
     dtype = first.dtype if isinstance(first, Layer) else np.dtype(np.float64)
     x = as_samples(names[0], X, first.w.shape[0], dtype)
-    if not x.shape[0]:
+    if x.shape[0] < least:
         raise ValueError(f"{names[0]} is empty, shape {x.shape}, expected at least one row")
     width = last.dim_output if isinstance(last, Layer) else last.w.shape[1]
     if isinstance(cost, CostFunction):

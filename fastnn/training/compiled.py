@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -83,12 +84,15 @@ class CompiledTrainer:
         self.batches = self._batches = _no_batches(samples, theta.dtype, tiles)
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.work = aligned(self.threads * elements, theta.dtype)
-        # no step: the engine is compiled or loaded here, not in the time of the first one
-        train = self.model, self.batches, self.team, np.ones(1), np.zeros(0), np.zeros(0, np.int64)
-        engine.train(*train, self.work, 0, 0, 0, 1)
+        self._load()
         self._all_threads = self._trials = self._autotuner = Autotuner(self.threads)
         if self.threads > 1:  # what it finds out holds for the next `fit`, too
             self._trials = Autotuner(self.threads, samples.batch * self._work / SPEED)
+
+    def _load(self) -> None:
+        """Compile or load the engine here, by no step, not in the time of the first one."""
+        train = self.model, self.batches, self.team, np.ones(1), np.zeros(0), np.zeros(0, np.int64)
+        engine.train(*train, self.work, 0, 0, 0, 1)
 
     def has_threads(self) -> bool:
         """Start the threads it was made for; False where the system refuses some."""
@@ -153,17 +157,21 @@ class CompiledTrainer:
                 thread, threads,
             )  # fmt: skip
 
+        self._run(train, threads, last - first)
+
+    def _run(self, work: Callable[[int], None], threads: int, steps: int) -> None:
+        """Let so many threads work on so many steps."""
         main = threading.current_thread() is threading.main_thread()
-        if threads == 1 and not (main and self._long(last - first)):
-            train(0)
+        if threads == 1 and not (main and self._long(steps)):
+            work(0)
             return
         if self._pool is None:
             _, self._pool = start_threads(1, always=True)
         pool = self._pool
         if pool is None:
-            train(0)
+            work(0)
         else:
-            pool.run(train, threads, self._stop)
+            pool.run(work, threads, self._stop)
 
     def _stop(self) -> None:
         """End the training after the tile at hand."""

@@ -28,7 +28,7 @@ from .compiled import compiled_trainer
 from .layerwise import LayerTrainer
 from .trainer import Trainer
 
-__all__ = ["fit", "optimizer_for"]
+__all__ = ["Task", "drive", "first_rate", "fit", "optimizer_for", "task_of"]
 
 _BLOCK = 1 << 16  # epochs in one call at most, and steps whose learning rates are computed at once
 
@@ -51,22 +51,43 @@ def fit(
     n_threads: int | None,
 ) -> History:
     """See `NeuralNetwork.fit`."""
-    epochs = count("epochs", epochs, least=0)
-    every = _reported_epochs(verbose)
     threads = None if n_threads is None else count("n_threads", n_threads, least=1)
-    hooks = [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
-    now = snapshot(network)
-    x, targets = finite_samples(now.layers, now.cost_function, X, t, network._data_names)
-    batch = len(x) if batch_size is None else count("batch_size", batch_size, least=1)
-    data = x, targets, sample_weights(sample_weight, class_weight, targets)
-    validation = validation_pair(now.layers, now.cost_function, validation_data)
-    task = _Task(network, now, data, validation, min(batch, len(x)), epochs, hooks)
+    task = task_of(
+        network, X, t, epochs, batch_size, validation_data, sample_weight, class_weight, callbacks,
+        verbose,
+    )  # fmt: skip
     if (method := methods.find(optimizer)) is not None:
         return _minimize(task, learning_rate, threads, method)
     return _train(task, learning_rate, optimizer, shuffle, rng, threads)
 
 
-class _Task(NamedTuple):
+def task_of(
+    network: Stack,
+    X: npt.ArrayLike,
+    t: npt.ArrayLike,
+    epochs: int,
+    batch_size: int | None,
+    validation_data: tuple[Any, ...] | None,
+    sample_weight: npt.ArrayLike | None,
+    class_weight: Any,
+    callbacks: Callbacks,
+    verbose: int,
+    least: int = 1,
+) -> Task:
+    """What these arguments of `fit` ask for, of at least so many rows."""
+    epochs = count("epochs", epochs, least=0)
+    every = _reported_epochs(verbose)
+    hooks = [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
+    now = snapshot(network)
+    names = network._data_names
+    x, targets = finite_samples(now.layers, now.cost_function, X, t, names, least)
+    batch = len(x) if batch_size is None else count("batch_size", batch_size, least=1)
+    data = x, targets, sample_weights(sample_weight, class_weight, targets)
+    validation = validation_pair(now.layers, now.cost_function, validation_data)
+    return Task(network, now, data, validation, min(batch, len(x)), epochs, hooks)
+
+
+class Task(NamedTuple):
     """What is to be trained, on what, and for how long: all of it checked."""
 
     network: Stack
@@ -94,7 +115,7 @@ def _reported_epochs(verbose: Any) -> int:
 
 
 def _train(
-    task: _Task,
+    task: Task,
     learning_rate: Any,
     optimizer: Optimizer | str | None,
     shuffle: bool,
@@ -105,7 +126,7 @@ def _train(
     network, epochs = task.network, task.epochs
     opt, given = optimizer_for(network, learning_rate, optimizer)
     samples = _samples(task, shuffle, rng, opt.steps)
-    rate = _rate(_schedule(opt, given), opt.steps) if epochs else math.nan
+    rate = first_rate(opt, given, epochs)
     pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
     with closing(_trainer_for(network, pinned, samples, opt, epochs, threads)) as trainer:
@@ -118,11 +139,11 @@ def _train(
             training_cost=lambda: trainer.evaluate(*task.data),
             draws=samples.draws,
         )
-        _run(run, trainer, pinned, given, task.hooks, task.validation)
+        drive(run, trainer, pinned, given, task.hooks, task.validation)
     return run.history
 
 
-def _samples(task: _Task, shuffle: bool, rng: RNG | Draws, steps: int) -> Samples:
+def _samples(task: Task, shuffle: bool, rng: RNG | Draws, steps: int) -> Samples:
     """The data in batches; steps: of the optimizer so far."""
     shuffled = bool(shuffle) and task.batch < len(task.data[0])
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in task.now.layers)
@@ -185,7 +206,7 @@ def _descent(network: Stack, rate: Any) -> Optimizer:
     return descent
 
 
-def _run(
+def drive(
     run: Run,
     trainer: Trainer,
     pinned: Pinned,
@@ -235,7 +256,7 @@ def _train_epochs(
 
 
 def _minimize(
-    task: _Task, learning_rate: Any, threads: int | None, method: methods.Method
+    task: Task, learning_rate: Any, threads: int | None, method: methods.Method
 ) -> History:
     """What `_train` is for a method that does not go by single steps: an epoch is an iteration."""
     if learning_rate is not None:
@@ -341,6 +362,11 @@ def _shown(rates: Array, run: Run, epochs: int) -> Array:
     """The learning rate of each epoch's first step."""
     every = run.steps_per_epoch if rates.size > 1 else 1
     return rates[0] if rates.size < epochs else rates[: every * epochs : every]
+
+
+def first_rate(optimizer: Optimizer, given: Schedule | None, epochs: int) -> float:
+    """The learning rate of the first of so many epochs; NaN where there is none."""
+    return _rate(_schedule(optimizer, given), optimizer.steps) if epochs else math.nan
 
 
 def _rate(schedule: Schedule, step: int) -> float:

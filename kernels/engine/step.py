@@ -66,12 +66,12 @@ def samples_of(context, n_rows, chunk, part):
 
 
 @scalar
-def accumulate(net, context, start, n_rows, scale, regather, key, done, ticket):
+def accumulate(net, context, start, n_rows, scale, regather, key, position, done, ticket):
     """Gradient of one batch, as far as it goes before the team has met; returns the ticket.
 
     It stands in ``context.grads``: (parts, stride), a row for each part, or (1, stride) for all.
-    key: of the dropout; done: steps of this call. Looks for a stop at every tile, and then leaves
-    off: the step will not be taken.
+    key: of the dropout; position: of the first sample in the whole batch, for that; done: steps of
+    this call. Looks for a stop at every tile, and then leaves off: the step will not be taken.
     """
     chunks = -(-n_rows // (context.parts * context.tile))
     for part in range(context.thread, context.parts, context.threads):
@@ -82,7 +82,7 @@ def accumulate(net, context, start, n_rows, scale, regather, key, done, ticket):
             if context.own:
                 break
         for part in range(context.thread, context.parts, context.threads):
-            run_part(net, context, part, chunk, start, n_rows, scale, regather, key)
+            run_part(net, context, part, chunk, start, n_rows, scale, regather, key, position)
         if not context.own:
             ticket = wait_for_team(context, ticket)
             if context.control[HALT] == done + 1:
@@ -95,15 +95,16 @@ def accumulate(net, context, start, n_rows, scale, regather, key, done, ticket):
 
 
 @scalar
-def run_part(net, context, part, chunk, start, n_rows, scale, regather, key):
+def run_part(net, context, part, chunk, start, n_rows, scale, regather, key, position):
     """A part's tile of a chunk; with its gradient, where the part has one of its own."""
     place, n_samples = samples_of(context, n_rows, chunk, part)
     if n_samples == 0:
         return
     work, mode = part_work(net, context, part), tiles.DROPOUT
     cost = run_tile(
-        net, context, work, chunk, start + place, n_samples, scale, regather, mode, key, place, 1
-    )
+        net, context, work, chunk, start + place, n_samples, scale, regather, mode, key,
+        position + place, 1,
+    )  # fmt: skip
     context.sums[part * LINE + PARTIAL] += cost
     if context.own:
         grad = pointer(context.grads, part * context.stride)

@@ -109,7 +109,7 @@ def train(model, batches, team, rates, costs, times, work, first, last, thread, 
         scale = 1.0 / n_rows if mean else 1.0
         key = np.int64(mix(np.uint64(net.descriptor[layout.SEED] + steps + done)))
         regather = context.cached_tiles == 0 or done == first
-        ticket = accumulate(net, context, start, n_rows, scale, regather, key, done, ticket)
+        ticket = accumulate(net, context, start, n_rows, scale, regather, key, 0, done, ticket)
         rate, skipped = rates[min(done, rates.size - 1)], control[SKIPPED]
         weight = penalty_weight(net, context, start, n_rows, count, whole)
         ticket, taken = take_step(net, context, rate, n_rows, weight, steps, done, ticket)
