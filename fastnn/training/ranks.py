@@ -274,9 +274,8 @@ class Plan:
                 "have rows of their own: expected at least as many, or shard=True"
             )
         self.steps = -(-self.total // self.batch)
-        share = -(-self.batch // len(rows)) if shard else -(-rows[rank] // self.steps) + 1
-        whole = self.batch if shard else rows[rank]
-        self.most = max(1, min(share, whole))
+        share, whole = (self.batch, len(rows)) if shard else (rows[rank] * self.batch, self.total)
+        self.most = max(1, -(-share // whole))
 
     def stretch(self, rows: int) -> slice:
         """The part of this rank of all samples, of which its arrays have so many."""
