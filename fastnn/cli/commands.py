@@ -24,6 +24,7 @@ _NEEDED = {
         "tqdm": "tqdm",
         "sklearn": "scikit-learn",
     },
+    "mpi": {"mpi4py": "mpi4py"},
     "bench": {
         "matplotlib": "matplotlib",
         "adjustText": "adjustText",
@@ -54,6 +55,9 @@ def _make_folder(out: Path) -> None:
 
 def demo(given: argparse.Namespace) -> None:
     """Train the demo networks."""
+    if given.name == "mpi":
+        demo_of_ranks(given)
+        return
     names = DEMOS if given.name == "all" else (given.name,)
     _check_installed("demo", *(() if "digits" in names else ("sklearn",)))
     _make_folder(given.out)
@@ -68,6 +72,16 @@ def demo(given: argparse.Namespace) -> None:
         raise
     except OSError as error:  # full disk, a folder where a picture should go
         fail(f"cannot write to {str(given.out)!r}: {error}")
+
+
+def demo_of_ranks(given: argparse.Namespace) -> None:
+    """Train by the ranks of `mpiexec`, or by one."""
+    _check_installed("demo")
+    _check_installed("mpi")
+    _make_folder(given.out)
+    from ..demos import ranks
+
+    ranks.run(given.out, given.steps, given.seed, given.dtype)
 
 
 def bench(given: argparse.Namespace) -> None:

@@ -25,6 +25,8 @@ Train the demo networks in compiled code, print what is measured, draw pictures.
               their mean, a mixture density network, 1-12-9, gives all of them
   lm          sin(x) with 1-5-1 and sin(x)/x with 1-20-1: Levenberg-Marquardt beside Adam and
               L-BFGS, and error bars from the evidence
+  mpi         the digits, 64-512-512-10, by all ranks of `mpiexec -n 2 fastnn demo mpi` and by
+              one process: the same curve, and the times
 """
 
 _BENCH = """\
@@ -68,9 +70,9 @@ def _add_demo(parsers: Any) -> None:
     demo.add_argument(
         "name",
         nargs="?",
-        choices=(*commands.DEMOS, "all"),
+        choices=(*commands.DEMOS, "mpi", "all"),
         default="all",
-        help="which demo (default: all)",
+        help="which demo (default: all but mpi)",
     )
     demo.add_argument(
         "--out",
@@ -91,7 +93,8 @@ def _add_training(demo: Any) -> None:
         metavar="N",
         help="length of the training: full-batch gradient steps for xor and regression (default: "
         "100000), epochs of 43 mini-batches for digits (default: 50), of 10 for ode (default: "
-        "2000), full-batch steps of Adam for mdn (default: 3000), iterations for lm (default: 600)",
+        "2000), full-batch steps of Adam for mdn (default: 3000), iterations for lm (default: 600), "
+        "epochs of 6 mini-batches for mpi (default: 20)",
     )
     demo.add_argument(
         "--seed",
