@@ -38,6 +38,7 @@ from .losses import COSTS
 from .network import NeuralNetwork
 from .optimizers import RULES, get_opt
 from .optimizers.table import LBFGS
+from .training.mpi import load
 
 __all__ = ["Report", "warm_up"]
 
@@ -218,6 +219,14 @@ class _Case:
         return np.zeros((rows, 1), self.dtype)
 
 
+def _train_by_ranks(case: _Case) -> None:
+    """What each rank of MPI calls, without MPI."""
+    x = case.zeros()
+    for network in case.networks():
+        network.fit(x, x, optimizer=case.rule, batch_size=2, rng=0)
+        load(network._trainer[1])  # type: ignore[index]
+
+
 class _OwnLayer(DenseLayer):
     """A layer that is not the engine's, as users write them."""
 
@@ -308,6 +317,7 @@ _USES: dict[str, Callable[[_Case], None]] = {
     "training": _train,
     LBFGS: _minimize,
     "Levenberg-Marquardt": _solve,
+    "training by ranks": _train_by_ranks,
     "training layer by layer": _train_layer_by_layer,
     "prediction": _predict,
     "users' kernels": _embed,

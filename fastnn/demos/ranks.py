@@ -118,6 +118,7 @@ def _draw(size: int, found: Result, path: Path) -> Path:
         left.semilogy(epochs, history.cost, style, color=color, label=name, markersize=4)
         line = "-" if style == "-" else ".-"
         right.semilogy(np.cumsum(history.seconds), history.cost, line, color=color, label=name)
+    left.xaxis.get_major_locator().set_params(integer=True)
     left.set(xlabel="epoch", ylabel="cost", title="the same steps")
     right.set(xlabel="seconds", title="on one thread each")
     left.legend(frameon=False)

@@ -38,7 +38,7 @@ from .fit import Task, drive, first_rate, optimizer_for, task_of
 from .ranks import Card, Plan, Ranks, Sum, first_difference
 from .trainer import diverged
 
-__all__ = ["RankTrainer", "fit_by_ranks"]
+__all__ = ["RankTrainer", "fit_by_ranks", "load"]
 
 _ANOTHER_SEED = 0x9E3779B97F4A7  # from the shuffle of one rank's rows to the next one's
 _SEEDS = 2**53
@@ -188,6 +188,13 @@ def _train(
     return run.history
 
 
+def load(trainer: CompiledTrainer) -> None:
+    """Compile or load what a rank calls at each step, by no step."""
+    common = trainer.model, trainer.batches, trainer.team, trainer.work
+    engine_ranks.shared_gradient(*common, 0, 0, 0, 1.0, True, 0, 0)
+    engine_ranks.shared_update(*common, np.zeros(0), 0, 0, 0, 0.0, 1.0, False, 0, 0)
+
+
 def _may_change(hook: Callback) -> bool:
     """Whether it is code of the caller's, which may write parameters between epochs."""
     room = "fastnn.callbacks."
@@ -235,10 +242,8 @@ class RankTrainer(CompiledTrainer):
         ranks.sum = Sum(ranks.comm, now.theta.size, now.theta.dtype)
 
     def _load(self) -> None:
-        """See `CompiledTrainer`: what is called at each step is compiled or loaded by no step."""
-        common = self.model, self.batches, self.team, self.work
-        engine_ranks.shared_gradient(*common, 0, 0, 0, 1.0, True, 0, 0)
-        engine_ranks.shared_update(*common, np.zeros(0), 0, 0, 0, 0.0, 1.0, False, 0, 0)
+        """See `CompiledTrainer`."""
+        load(self)
 
     def start(self, samples: Samples) -> None:
         """Take the parameters of rank 0, and these samples."""

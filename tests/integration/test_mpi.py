@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from fastnn import LinearLayer, NeuralNetwork, SumSquaresError
 from fastnn.training.ranks import Plan
 
 PROGRAMS = Path(__file__).parents[1] / "support" / "mpi_programs.py"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "mpi.md"
 OPTIONS = "--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1"
 SECONDS = 300  # that nothing takes, on whatever machine
 
@@ -35,22 +37,26 @@ def mpiexec():
 needs_mpi = pytest.mark.skipif(mpiexec() is None, reason="mpi4py or openmpi is not installed")
 
 
-def start(ranks, name, *arguments):
-    """Begin a program of `mpi_programs` on so many ranks, each on one thread."""
-    command = [mpiexec(), *OPTIONS, "-n", str(ranks), sys.executable, str(PROGRAMS), name]
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "2"}
+def start(ranks, program, *arguments, folder=None):
+    """Begin a program of Python on so many ranks."""
+    command = [mpiexec(), *OPTIONS, "-n", str(ranks), sys.executable, str(program), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*command, *arguments], env=environment, **pipes)
+    return subprocess.Popen(command, cwd=folder, **pipes)
 
 
-def ranks(number, name, *arguments):
-    """What each rank answers, in rank order."""
-    process = start(number, name, *arguments)
+def finished(process):
+    """What it has printed."""
     try:
         out, errors = process.communicate(timeout=SECONDS)
     finally:
         process.kill()
     assert process.returncode == 0, errors
+    return out
+
+
+def ranks(number, name, *arguments):
+    """What each rank answers, in rank order."""
+    out = finished(start(number, PROGRAMS, name, *arguments))
     answers = dict(json.loads(line) for line in out.splitlines() if line.startswith("["))
     return [answers[rank] for rank in range(number)]
 
@@ -181,7 +187,7 @@ def test_what_ranks_cannot_do_is_refused_on_all(answers, name):
 @needs_mpi
 def test_rank_that_is_killed_ends_the_others(tmp_path):
     path = tmp_path / "checkpoint.npz"
-    process = start(2, "until_killed", str(path))
+    process = start(2, PROGRAMS, "until_killed", str(path))
     try:
         pids, running = {}, False
         while not running or len(pids) < 2:
@@ -199,6 +205,23 @@ def test_rank_that_is_killed_ends_the_others(tmp_path):
     assert "signal 9" in errors or "Killed" in errors
     assert fastnn.load(path).optimizer is not None
     assert fastnn.callbacks.Checkpoint.load(path)["epoch"] >= 2
+
+
+@needs_mpi
+def test_program_and_demo_of_the_documents(tmp_path):
+    text = DOCUMENT.read_text(encoding="utf-8")
+    (program,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "train.py").write_text(
+        program + "from fastnn import cli\ncli.main(['demo', 'mpi', '--steps', '2'])\n",
+        encoding="utf-8",
+    )
+    out = finished(start(2, "train.py", folder=tmp_path))
+    assert out.count("History(20 epochs") == 1  # of rank 0 alone
+    assert out.count("2 ranks") == 1
+    (apart,) = re.findall(r"costs differ by (\S+) at most", out)
+    assert float(apart) < 1e-5
+    assert (tmp_path / "waves.npz").exists()
+    assert (tmp_path / "fastnn-demo" / "mpi.png").stat().st_size > 10_000
 
 
 def test_without_mpi_comm_and_shard_say_what_they_need():

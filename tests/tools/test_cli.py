@@ -268,6 +268,12 @@ def test_all_demos_run(tmp_path, capsys):
     assert set(commands.DEMOS) == set(TASKS) | set(OTHERS)
 
 
+def test_demo_of_ranks_says_what_it_needs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    message = error_of(["demo", "mpi", "--out", str(tmp_path)], capsys)
+    assert "needs mpi4py: pip install 'fastnn-numba[mpi]'" in message
+
+
 def test_one_step_suffices(tmp_path, capsys):
     assert cli.main(["demo", "xor", "--steps", "1", "--out", str(tmp_path)]) == 0
     assert "after 1 steps" in capsys.readouterr().out
