@@ -8,7 +8,6 @@ epochs come next, at which learning rates.
 
 from __future__ import annotations
 
-import zlib
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, count
+from .._core.names import same_name
 from .._core.random import RNG
 from ..callbacks import Callback, Callbacks
 from ..callbacks.base import flag
@@ -33,9 +33,11 @@ from ..model.evaluation import check_parameters, evaluate
 from ..model.snapshot import Snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer
+from ..optimizers.table import LBFGS
+from .card import Card, card_of, first_difference
 from .compiled import CompiledTrainer
 from .fit import Task, drive, first_rate, optimizer_for, task_of
-from .ranks import Card, Plan, Ranks, Sum, first_difference
+from .ranks import Plan, Ranks, Sum
 from .trainer import diverged
 
 __all__ = ["RankTrainer", "fit_by_ranks", "load"]
@@ -75,7 +77,10 @@ def fit_by_ranks(
         opt, given = _optimizer(task, learning_rate, optimizer)
         threads = 1 if n_threads is None else count("n_threads", n_threads, least=1)
         size = None if batch_size is None else count("batch_size", batch_size, least=1)
-        card = _card(task, opt, size, bool(shuffle), flag("shard", shard), threads)
+        card = card_of(
+            task.now, task.data, opt, task.epochs, size, bool(shuffle), flag("shard", shard),
+            threads,
+        )  # fmt: skip
         plan = _agreed_plan(ranks, task, card)
         samples = _samples(ranks, task, plan, card.shuffle, rng, opt)
         threads = min(threads, max(1, plan.batch // ranks.size))  # as many on each rank
@@ -98,40 +103,9 @@ def _optimizer(
         raise TypeError(
             "comm needs a network of DenseLayers and a cost of fastnn, without own code"
         )
-    if isinstance(optimizer, str) and optimizer.upper().replace("-", "") == "LBFGS":
+    if isinstance(optimizer, str) and same_name(optimizer, LBFGS):
         raise TypeError(f"comm needs an optimizer that goes by single steps, but it is {optimizer}")
     return optimizer_for(task.network, learning_rate, optimizer)
-
-
-def _card(
-    task: Task, opt: Optimizer, batch_size: int | None, shuffle: bool, shard: bool, threads: int
-) -> Card:
-    """What must be alike on all ranks."""
-    now, cost = task.now, task.now.cost_function
-    layers = tuple(f"{layer!r}, trainable={layer.trainable}" for layer in now.layers)
-    data = _digest(task.data) if shard else ""
-    return Card(
-        now.theta.dtype.name, layers, f"{cost!r}, {cost.reduction}", _settings(opt), task.epochs,
-        batch_size, shuffle, shard, threads, data,
-    )  # fmt: skip
-
-
-def _settings(opt: Optimizer) -> str:
-    """A rule with its numbers, without the learning rate, which is rank 0's."""
-    settings = {name: value for name, value in opt.hyper.items() if not callable(value)}
-    for name in ("weight_decay", "clip_norm", "clip_value", "on_nonfinite"):
-        settings[name] = getattr(opt, name)
-    return f"{opt.rule.name}({', '.join(f'{name}={value}' for name, value in settings.items())})"
-
-
-def _digest(data: tuple[Array, Array, Array]) -> str:
-    """Shapes, and a checksum of the first, the middle and the last row."""
-    shapes, rows = [array.shape for array in data], len(data[0])
-    seen = 0
-    for array in data:
-        for row in sorted({0, rows // 2, rows - 1}) if array.size else ():
-            seen = zlib.crc32(np.ascontiguousarray(array[row : row + 1]).tobytes(), seen)
-    return f"X {shapes[0]}, t {shapes[1]}, weights {shapes[2]}, checksum {seen:08x}"
 
 
 def _agreed_plan(ranks: Ranks, task: Task, card: Card) -> Plan:

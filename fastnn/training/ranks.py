@@ -14,27 +14,12 @@ import numpy.typing as npt
 from .._core.arrays import Array
 from ..kernels.codegen.compiler import clock
 
-__all__ = ["Card", "Plan", "Ranks", "Sum", "first_difference"]
+__all__ = ["Plan", "Ranks", "Sum"]
 
 _SMALL = 1 << 18  # bytes of all ranks up to which each gets the gradients of all, in one message
 
 # What goes with a gradient, as float64.
 _COST, _WEIGHT, _FAILED = range(3)
-
-
-class Card(NamedTuple):
-    """What all ranks must have alike before the first step; the names are those of messages."""
-
-    dtype: str
-    network: tuple[str, ...]
-    cost: str
-    optimizer: str
-    epochs: int
-    batch_size: int | None
-    shuffle: bool
-    shard: bool
-    n_threads: int
-    data: str  # of ranks that pass the same arrays: shapes and a digest of some rows
 
 
 class _Trouble(NamedTuple):
@@ -294,28 +279,6 @@ class Plan:
         counts = self._rows * last // self.total - begins
         place = int(counts[:rank].sum())
         return int(begins[rank]), int(counts[rank]), place, int(counts.sum())
-
-
-def first_difference(cards: Sequence[Card]) -> ValueError | None:
-    """The error of ranks that were given different things."""
-    for name in Card._fields:
-        values = [getattr(card, name) for card in cards]
-        for rank, value in enumerate(values):
-            if value != values[0]:
-                one, other = _apart(values[0], value)
-                return ValueError(
-                    f"the ranks differ in {name}: it is {one} on rank 0, but {other} on rank {rank}"
-                )
-    return None
-
-
-def _apart(one: Any, other: Any) -> tuple[Any, Any]:
-    """The same, of long lists only what differs."""
-    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
-        return next(pair for pair in zip(one, other, strict=True) if pair[0] != pair[1])
-    if isinstance(one, tuple):
-        return f"{len(one)} layers", f"{len(other)} layers"
-    return one, other
 
 
 def _checked(comm: Any) -> Any:

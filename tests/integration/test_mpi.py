@@ -16,6 +16,7 @@ import pytest
 
 import fastnn
 from fastnn import LinearLayer, NeuralNetwork, SumSquaresError
+from fastnn.kernels.engine import ranks as engine_ranks
 from fastnn.training.ranks import Plan
 
 PROGRAMS = Path(__file__).parents[1] / "support" / "mpi_programs.py"
@@ -222,6 +223,21 @@ def test_program_and_demo_of_the_documents(tmp_path):
     assert float(apart) < 1e-5
     assert (tmp_path / "waves.npz").exists()
     assert (tmp_path / "fastnn-demo" / "mpi.png").stat().st_size > 10_000
+
+
+def test_kernels_refuse_samples_that_are_not_there():
+    nn = NeuralNetwork([LinearLayer(3, 2, rng=0)], SumSquaresError())
+    nn.fit(np.zeros((10, 3)), np.zeros((10, 2)), 0.1, batch_size=4, epochs=2, n_threads=1)
+    trainer = nn._trainer[1]
+    given = trainer.model, trainer.batches._replace(X=np.zeros((10, 3)), T=np.zeros((10, 2)))
+    given = *given, trainer.team, trainer.work
+    for start, rows in ((0, 5), (8, 3), (-1, 2), (0, -1)):
+        with pytest.raises(ValueError, match="samples of the data, at most a batch of them"):
+            engine_ranks.shared_gradient(*given, start, rows, 0, 1.0, True, 0, 1)
+    shared = *given[:2], trainer.team._replace(own=False), trainer.work
+    for team, epoch in ((given, 0), (shared, 1), (shared, -1)):
+        with pytest.raises(ValueError, match="one gradient, and room for the cost of the epoch"):
+            engine_ranks.shared_update(*team, np.zeros(1), epoch, 0, 4, 0.1, 1.0, False, 0, 1)
 
 
 def test_without_mpi_comm_and_shard_say_what_they_need():
