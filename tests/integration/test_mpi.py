@@ -20,7 +20,6 @@ from fastnn.kernels.engine import ranks as engine_ranks
 from fastnn.training.ranks import Plan
 
 PROGRAMS = Path(__file__).parents[1] / "support" / "mpi_programs.py"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "mpi.md"
 OPTIONS = "--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1"
 SECONDS = 300  # that nothing takes, on whatever machine
 
@@ -209,19 +208,22 @@ def test_rank_that_is_killed_ends_the_others(tmp_path):
 
 
 @needs_mpi
-def test_program_and_demo_of_the_documents(tmp_path):
-    text = DOCUMENT.read_text(encoding="utf-8")
-    (program,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "train.py").write_text(
-        program + "from fastnn import cli\ncli.main(['demo', 'mpi', '--steps', '2'])\n",
-        encoding="utf-8",
-    )
-    out = finished(start(2, "train.py", folder=tmp_path))
-    assert out.count("History(20 epochs") == 1  # of rank 0 alone
+def test_program_of_the_documents(answers):
+    first, second = (answer["document"] for answer in answers)
+    assert first.startswith("History(20 epochs")
+    assert second == ""  # only rank 0 prints
+    assert (answers[0]["path"].parent / "waves.npz").exists()
+
+
+@needs_mpi
+@pytest.mark.sweep
+def test_demo_of_ranks(tmp_path):
+    command = tmp_path / "demo.py"
+    command.write_text("from fastnn import cli\ncli.main(['demo', 'mpi', '--steps', '2'])\n")
+    out = finished(start(2, command, folder=tmp_path))
     assert out.count("2 ranks") == 1
     (apart,) = re.findall(r"costs differ by (\S+) at most", out)
     assert float(apart) < 1e-5
-    assert (tmp_path / "waves.npz").exists()
     assert (tmp_path / "fastnn-demo" / "mpi.png").stat().st_size > 10_000
 
 

@@ -4,8 +4,12 @@ Each rank prints what its function returns as a line of JSON, with its rank befo
 trains without ranks first, for comparison, it is on its own data and random numbers.
 """
 
+import contextlib
+import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -247,9 +251,19 @@ def skipped(comm):
     return [opt.steps, bool(np.isfinite(nn.parameters).all()), float(history.cost[-1])]
 
 
+def document(folder):
+    """What the program of the document prints, run in this folder."""
+    text = (Path(__file__).parents[2] / "docs" / "mpi.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```py\n(.*?)```", text, re.DOTALL)
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(program, {})
+    return out.getvalue()
+
+
 def several(comm, path):
     """Programs whose answers several tests look at."""
     found = {"callbacks": callbacks(comm, path), "rules": rules(comm, "Eve", "AMSGrad")}
+    found["document"] = document(Path(path).parent)
     for program in (everything, own_rows, refused, skipped):
         found[program.__name__] = program(comm)
     return found
