@@ -50,6 +50,7 @@ with _collector.paused():
     )
     from .network import NeuralNetwork, load
     from .optimizers import Optimizer, get_opt
+    from .training.many import fit_many, predict_many
     from .training.rate_search import find_learning_rate
 
 _moved.install()
@@ -84,6 +85,7 @@ __all__ = [
     "SumSquaresError",
     "TanhLayer",
     "find_learning_rate",
+    "fit_many",
     "from_onnx",
     "get_act",
     "get_err",
@@ -91,6 +93,7 @@ __all__ = [
     "get_num_threads",
     "get_opt",
     "load",
+    "predict_many",
     "set_num_threads",
 ]
 

@@ -93,8 +93,8 @@ def _add_training(demo: Any) -> None:
         metavar="N",
         help="length of the training: full-batch gradient steps for xor and regression (default: "
         "100000), epochs of 43 mini-batches for digits (default: 50), of 10 for ode (default: "
-        "2000), full-batch steps of Adam for mdn (default: 3000), iterations for lm (default: 600), "
-        "epochs of 6 mini-batches for mpi (default: 20)",
+        "2000), full-batch steps of Adam for mdn (default: 3000), iterations for lm (default: "
+        "600), epochs of 6 mini-batches for mpi (default: 20)",
     )
     demo.add_argument(
         "--seed",

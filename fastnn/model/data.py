@@ -19,7 +19,7 @@ from ..losses.base import CostFunction, check_total
 from ..losses.targets import as_column
 from .draws import Draws
 
-__all__ = ["Samples", "finite_samples", "sample_weights", "validation_pair"]
+__all__ = ["Samples", "finite_samples", "rows_of", "sample_weights", "validation_pair"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,25 @@ class Samples:
     batch: int
     shuffled: bool
     draws: Draws | None  # None: nothing is random
+    chosen: npt.NDArray[np.int64] | None = None  # rows of the arrays that are meant; None: all
 
     @property
     def rows(self) -> int:
         """Number of samples."""
-        return int(self.X.shape[0])
+        return int(self.X.shape[0]) if self.chosen is None else self.chosen.size
+
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """Samples, targets and weights: the arrays as they are, or copies of the rows meant."""
+        data = self.X, self.t, self.weights
+        return data if self.chosen is None else rows_of(data, self.chosen)
+
+
+def rows_of(
+    data: tuple[Array, Array, Array], chosen: npt.NDArray[np.int64]
+) -> tuple[Array, Array, Array]:
+    """Copies of these rows of samples, targets and weights, which are none where they are empty."""
+    x, t, weights = data
+    return x.take(chosen, 0), t.take(chosen, 0), weights.take(chosen) if weights.size else weights
 
 
 def finite_samples(

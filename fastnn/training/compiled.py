@@ -70,6 +70,7 @@ class CompiledTrainer:
         self.network, self.optimizer = network, optimizer
         # Held, too: no new object may take the place in memory that it is known by.
         self._now, self._work = now, work_of(now.layers)
+        self._samples, self.stopped = samples, False
         self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
         theta = now.theta
         self.threads, self._pool = start_threads(threads)
@@ -109,8 +110,7 @@ class CompiledTrainer:
         self._autotuner = self._all_threads if fixed or short else self._trials
         check_parameters(self.model.theta)
         self.busy = True
-        data = samples.X, samples.t, samples.weights
-        self.batches = engine_team.Batches(*data, *self._batches[3:])
+        self.stopped, self._samples = False, samples
         draws = samples.draws or Draws(0)
         draws.shuffle(self.batches.order, self.batches.rng)
         self.model.descriptor[layout.SEED] = draws.key - self.optimizer.steps
@@ -123,6 +123,8 @@ class CompiledTrainer:
         numbers = self.optimizer.numbers()  # which callbacks may have changed
         self.team.hyper[:, : numbers.size] = numbers
         control[engine_team.SKIPPED] = 0
+        # chosen rows are copied for this call only: many networks do not hold theirs all at once
+        self.batches = engine_team.Batches(*self._samples.arrays(), *self._batches[3:])
         begin, step, steps = engine.clock(self.team.system), 0, epochs * self.steps_per_epoch
         try:
             while step < steps and not control[engine_team.STATUS]:
@@ -132,6 +134,7 @@ class CompiledTrainer:
                 step += piece
         finally:
             self.optimizer.remember(self.team.hyper[0])
+            self.batches = self._batches
         done = int(control[engine_team.EPOCH]) - self._before
         self._before += done
         error = None
@@ -149,6 +152,8 @@ class CompiledTrainer:
         """
         threads = self._autotuner.threads
         self.team.control[: engine_team.STEPS] = 0
+        if self.stopped:  # meanwhile, by another thread
+            self.stop()
         self.team.hyper[1:] = self.team.hyper[0]  # what the rule remembers, for threads that rested
 
         def train(thread: int) -> None:
@@ -171,10 +176,11 @@ class CompiledTrainer:
         if pool is None:
             work(0)
         else:
-            pool.run(work, threads, self._stop)
+            pool.run(work, threads, self.stop)
 
-    def _stop(self) -> None:
-        """End the training after the tile at hand."""
+    def stop(self) -> None:
+        """End the training after the tile at hand; any thread may call it."""
+        self.stopped = True
         self.team.control[engine_team.STOP] = 1
 
     def _long(self, steps: int) -> bool:
@@ -191,6 +197,7 @@ class CompiledTrainer:
             self._pool.close()
             self._pool = None
         self.batches = self._batches  # let go of the caller's data
+        vars(self).pop("_samples", None)
         self.busy = False
         if self.grads.nbytes + self.work.nbytes > _IDLE_BYTES:
             self.network._trainer = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from .._core.random import RNG
 from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
 from ..history import History
 from ..layers.base import check_trainable, forget
-from ..model.data import Samples, finite_samples, sample_weights, validation_pair
+from ..model.data import Samples, finite_samples, rows_of, sample_weights, validation_pair
 from ..model.draws import Draws
 from ..model.evaluation import evaluate
 from ..model.snapshot import Pinned, Snapshot, snapshot
@@ -25,12 +24,11 @@ from ..optimizers.classes import resolve
 from ..schedules import Constant, Schedule, as_schedule
 from . import lbfgs, methods
 from .compiled import compiled_trainer
+from .epochs import Training, answered, begin, call_due, drive, end, epochs_until_due, first_rate
 from .layerwise import LayerTrainer
 from .trainer import Trainer
 
-__all__ = ["Task", "drive", "first_rate", "fit", "optimizer_for", "task_of"]
-
-_BLOCK = 1 << 16  # epochs in one call at most, and steps whose learning rates are computed at once
+__all__ = ["Task", "fit", "optimizer_for", "task_of", "training_of"]
 
 
 def fit(
@@ -97,6 +95,16 @@ class Task(NamedTuple):
     batch: int
     epochs: int
     hooks: list[Callback]
+    chosen: npt.NDArray[np.int64] | None = None  # rows that are trained on; None: all
+
+    @property
+    def rows(self) -> int:
+        """How many samples are trained on."""
+        return len(self.data[0]) if self.chosen is None else self.chosen.size
+
+    def chosen_data(self) -> tuple[Array, Array, Array]:
+        """The samples that are trained on, with their targets and weights."""
+        return self.data if self.chosen is None else rows_of(self.data, self.chosen)
 
     def pinned(self) -> Pinned:
         """The network and the data, which nobody may change meanwhile."""
@@ -123,32 +131,48 @@ def _train(
     threads: int | None,
 ) -> History:
     """Train by steps of an update rule."""
+    training = training_of(task, learning_rate, optimizer, shuffle, rng, threads)
+    drive(training)
+    return training.run.history
+
+
+def training_of(
+    task: Task,
+    learning_rate: Any,
+    optimizer: Optimizer | str | None,
+    shuffle: bool,
+    rng: RNG | Draws,
+    threads: int | None,
+) -> Training:
+    """A training by steps of an update rule, which is yet to begin."""
     network, epochs = task.network, task.epochs
     opt, given = optimizer_for(network, learning_rate, optimizer)
     samples = _samples(task, shuffle, rng, opt.steps)
     rate = first_rate(opt, given, epochs)
     pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
-    with closing(_trainer_for(network, pinned, samples, opt, epochs, threads)) as trainer:
-        if optimizer is not None:
-            network.optimizer = opt
-        run = task.run(
-            steps_per_epoch=-(-samples.rows // samples.batch),
-            optimizer=opt,
-            learning_rate=rate,
-            training_cost=lambda: trainer.evaluate(*task.data),
-            draws=samples.draws,
-        )
-        drive(run, trainer, pinned, given, task.hooks, task.validation)
-    return run.history
+    trainer = _trainer_for(network, pinned, samples, opt, epochs, threads)
+    if optimizer is not None:
+        network.optimizer = opt
+    run = task.run(
+        steps_per_epoch=-(-samples.rows // samples.batch),
+        optimizer=opt,
+        learning_rate=rate,
+        training_cost=lambda: trainer.evaluate(*task.chosen_data()),
+        draws=samples.draws,
+    )
+    return Training(run, trainer, pinned, given, task.hooks, task.validation)
 
 
 def _samples(task: Task, shuffle: bool, rng: RNG | Draws, steps: int) -> Samples:
     """The data in batches; steps: of the optimizer so far."""
-    shuffled = bool(shuffle) and task.batch < len(task.data[0])
+    shuffled = bool(shuffle) and task.batch < task.rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in task.now.layers)
-    draws = Draws.begin(rng, len(task.data[0]) if shuffled else 0, steps) if random else None
-    return Samples(*task.data, task.batch, shuffled, draws)
+    draws = Draws.begin(rng, task.rows if shuffled else 0, steps) if random else None
+    data, chosen = task.data, task.chosen
+    if chosen is not None and not task.now.compiled:  # layers of the caller's take what they get
+        data, chosen = task.chosen_data(), None
+    return Samples(*data, task.batch, shuffled, draws, chosen)
 
 
 def _trainer_for(
@@ -206,55 +230,6 @@ def _descent(network: Stack, rate: Any) -> Optimizer:
     return descent
 
 
-def drive(
-    run: Run,
-    trainer: Trainer,
-    pinned: Pinned,
-    given: Schedule | None,
-    hooks: list[Callback],
-    validation: tuple[Array, Array, Array] | None,
-) -> None:
-    """Drive trainer and callbacks from the first epoch to the last.
-
-    given: learning rates that come before the optimizer's, which callbacks may change.
-    """
-    opt = run.optimizer
-    opt.bind(trainer)
-    try:
-        _begin(hooks, run, pinned)
-        while run.epoch < run.epochs and not run.stopping:
-            schedule = _schedule(opt, given)
-            epochs = _epochs_until_due(run, hooks, schedule, validation is not None)
-            rates = _rates(run, schedule, epochs)
-            pinned.check()
-            if error := _train_epochs(run, trainer, rates, epochs, validation):
-                _tell_of_divergence(hooks, run, error)
-                break
-            if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
-                run._learning_rate = _rate(_schedule(opt, given), opt.steps)
-            _call_due(hooks, run, pinned)
-    finally:
-        trainer.close()
-        opt.release(trainer)
-        _end(hooks, run)
-
-
-def _train_epochs(
-    run: Run,
-    trainer: Trainer,
-    rates: Array,
-    epochs: int,
-    validation: tuple[Array, Array, Array] | None,
-) -> ValueError | None:
-    """Train for some epochs in one call, and write them down; the error, if it diverges."""
-    costs, seconds, error = trainer.train(epochs, rates)
-    validation_cost = None if validation is None else trainer.evaluate(*validation)
-    run.history.extend(costs, _shown(rates, run, costs.size), seconds, validation_cost)
-    run._epoch += costs.size
-    run._note_draws()
-    return error
-
-
 def _minimize(
     task: Task, learning_rate: Any, threads: int | None, method: methods.Method
 ) -> History:
@@ -275,18 +250,19 @@ def _minimize(
     after = _after_iterations(hooks, run, pinned, task.validation, method.name)
 
     def until_due() -> int:
-        return _epochs_until_due(run, hooks, Constant(0.0), task.validation is not None)
+        return epochs_until_due(run, hooks, Constant(0.0), task.validation is not None)
 
     forget(task.network.layers)
     try:
-        _begin(hooks, run, pinned)
+        begin(hooks, run, pinned)
         minimum = method.descend(objective, 0 if run.stopping else task.epochs, after, until_due)
         if minimum.converged and not run.stopping:
             run.stop(f"{method.name} has converged: {minimum.reason}")
     except lbfgs.NotFiniteError as error:
-        _tell_of_divergence(hooks, run, error)
+        if not answered(hooks, run, error):
+            raise
     finally:
-        _end(hooks, run)
+        end(hooks, run)
     return run.history
 
 
@@ -304,80 +280,9 @@ def _after_iterations(
         run.history.extend(block.costs[:-1], block.steps, block.seconds, validation_cost)
         run._epoch += block.steps.size
         run._learning_rate = float(block.steps[-1])
-        _call_due(hooks, run, pinned)
+        call_due(hooks, run, pinned)
         if run._learning_rate_set:
             raise ValueError(f"{name} has no learning rate that a callback could set")
         return run.stopping
 
     return after
-
-
-def _begin(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
-    """Tell all callbacks, which may not change what is pinned."""
-    for hook in hooks:
-        hook.on_begin(run)
-        pinned.check()
-
-
-def _call_due(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
-    """Tell the callbacks that want to know of this epoch."""
-    for hook in hooks:
-        if run.epoch % hook.every == 0 or run.epoch == run.epochs:
-            hook.on_epoch(run)
-            pinned.check()
-
-
-def _tell_of_divergence(hooks: list[Callback], run: Run, error: ValueError) -> None:
-    """Tell all callbacks; raise the error unless one of them answers for it."""
-    answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
-    if not any(answers):
-        raise error
-
-
-def _end(hooks: list[Callback], run: Run) -> None:
-    """Tell all callbacks, even if one of them raises."""
-    if hooks:
-        try:
-            hooks[0].on_end(run)
-        finally:
-            _end(hooks[1:], run)
-
-
-def _epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, validated: bool) -> int:
-    """Epochs that may run in one call: until a callback is due, rates are in hand, or the end."""
-    if validated:
-        return 1
-    stops = [run.epochs, *(hook.every * (run.epoch // hook.every + 1) for hook in hooks)]
-    epochs = min(*stops, run.epoch + _BLOCK) - run.epoch
-    if not (run._learning_rate_set or isinstance(schedule, Constant)):
-        epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
-    return epochs
-
-
-def _schedule(optimizer: Optimizer, given: Schedule | None) -> Schedule:
-    return optimizer.schedule if given is None else given
-
-
-def _shown(rates: Array, run: Run, epochs: int) -> Array:
-    """The learning rate of each epoch's first step."""
-    every = run.steps_per_epoch if rates.size > 1 else 1
-    return rates[0] if rates.size < epochs else rates[: every * epochs : every]
-
-
-def first_rate(optimizer: Optimizer, given: Schedule | None, epochs: int) -> float:
-    """The learning rate of the first of so many epochs; NaN where there is none."""
-    return _rate(_schedule(optimizer, given), optimizer.steps) if epochs else math.nan
-
-
-def _rate(schedule: Schedule, step: int) -> float:
-    return schedule.rate if isinstance(schedule, Constant) else float(schedule(step))
-
-
-def _rates(run: Run, schedule: Schedule, epochs: int) -> Array:
-    """Learning rates of the steps to come, or one for all of them."""
-    if run._learning_rate_set:
-        return np.array([run.learning_rate])
-    if isinstance(schedule, Constant):
-        return np.array([schedule.rate])
-    first = run.optimizer.steps
-    return np.asarray(schedule(np.arange(first, first + epochs * run.steps_per_epoch)))

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, count
-from .._core.names import same_name
 from .._core.random import RNG
 from ..callbacks import Callback, Callbacks
 from ..callbacks.base import flag
@@ -33,10 +32,11 @@ from ..model.evaluation import check_parameters, evaluate
 from ..model.snapshot import Snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer
-from ..optimizers.table import LBFGS
+from . import methods
 from .card import Card, card_of, first_difference
 from .compiled import CompiledTrainer
-from .fit import Task, drive, first_rate, optimizer_for, task_of
+from .epochs import Training, drive, first_rate
+from .fit import Task, optimizer_for, task_of
 from .ranks import Plan, Ranks, Sum
 from .trainer import diverged
 
@@ -103,8 +103,8 @@ def _optimizer(
         raise TypeError(
             "comm needs a network of DenseLayers and a cost of fastnn, without own code"
         )
-    if isinstance(optimizer, str) and same_name(optimizer, LBFGS):
-        raise TypeError(f"comm needs an optimizer that goes by single steps, but it is {optimizer}")
+    if (method := methods.find(optimizer)) is not None:
+        raise TypeError(f"comm needs an optimizer that goes by single steps, not {method.name}")
     return optimizer_for(task.network, learning_rate, optimizer)
 
 
@@ -157,7 +157,7 @@ def _train(
     )
     pinned.check()
     trainer.watched = any(map(_may_change, task.hooks))
-    drive(run, trainer, pinned, given, task.hooks, task.validation)
+    drive(Training(run, trainer, pinned, given, task.hooks, task.validation))
     trainer.end(run.history, bool(task.hooks))
     return run.history
 

@@ -1,0 +1,187 @@
+"""The loop over epochs: what a trainer does next, and what callbacks are told of it."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+
+import numpy as np
+
+from .._core.arrays import Array
+from ..callbacks import Callback, Run
+from ..model.snapshot import Pinned
+from ..optimizers import Optimizer
+from ..schedules import Constant, Schedule
+from .trainer import Trainer
+
+__all__ = [
+    "Training", "answered", "begin", "call_due", "drive", "end", "epochs_until_due", "first_rate",
+]  # fmt: skip
+
+_BLOCK = 1 << 16  # epochs in one call at most, and steps whose learning rates are computed at once
+
+
+class Training:
+    """One network in training by steps of an update rule, some epochs at a time.
+
+    After `begin`, as long as it `goes_on`: `plan`, `train`, `tell`; in the end `close`.
+
+    Parameters
+    ----------
+    run : Run
+        With an optimizer.
+    trainer : Trainer
+        Ready to begin.
+    pinned : Pinned
+        What nobody may change meanwhile.
+    given : Schedule or None
+        Learning rates that come before the optimizer's, which callbacks may change.
+    hooks : list of Callback
+    validation : tuple of arrays or None
+
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        trainer: Trainer,
+        pinned: Pinned,
+        given: Schedule | None,
+        hooks: list[Callback],
+        validation: tuple[Array, Array, Array] | None,
+    ) -> None:
+        self.run, self.trainer, self.closed = run, trainer, False
+        self._pinned, self._given, self._hooks = pinned, given, hooks
+        self._validation, self._begun, self._over = validation, False, False
+        self._error: ValueError | None = None
+        run.optimizer.bind(trainer)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are epochs to come."""
+        run = self.run
+        return run.epoch < run.epochs and not (run.stopping or self._over)
+
+    def begin(self) -> None:
+        """Tell the callbacks."""
+        self._begun = True
+        begin(self._hooks, self.run, self._pinned)
+
+    def plan(self) -> None:
+        """Settle the epochs that come next, and their learning rates."""
+        run, schedule = self.run, _schedule(self.run.optimizer, self._given)
+        validated = self._validation is not None
+        self._epochs = epochs_until_due(run, self._hooks, schedule, validated)
+        self._rates = _rates(run, schedule, self._epochs)
+        self._pinned.check()
+
+    def train(self) -> None:
+        """Train for these epochs in one call, and write them down."""
+        run, validation = self.run, self._validation
+        costs, seconds, self._error = self.trainer.train(self._epochs, self._rates)
+        judged = None if validation is None else self.trainer.evaluate(*validation)
+        run.history.extend(costs, _shown(self._rates, run, costs.size), seconds, judged)
+        run._epoch += costs.size
+        run._note_draws()
+
+    def tell(self) -> ValueError | None:
+        """Tell the callbacks that are due; the error, if it diverges and none answers for it."""
+        run, optimizer = self.run, self.run.optimizer
+        if self._error:
+            self._over = True
+            return None if answered(self._hooks, run, self._error) else self._error
+        if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
+            run._learning_rate = _rate(_schedule(optimizer, self._given), optimizer.steps)
+        call_due(self._hooks, run, self._pinned)
+        return None
+
+    def close(self) -> None:
+        """End what runs in the background, and tell the callbacks; again, do nothing."""
+        if self.closed:
+            return
+        self.closed = self._over = True
+        self.trainer.close()
+        self.run.optimizer.release(self.trainer)
+        if self._begun:
+            end(self._hooks, self.run)
+
+
+def drive(training: Training) -> None:
+    """Train from the first epoch to the last."""
+    with closing(training):
+        training.begin()
+        while training.goes_on:
+            training.plan()
+            training.train()
+            if error := training.tell():
+                raise error
+
+
+def begin(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
+    """Tell all callbacks, which may not change what is pinned."""
+    for hook in hooks:
+        hook.on_begin(run)
+        pinned.check()
+
+
+def call_due(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
+    """Tell the callbacks that want to know of this epoch."""
+    for hook in hooks:
+        if run.epoch % hook.every == 0 or run.epoch == run.epochs:
+            hook.on_epoch(run)
+            pinned.check()
+
+
+def answered(hooks: list[Callback], run: Run, error: ValueError) -> bool:
+    """Tell all callbacks of a divergence; whether one of them answers for it."""
+    answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
+    return any(answers)
+
+
+def end(hooks: list[Callback], run: Run) -> None:
+    """Tell all callbacks, even if one of them raises."""
+    if hooks:
+        try:
+            hooks[0].on_end(run)
+        finally:
+            end(hooks[1:], run)
+
+
+def epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, validated: bool) -> int:
+    """Epochs that may run in one call: until a callback is due, rates are in hand, or the end."""
+    if validated:
+        return 1
+    stops = [run.epochs, *(hook.every * (run.epoch // hook.every + 1) for hook in hooks)]
+    epochs = min(*stops, run.epoch + _BLOCK) - run.epoch
+    if not (run._learning_rate_set or isinstance(schedule, Constant)):
+        epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
+    return epochs
+
+
+def first_rate(optimizer: Optimizer, given: Schedule | None, epochs: int) -> float:
+    """The learning rate of the first of so many epochs; NaN where there is none."""
+    return _rate(_schedule(optimizer, given), optimizer.steps) if epochs else math.nan
+
+
+def _schedule(optimizer: Optimizer, given: Schedule | None) -> Schedule:
+    return optimizer.schedule if given is None else given
+
+
+def _shown(rates: Array, run: Run, epochs: int) -> Array:
+    """The learning rate of each epoch's first step."""
+    every = run.steps_per_epoch if rates.size > 1 else 1
+    return rates[0] if rates.size < epochs else rates[: every * epochs : every]
+
+
+def _rate(schedule: Schedule, step: int) -> float:
+    return schedule.rate if isinstance(schedule, Constant) else float(schedule(step))
+
+
+def _rates(run: Run, schedule: Schedule, epochs: int) -> Array:
+    """Learning rates of the steps to come, or one for all of them."""
+    if run._learning_rate_set:
+        return np.array([run.learning_rate])
+    if isinstance(schedule, Constant):
+        return np.array([schedule.rate])
+    first = run.optimizer.steps
+    return np.asarray(schedule(np.arange(first, first + epochs * run.steps_per_epoch)))
