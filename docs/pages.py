@@ -32,7 +32,7 @@ REPORT = ROOT / "docs" / "bench" / "report.md"  # `fastnn bench --peers --out do
 # Modules whose pages say everything about their names, in the order of the reference.
 MODULES = (
     "network", "interchange", "layers", "activations", "losses", "optimizers", "schedules",
-    "initializers", "callbacks", "history", "errors", "training.rate_search",
+    "initializers", "callbacks", "history", "errors", "training.rate_search", "training.many",
 )  # fmt: skip
 
 

@@ -168,7 +168,7 @@ def test_error_of_one_rank_ends_the_others(answers, name):
 
 
 ON_ALL = {
-    "LBFGS": "TypeError: comm needs an optimizer that goes by single steps, but it is L-BFGS",
+    "LBFGS": "TypeError: comm needs an optimizer that goes by single steps, not L-BFGS",
     "own layer": "TypeError: comm needs a network of DenseLayers and a cost of fastnn",
     "comm": "TypeError: comm is 'world', expected a communicator of mpi4py",
     "few": "ValueError: batch_size=1 of all ranks is less than the 2 ranks",
