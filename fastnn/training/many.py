@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, Literal
 
 import numpy as np
@@ -143,11 +143,8 @@ def fit_many(
         "validation_data": per_network.each("validation_data", validation_data, n, tuple),
         "callbacks": per_network.each_callbacks(callbacks, n),
     }
-    data = _CheckedData()
-    tasks = [
-        _task(k, network, {name: values[k] for name, values in given.items()}, data)
-        for k, network in enumerate(found)
-    ]
+    with collector.paused():  # all that is made here stays
+        tasks = _tasks(found, given)
     rates = per_network.each_rate(learning_rate, n)
     optimizers = per_network.each_optimizer(optimizer, n)
     for k, network in enumerate(found):
@@ -156,11 +153,10 @@ def fit_many(
     histories, errors = _train(
         list(zip(tasks, rates, optimizers, shuffles, sources, strict=True)), threads
     )
-    if on_divergence == "stop":
-        for k, error in errors.items():
-            histories[k].stopped = str(error)
-    elif errors:
+    if errors and on_divergence == "raise":
         raise _of_all(errors, n) from next(iter(errors.values()))
+    for k, error in errors.items():
+        histories[k].stopped = str(error)
     return histories
 
 
@@ -185,6 +181,18 @@ def _form(now: Snapshot) -> tuple[Any, ...]:
     cost, first, last = now.cost_function, now.layers[0], now.layers[-1]
     of_cost = (type(cost), repr(cost)) if isinstance(cost, CostFunction) else id(cost)
     return first.w.shape[0], last.w.shape, getattr(last, "dim_output", 0), first.w.dtype, of_cost
+
+
+def _tasks(networks: list[Stack], given: dict[str, list[Any]]) -> list[Task]:
+    """All networks, each with what it is trained on."""
+    for network in networks:  # a network's first look is a change to all others
+        with network._lock.held():
+            snapshot(network)
+    data = _CheckedData()
+    return [
+        _task(k, network, {name: values[k] for name, values in given.items()}, data)
+        for k, network in enumerate(networks)
+    ]
 
 
 def _task(k: int, network: Stack, given: dict[str, Any], data: _CheckedData) -> Task:
@@ -229,15 +237,13 @@ def _train(
 ) -> tuple[list[History], dict[int, ValueError]]:
     """Train all; the histories, and the errors of networks that diverge."""
     trainings: list[Training] = []
-    try:
+    with ExitStack() as stack:
         with collector.paused():  # all that is made here stays
             for task, rate, optimizer, shuffle, source in given:
                 with task.network._lock.held():
                     trainings.append(training_of(task, rate, optimizer, shuffle, source, 1))
+                stack.callback(trainings[-1].close)
         errors = _Race(trainings).run(threads)
-    finally:
-        for training in trainings:
-            training.close()
     return [training.run.history for training in trainings], errors
 
 
