@@ -6,6 +6,8 @@ Everything that belongs to an activation is found by the name of its formula:
     The activation of x; after x come its parameters, with the defaults that they have everywhere.
 ``name_derivative(x, …)``, ``name_second_derivative(x, …)``
     By x, as accurate as the table of activations promises.
+``name_third_derivative(x, …)``
+    Optional: for trainings whose cost has second derivatives of the network in it.
 ``name_from_output(y, …)``
     Optional: the derivative from the activation's value, for trainings, where it is cheaper. Its
     error may be that of a rounding of y.

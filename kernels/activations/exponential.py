@@ -33,6 +33,12 @@ def exponential_second_derivative(x):
 
 
 @scalar
+def exponential_third_derivative(x):
+    """exp(x)."""
+    return vecmath.exp(x)
+
+
+@scalar
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
     return vecmath.sigmoid(x)
@@ -57,6 +63,14 @@ def sigmoid_second_derivative(x):
 
 
 @scalar
+def sigmoid_third_derivative(x):
+    """σ(x) σ(-x) (3 t² - 1) / 2, t = tanh(x / 2)."""
+    half, t = cast_like(x, 0.5), vecmath.tanh(cast_like(x, 0.5) * x)
+    a = fma(cast_like(x, 1.5) * t, t, -half)
+    return vecmath.times_sigmoid_slope(a, vecmath.exponent_size(x), cast_like(x, 0))
+
+
+@scalar
 def log_sigmoid(x):
     """log(σ(x)) = -softplus(-x)."""
     return -vecmath.softplus(-x)
@@ -72,6 +86,12 @@ def log_sigmoid_derivative(x):
 def log_sigmoid_second_derivative(x):
     """-σ(x) σ(-x)."""
     return -vecmath.sigmoid_slope(x)
+
+
+@scalar
+def log_sigmoid_third_derivative(x):
+    """σ(x) σ(-x) tanh(x / 2)."""
+    return vecmath.sigmoid_slope(x) * vecmath.tanh(cast_like(x, 0.5) * x)
 
 
 @scalar
@@ -99,6 +119,13 @@ def tanh_second_derivative(x):
 
 
 @scalar
+def tanh_third_derivative(x):
+    """2 (3 tanh²(x) - 1) / cosh²(x)."""
+    t = vecmath.tanh(x)
+    return vecmath.sech_squared(fma(cast_like(x, 6) * t, t, cast_like(x, -2)), x)
+
+
+@scalar
 def softplus(x):
     """log(1 + exp(x))."""
     return vecmath.softplus(x)
@@ -114,6 +141,12 @@ def softplus_derivative(x):
 def softplus_second_derivative(x):
     """σ(x) σ(-x)."""
     return vecmath.sigmoid_slope(x)
+
+
+@scalar
+def softplus_third_derivative(x):
+    """-σ(x) σ(-x) tanh(x / 2)."""
+    return -vecmath.sigmoid_slope(x) * vecmath.tanh(cast_like(x, 0.5) * x)
 
 
 @scalar

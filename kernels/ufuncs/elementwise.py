@@ -5,7 +5,8 @@ A ufunc is made, and its loops compiled or loaded, when its name is first asked 
 
 ========================  =======================================================================
 ``name(x, …)``            the activation
-``name_derivative``       its derivative by x, and ``name_second_derivative``
+``name_derivative``       its derivative by x; ``name_second_derivative``, and, of most,
+                          ``name_third_derivative``
 ``name_vjp(g, x, …)``     g times the derivative
 ``name_and_vjp(g, x, …)`` the activation and that, in one pass
 ========================  =======================================================================
@@ -88,7 +89,8 @@ def _with_vjp(formula, derivative):
     return scalar(and_vjp)
 
 
-_SUFFIXES = ("_second_derivative", "_derivative", "_and_vjp", "_vjp")
+_DERIVATIVES = ("_third_derivative", "_second_derivative", "_derivative")
+_SUFFIXES = (*_DERIVATIVES, "_and_vjp", "_vjp")
 
 
 def _parse(name):
@@ -100,7 +102,7 @@ def _parse(name):
 def formula_of(name):
     """The formula behind a ufunc's name, its number of outputs, its docstring; or None."""
     base, suffix = _parse(name)
-    if suffix in ("", "_derivative", "_second_derivative"):
+    if suffix in ("", *_DERIVATIVES):
         formula = activations.find(name)
         return formula and (formula, 1, formula.__doc__)
     forward, derivative = activations.find(base), activations.find(f"{base}_derivative")
