@@ -17,9 +17,9 @@ All numbers are of one dtype, that of x. NaN gives NaN.
 
 import inspect
 
-from . import algebraic, composite, exponential, gated, gelu, piecewise
+from . import algebraic, composite, exponential, gated, gelu, periodic, piecewise
 
-_MODULES = (piecewise, exponential, algebraic, gelu, composite, gated)
+_MODULES = (piecewise, exponential, algebraic, gelu, composite, periodic, gated)
 FORMULAS = {
     name: value
     for module in _MODULES

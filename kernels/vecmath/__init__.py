@@ -16,9 +16,12 @@ from .logistic import (
     times_sigmoid,
     times_sigmoid_slope,
 )
+from .trigonometric import cos, cos_of_pair, sin, sin_of_pair
 
 __all__ = [
     "ELEMENTARY",
+    "cos",
+    "cos_of_pair",
     "exp",
     "exp_pair",
     "expm1",
@@ -33,6 +36,8 @@ __all__ = [
     "sigmoid",
     "sigmoid_of_minus",
     "sigmoid_slope",
+    "sin",
+    "sin_of_pair",
     "softplus",
     "softplus_tail",
     "tanh",
@@ -41,5 +46,5 @@ __all__ = [
     "times_sigmoid_slope",
 ]
 
-ELEMENTARY = "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "tanh"
+ELEMENTARY = "cos", "exp", "expm1", "log", "log1p", "sigmoid", "sin", "softplus", "tanh"
 """What has an instruction count and a benchmark of its own."""
