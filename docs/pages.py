@@ -74,7 +74,7 @@ def _names(prefix: str, module: Any, names: list[str]) -> list[str]:
     return lines
 
 
-SUFFIXES = "", "_derivative", "_second_derivative", "_vjp", "_and_vjp"
+SUFFIXES = "", "_derivative", "_second_derivative", "_third_derivative", "_vjp", "_and_vjp"
 
 
 def known_ufuncs() -> list[str]:

@@ -75,7 +75,7 @@ JAX = {
 def functions() -> list[str]:
     """A line for each activation."""
     lines = [
-        "| `get_act` | class | ufunc | formula | parameters | bounds f, f', f'' (ULP) |",
+        "| `get_act` | class | ufunc | formula | parameters | bounds f, f', f'', f''' (ULP) |",
         "|---|---|---|---|---|---|",
     ]
     for spec in ACTIVATIONS.values():

@@ -93,10 +93,10 @@ def _documentation(spec: Activation, base: type[Activator]) -> str:
     """A class's docstring."""
     lines = [f"{spec.formula}.", ""]
     if base is Elementwise:
-        forward, derivative, second = spec.bounds
+        forward, derivative, second, third = spec.bounds
         lines += [
             f"Errors are at most {forward:g} ULP, of the derivative {derivative:g}, of the second "
-            f"{second:g}.",
+            f"{second:g}, of the third {third:g}.",
             "",
         ]
         if spec.parameters:

@@ -18,7 +18,7 @@ from ..kernels.codegen.declare import address
 
 __all__ = ["EXACT", "Activation"]
 
-EXACT = (0.5, 0.5, 0.5)  # errors in ULP of what is rounded once
+EXACT = (0.5, 0.5, 0.5, 0.5)  # errors in ULP of what is rounded once
 
 
 @functools.cache
@@ -48,9 +48,9 @@ class Activation(Spec):
         More names.
     limits : mapping
         What parameters must be, beyond finite numbers.
-    bounds : (float, float, float)
-        The largest errors of activation, derivative and second derivative, in ULP; of the
-        derivatives near zeros away from x = 0 in eps.
+    bounds : (float, float, float, float)
+        The largest errors of activation, derivative, second and third derivative, in ULP; near
+        zeros away from x = 0 in eps.
     variants : mapping
         Parameters that choose another entry, and their values with those entries; None is this one.
     reference : str
@@ -65,7 +65,7 @@ class Activation(Spec):
     seed: str = ""
     aliases: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
-    bounds: tuple[float, float, float] = (2.0, 4.0, 8.0)
+    bounds: tuple[float, float, float, float] = (2.0, 4.0, 8.0, 16.0)
     variants: Mapping[str, Mapping[str, Activation | None]] = field(default_factory=dict)
     reference: str = ""
 

@@ -14,8 +14,8 @@ from .spec import EXACT, Activation
 
 __all__ = ["ACTIVATIONS", "find"]
 
-_COMPOSITE = (4.0, 4.0, 8.0)
-_PARABOLA = (2.0, 4.0, 0.5)  # pieces of second degree
+_COMPOSITE = (4.0, 4.0, 8.0, 16.0)
+_PARABOLA = (2.0, 4.0, 0.5, 0.5)  # pieces of second degree
 _AT_LEAST_0 = {"lambda_": "at least 0"}
 
 _GELU_TANH = Activation(
@@ -143,13 +143,14 @@ _SPECS = (
     ),
     Activation(
         "Mish", "mish", "x tanh(log(1 + exp(x)))", "Mish", "Mish",
-        bounds=(4.0, 4.0, 10.0),  # f'' is a product of seven factors, each of them rounded
+        # f'' is a product of seven factors, each rounded; terms of f''' double an exponential's error
+        bounds=(4.0, 4.0, 10.0, 24.0),
         reference="Misra, 2019, arXiv:1908.08681",
     ),
     Activation(
         "tanhExp", "tanh_exp", "x tanh(exp(x))", "TanhExp", "tanhExp",
         # f'' falls as exp(-2 exp(x)), whose error is that of its exponent, up to 750
-        bounds=(4.0, 4.0, 80.0),
+        bounds=(4.0, 4.0, 80.0, 80.0),
         reference="Liu and Di, 2020, arXiv:2003.09855",
     ),
     Activation(
@@ -180,6 +181,11 @@ _SPECS = (
         "exponential", "exponential", "exp(x)", "Exponential",
         reference="Nelder and Wedderburn, Generalized linear models, 1972: the inverse of the "
         "logarithmic link",
+    ),
+    Activation(
+        "sin", "sin", "sin(omega x)", "Sin", aliases=("sine",), bounds=(1.0, 2.0, 4.0, 4.0),
+        reference="Sitzmann, Martel, Bergman, Lindell and Wetzstein, Implicit neural "
+        "representations with periodic activation functions, 2020, arXiv:2006.09661, with omega 30",
     ),
     Activation(
         "sparse-plus", "sparse_plus", "0 for x <= -1, x for x >= 1, else (x + 1)²/4", "SparsePlus",

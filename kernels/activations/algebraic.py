@@ -48,6 +48,16 @@ def bent_identity_second_derivative(x):
 
 
 @scalar
+def bent_identity_third_derivative(x):
+    """-3 x / (2 sqrt(x² + 1)⁵)."""
+    most = constant(x, _ROOT_IS_SIZE)
+    bounded = clamp(x, -most, most)
+    inverse = cast_like(x, 1) / sqrt(fma(bounded, bounded, cast_like(x, 1)))
+    square = inverse * inverse
+    return (((cast_like(x, -1.5) * bounded) * inverse) * square) * square
+
+
+@scalar
 def softsign(x):
     """x / (1 + |x|)."""
     most = constant(x, _LARGEST)
@@ -76,6 +86,14 @@ def softsign_second_derivative(x):
     two = cast_like(x, 0) if x == cast_like(x, 0) else two
     inverse = cast_like(x, 1) / (cast_like(x, 1) + abs(x))
     return (two * inverse) * (inverse * inverse)
+
+
+@scalar
+def softsign_third_derivative(x):
+    """6 / (1 + |x|)⁴, at 0 too, where both sides agree."""
+    inverse = cast_like(x, 1) / (cast_like(x, 1) + abs(x))
+    square = inverse * inverse
+    return (cast_like(x, 6) * square) * square
 
 
 @scalar
@@ -132,3 +150,14 @@ def squareplus_second_derivative(x, b):
     root, least = _root(x, b), constant(x, _SMALLEST)
     inverse = cast_like(x, 1) / (least if root < least else root)
     return (((cast_like(x, 0.5) * b) * inverse) * inverse) * inverse
+
+
+@scalar
+def squareplus_third_derivative(x, b):
+    """-3 b x / (2 sqrt(x² + b)⁵); 0 where both are 0."""
+    most, least = constant(x, _LARGEST), constant(x, _SMALLEST)
+    x = clamp(x, -most, most)
+    root = _root(x, b)
+    inverse = cast_like(x, 1) / (least if root < least else root)
+    y = ((cast_like(x, -1.5) * (x * inverse)) * (b * inverse)) * inverse
+    return (y * inverse) * inverse

@@ -27,6 +27,12 @@ from ..vecmath.tables import TANH_SHRINK
 _LOWEST = (-110.0, -760.0)  # at and below, x exp(x) is 0
 
 
+# A and B of mish''' in e, and e⁻⁵ times each in 1 / e
+_MISH_3 = (4.0, 8.0, 0.0, -8.0, -7.0, -2.0)
+_MISH_3_X = (4.0, 0.0, -32.0, -24.0, 5.0, 4.0)
+_MISH_3_UPPER = _MISH_3[::-1]
+_MISH_3_X_UPPER = _MISH_3_X[::-1]
+
 # tanh(softplus(x)) = τ = n / (n + 2), n = e² + 2 e, e = exp(x)
 _HIGHEST = (12.0, 22.0)  # at and above, mish(x) rounds to x and its derivative to 1
 
@@ -113,6 +119,30 @@ def mish_second_derivative(x):
 
 
 @scalar
+def mish_third_derivative(x):
+    """3 τ'' + x τ''' = 4 e (3 A + x B) / (n + 2)⁴.
+
+    A = 4 + 8 e - 8 e³ - 7 e⁴ - 2 e⁵, B = 4 - 32 e² - 24 e³ + 5 e⁴ + 4 e⁵. For x > 0 it is written in
+    t = exp(-x) = 1 / e instead.
+    """
+    zero, one, two = cast_like(x, 0.0), cast_like(x, 1.0), cast_like(x, 2.0)
+    x = least(most(x, _LOWEST), (60.0, 390.0))
+    first, second, h = exp_parts(-abs(x), zero)
+    t = scale(first, second, h)
+    positive = x > zero
+    rest = fma(two * t if positive else t, t, two * t)
+    inverse = inverse_of_sum(one if positive else two, rest)
+    square = inverse * inverse
+    a = polynomial(t, _MISH_3_UPPER if positive else _MISH_3)
+    b = polynomial(t, _MISH_3_X_UPPER if positive else _MISH_3_X)
+    y = fma(x, b, cast_like(x, 3.0) * a) * (square * square)
+    y = fma(y, h, y)
+    # one power more for x > 0, where it falls as exp(-2x)
+    y = fma(y, h if positive else zero, y) * (first if positive else one)
+    return (((cast_like(x, 4.0) * y) * first) * (second if positive else one)) * second
+
+
+@scalar
 def tanh_exp(x):
     """x tanh(E), E = exp(x); x E where tanh(E) rounds to E.
 
@@ -161,6 +191,27 @@ def tanh_exp_second_derivative(x):
 
 
 @scalar
+def tanh_exp_third_derivative(x):
+    """E sech²(E) (3 w + x (w² - 2 E tanh(E) - 2 E² sech²(E))), w = 1 - 2 E tanh(E).
+
+    The upper tail is as that of the second derivative.
+    """
+    one, two = cast_like(x, 1.0), cast_like(x, 2.0)
+    x = least(most(x, _LOWEST), (4.2, 6.1))
+    high, low, y, y_low = exp_pair(x)
+    e, e_low = (y * high) * low, (y_low * high) * low
+    first, second, s = sech2_parts(e, e_low)
+    double = (two * e) * vecmath.tanh(e)
+    w = one - double
+    bracket = fma(w, w, -fma((two * e) * e, (s * first) * second, double))
+    factor = fma(x, bracket, cast_like(x, 3.0) * w) * s
+    # where E is tiny, sech²(E) has no power of two of its own; elsewhere E has none
+    tiny = x < constant(x, (-9.0, -19.0))
+    factor = (factor * (y if tiny else e)) * (high if tiny else first)
+    return factor * (low if tiny else second)
+
+
+@scalar
 def tanh_shrink(x):
     """x - tanh(x): x³ / polynomial for |x| <= 1, else |x| - 1 + 2 e / (1 + e), e = exp(-2|x|).
 
@@ -199,6 +250,14 @@ def tanh_shrink_second_derivative(x):
 
 
 @scalar
+def tanh_shrink_third_derivative(x):
+    """2 (1 - 3 tanh²(x)) sech²(x)."""
+    first, second, s = sech2_parts(x, cast_like(x, 0.0))
+    t = vecmath.tanh(x)
+    return ((fma(cast_like(x, -6.0) * t, t, cast_like(x, 2.0)) * s) * first) * second
+
+
+@scalar
 def log_cosh(x):
     """log(cosh(x)).
 
@@ -224,3 +283,10 @@ def log_cosh_second_derivative(x):
     """
     first, second, s = sech2_parts(x, cast_like(x, 0.0))
     return (s * first) * second
+
+
+@scalar
+def log_cosh_third_derivative(x):
+    """-2 tanh(x) sech²(x)."""
+    first, second, s = sech2_parts(x, cast_like(x, 0.0))
+    return (((cast_like(x, -2.0) * vecmath.tanh(x)) * s) * first) * second

@@ -177,6 +177,12 @@ def elu_second_derivative(x, alpha):
 
 
 @scalar
+def elu_third_derivative(x, alpha):
+    """0 for x >= 0, alpha exp(x) below."""
+    return elu_second_derivative(x, alpha)
+
+
+@scalar
 def selu(x, lambda_=1.0507009873554805, alpha=1.6732632423543772):
     """lambda x for x >= 0, lambda alpha (exp(x) - 1) below."""
     high = lambda_ * alpha
@@ -197,6 +203,12 @@ def selu_second_derivative(x, lambda_, alpha):
     """0 for x >= 0, lambda alpha exp(x) below."""
     y = vecmath.times_exp(lambda_ * alpha, _not_above_zero(x), cast_like(x, 0))
     return cast_like(x, 0) if x >= cast_like(x, 0) else y
+
+
+@scalar
+def selu_third_derivative(x, lambda_, alpha):
+    """0 for x >= 0, lambda alpha exp(x) below."""
+    return selu_second_derivative(x, lambda_, alpha)
 
 
 @scalar
@@ -239,6 +251,14 @@ def celu_second_derivative(x, alpha):
         if x >= cast_like(x, 0)
         else vecmath.times_exp(cast_like(x, 1) / alpha, z, low)
     )
+
+
+@scalar
+def celu_third_derivative(x, alpha):
+    """0 for x >= 0, (exp(x / (2 alpha)) / alpha)² below: 1 / alpha² may overflow before it does."""
+    z, low = _quotient(x, cast_like(x, 2) * alpha)
+    root = vecmath.times_exp(cast_like(x, 1) / alpha, z, low)
+    return cast_like(x, 0) if x >= cast_like(x, 0) else root * root
 
 
 @scalar
@@ -296,3 +316,27 @@ def swish_second_derivative(x, beta):
     inverse = inverse_of_sum(one, e)
     above = fma(cast_like(x, 2.0), one + e, size * (e - one))
     return times((beta * above) * ((inverse * inverse) * inverse), first, second, h)
+
+
+@scalar
+def swish_third_derivative(x, beta):
+    """β² e (s (1 - 4 e + e²) - 3 (1 - e²)) / (1 + e)⁴ with the sign of z = β x, s = |z|.
+
+    e = exp(-s), and 1 - e by expm1.
+    """
+    one, three = cast_like(x, 1.0), cast_like(x, 3.0)
+    z = beta * x
+    low = fma(beta, x, -z)
+    negative = z < cast_like(x, 0.0)
+    low = -low if negative else low
+    size = abs(z)
+    low = low if size < constant(x, (170.0, 1400.0)) else cast_like(x, 0.0)
+    size = least(size, (170.0, 1400.0))
+    first, second, h = exp_parts(-size, -low)
+    e = scale(first, second, h)
+    inverse = inverse_of_sum(one, e)
+    square = inverse * inverse
+    rise = three * vecmath.expm1(-size)
+    above = fma(rise, one + e, size * fma(e, e - cast_like(x, 4.0), one))
+    above = (beta * beta) * (-above if negative else above)
+    return times((above * square) * square, first, second, h)

@@ -4,6 +4,7 @@ Gaussian Error Linear Units, Hendrycks and Gimpel 2016, arXiv 1606.08415. φ and
 and the distribution function of the standard normal distribution.
 """
 
+from .. import vecmath
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, fma
 from ..vecmath.scaled_exp import (
@@ -80,6 +81,15 @@ def gelu_second_derivative(x):
     y = least(abs(x), _LARGEST)
     first, second, h = square_parts(y)
     return times(constant(x, _DENSITY) * fma(-y, y, cast_like(x, 2.0)), first, second, h)
+
+
+@scalar
+def gelu_third_derivative(x):
+    """φ(x) x (x² - 4)."""
+    y = least(abs(x), _LARGEST)
+    first, second, h = square_parts(y)
+    a = constant(x, _DENSITY) * (y * fma(y, y, cast_like(x, -4.0)))
+    return times(a if x >= cast_like(x, 0.0) else -a, first, second, h)
 
 
 # gelu_tanh(x) = x σ(v), v = 2 sqrt(2/π) (x + 0.044715 x³) = x (a + b x²), for the decimal 0.044715.
@@ -179,3 +189,26 @@ def gelu_tanh_second_derivative(x):
     above = fma(-product, slope, gain) - fma(product, lost, product_low * slope)
     above = fma(fma(product, slope, gain), e, above)
     return times(above * ((inverse * inverse) * inverse), first, second, h)
+
+
+@scalar
+def gelu_tanh_third_derivative(x):
+    """e (4 v'' (1 + e)² - 3 (1 - e²) v' (v' + x v'') + x v'³ (1 - 4 e + e²)) / (1 + e)⁴.
+
+    e = exp(-v), and 1 - e by expm1; odd, so x can be |x|.
+    """
+    one, three = cast_like(x, 1.0), cast_like(x, 3.0)
+    y = least(abs(x), (11.5, 22.0))
+    v, low = _argument(y)
+    first, second, h = exp_parts(-v, -low)
+    e = scale(first, second, h)
+    below = one + e
+    inverse = inverse_of_sum(one, e)
+    square = inverse * inverse
+    slope = _slope(y)
+    bend = cast_like(x, 6.0) * (constant(x, _B) * y)
+    middle = three * ((below * vecmath.expm1(-(v + low))) * (slope * fma(y, bend, slope)))
+    last = (y * slope) * ((slope * slope) * fma(e, e - cast_like(x, 4.0), one))
+    above = fma(cast_like(x, 4.0) * bend, below * below, middle + last)
+    above = above if x >= cast_like(x, 0.0) else -above
+    return times((above * square) * square, first, second, h)

@@ -49,6 +49,12 @@ def identity_second_derivative(x):
 
 
 @scalar
+def identity_third_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def step(x):
     """1 for x > 0, else 0."""
     return _one_where(x > cast_like(x, 0), x)
@@ -62,6 +68,12 @@ def step_derivative(x):
 
 @scalar
 def step_second_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
+def step_third_derivative(x):
     """0."""
     return _zero(x)
 
@@ -91,6 +103,12 @@ def relu_second_derivative(x):
 
 
 @scalar
+def relu_third_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def relu6(x):
     """min(max(x, 0), 6)."""
     return clamp(x, cast_like(x, 0), cast_like(x, 6))
@@ -104,6 +122,12 @@ def relu6_derivative(x):
 
 @scalar
 def relu6_second_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
+def relu6_third_derivative(x):
     """0."""
     return _zero(x)
 
@@ -127,6 +151,12 @@ def leaky_relu_second_derivative(x, alpha):
 
 
 @scalar
+def leaky_relu_third_derivative(x, alpha):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def prelu(x, alpha):
     """x for x >= 0, alpha x below: leaky ReLU whose alpha is learned."""
     return leaky_relu(x, alpha)
@@ -140,6 +170,12 @@ def prelu_derivative(x, alpha):
 
 @scalar
 def prelu_second_derivative(x, alpha):
+    """0."""
+    return _zero(x)
+
+
+@scalar
+def prelu_third_derivative(x, alpha):
     """0."""
     return _zero(x)
 
@@ -163,6 +199,12 @@ def hard_shrink_second_derivative(x, lambda_):
 
 
 @scalar
+def hard_shrink_third_derivative(x, lambda_):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def soft_shrink(x, lambda_=0.5):
     """x - lambda for x > lambda, x + lambda for x < -lambda, else 0."""
     return x - clamp(x, -lambda_, lambda_)
@@ -176,6 +218,12 @@ def soft_shrink_derivative(x, lambda_):
 
 @scalar
 def soft_shrink_second_derivative(x, lambda_):
+    """0."""
+    return _zero(x)
+
+
+@scalar
+def soft_shrink_third_derivative(x, lambda_):
     """0."""
     return _zero(x)
 
@@ -199,6 +247,12 @@ def threshold_second_derivative(x, threshold, value):
 
 
 @scalar
+def threshold_third_derivative(x, threshold, value):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def hard_tanh(x, min_val=-1.0, max_val=1.0):
     """x clipped to [min_val, max_val]."""
     return clamp(x, min_val, max_val)
@@ -212,6 +266,12 @@ def hard_tanh_derivative(x, min_val, max_val):
 
 @scalar
 def hard_tanh_second_derivative(x, min_val, max_val):
+    """0."""
+    return _zero(x)
+
+
+@scalar
+def hard_tanh_third_derivative(x, min_val, max_val):
     """0."""
     return _zero(x)
 
@@ -242,6 +302,12 @@ def hard_sigmoid_second_derivative(x, slope, offset):
 
 
 @scalar
+def hard_sigmoid_third_derivative(x, slope, offset):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def hard_swish(x):
     """x relu6(x + 3) / 6. Accuracy: 1.99 ULP."""
     # 1/6 is a pair; -3 and 3 are selected below, so that nothing need be clipped
@@ -266,6 +332,12 @@ def hard_swish_second_derivative(x):
 
 
 @scalar
+def hard_swish_third_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def sparse_plus(x):
     """0 for x <= -1, (x + 1)² / 4 for -1 < x < 1, x for x >= 1. Accuracy: 1.5 ULP."""
     y = sparse_sigmoid(x)
@@ -285,6 +357,12 @@ def sparse_plus_second_derivative(x):
 
 
 @scalar
+def sparse_plus_third_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
 def sparse_sigmoid(x):
     """(x + 1) / 2 clipped to [0, 1]; rounded once."""
     return clamp(fma(x, cast_like(x, 0.5), cast_like(x, 0.5)), cast_like(x, 0), cast_like(x, 1))
@@ -300,5 +378,11 @@ def sparse_sigmoid_derivative(x):
 
 @scalar
 def sparse_sigmoid_second_derivative(x):
+    """0."""
+    return _zero(x)
+
+
+@scalar
+def sparse_sigmoid_third_derivative(x):
     """0."""
     return _zero(x)

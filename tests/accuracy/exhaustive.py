@@ -265,7 +265,7 @@ def main(arguments=None):
     """Run what is left, write the results, and say by the exit status whether all bounds hold."""
     options = parse(arguments)
     step, key = options.step, fingerprint(options.step)
-    orders = (0,) if options.forward else (1, 2) if options.derivatives else (0, 1, 2)
+    orders = (0,) if options.forward else (1, 2, 3) if options.derivatives else (0, 1, 2, 3)
     chosen = [
         (index, suffixed(row.name, order))
         for index, (row, order) in enumerate(FUNCTIONS)

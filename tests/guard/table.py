@@ -114,8 +114,10 @@ def _activations():
             for part, function in zip(("forward", "training", "back"), spec.kind[:3], strict=True):
                 yield Row(f"{name} {part}", function, numbers, 4)
             continue
-        for part in ("", "_derivative", "_second_derivative"):
+        for part in ("", "_derivative", "_second_derivative", "_third_derivative"):
             formula = formulas.find(f"{spec.kernel}{part}")
+            if formula is None:
+                continue
             yield _blocks(f"{name}{part.replace('_', ' ') or ' forward'}", formula)
         forward, slope = (formulas.find(f"{spec.kernel}{part}") for part in ("", "_from_output"))
         both = elementwise.forward_with_derivative(

@@ -39,6 +39,12 @@ def bent_identity_second_derivative(x: Array) -> Any:
     return 0.5 / root / root / root
 
 
+def bent_identity_third_derivative(x: Array) -> Any:
+    """-3 x / (2 (x² + 1)^(5/2))."""
+    root = _root(x, 1.0)
+    return -1.5 * (_finite(x) / root) / root / root / root / root
+
+
 def softsign(x: Array) -> Any:
     """x / (1 + |x|)."""
     x = _finite(x)
@@ -57,6 +63,12 @@ def softsign_second_derivative(x: Array) -> Any:
     return -2 * np.sign(x) / size / size / size
 
 
+def softsign_third_derivative(x: Array) -> Any:
+    """6 / (1 + |x|)⁴."""
+    size = 1 + np.abs(x)
+    return 6 / size / size / size / size
+
+
 def squareplus(x: Array, b: float = 4.0) -> Any:
     """(x + sqrt(x² + b)) / 2, for x < 0 as b / 2 / (sqrt(x² + b) - x)."""
     root = _root(x, b)
@@ -73,3 +85,9 @@ def squareplus_second_derivative(x: Array, b: float = 4.0) -> Any:
     """b / (2 (x² + b)^(3/2))."""
     root = _root(x, b)
     return b / 2 / root / root / root
+
+
+def squareplus_third_derivative(x: Array, b: float = 4.0) -> Any:
+    """-3 b x / (2 (x² + b)^(5/2))."""
+    root = _root(x, b)
+    return -1.5 * (_finite(x) / root) * (b / root) / root / root / root

@@ -48,6 +48,11 @@ def tanh_shrink_second_derivative(x: Array) -> Any:
     return 2 * np.tanh(x) * sech_squared(x)
 
 
+def tanh_shrink_third_derivative(x: Array) -> Any:
+    """(2 - 6 tanh²(x)) / cosh²(x)."""
+    return (2 - 6 * np.tanh(x) ** 2) * sech_squared(x)
+
+
 def log_cosh(x: Array) -> Any:
     """log(cosh(x)) = |x| - log(2) + log(1 + exp(-2|x|)), near 0 log(1 + 2 sinh²(x/2))."""
     size = np.abs(x)
@@ -63,6 +68,11 @@ def log_cosh_derivative(x: Array) -> Any:
 def log_cosh_second_derivative(x: Array) -> Any:
     """1 / cosh²(x)."""
     return sech_squared(x)
+
+
+def log_cosh_third_derivative(x: Array) -> Any:
+    """-2 tanh(x) / cosh²(x)."""
+    return -2 * np.tanh(x) * sech_squared(x)
 
 
 def mish(x: Array) -> Any:
@@ -81,6 +91,15 @@ def mish_second_derivative(x: Array) -> Any:
     s, p = softplus(x), sigmoid(x)
     bracket = 2 + bounded(x) * (sigmoid(-x) - 2 * np.tanh(s) * p)
     return p * sech_squared(s) * bracket
+
+
+def mish_third_derivative(x: Array) -> Any:
+    """σ(x) S (3 g + x (g² + g')), S = 1 / cosh²(s), g = σ(-x) - 2 tanh(s) σ(x)."""
+    s, p, q = softplus(x), sigmoid(x), sigmoid(-x)
+    square, t = sech_squared(s), np.tanh(s)
+    g = q - 2 * t * p
+    slope = -p * (q + 2 * square * p + 2 * t * q)
+    return p * square * (3 * g + bounded(x) * (g**2 + slope))
 
 
 def _exp(x: Array) -> Any:
@@ -103,6 +122,14 @@ def tanh_exp_second_derivative(x: Array) -> Any:
     """e / cosh²(e) (2 + x (1 - 2 e tanh(e)))."""
     e = _exp(x)
     return e * sech_squared(e) * (2 + bounded(x) * (1 - 2 * e * np.tanh(e)))
+
+
+def tanh_exp_third_derivative(x: Array) -> Any:
+    """e S (3 w + x (w² - 2 e tanh(e) - 2 e² S)), S = 1 / cosh²(e), w = 1 - 2 e tanh(e)."""
+    e = _exp(x)
+    square, double = sech_squared(e), 2 * e * np.tanh(e)
+    w = 1 - double
+    return e * square * (3 * w + bounded(x) * (w**2 - double - 2 * e**2 * square))
 
 
 def _normal_density(x: Array) -> Any:
@@ -128,6 +155,12 @@ def gelu_derivative(x: Array) -> Any:
 def gelu_second_derivative(x: Array) -> Any:
     """φ(x) (2 - x²)."""
     return _normal_density(x) * (2 - bounded(x) ** 2)
+
+
+def gelu_third_derivative(x: Array) -> Any:
+    """φ(x) x (x² - 4)."""
+    x = bounded(x)
+    return _normal_density(x) * x * (x**2 - 4)
 
 
 _SCALE, _CUBIC = np.sqrt(2 / np.pi), 0.044715
@@ -160,3 +193,11 @@ def gelu_tanh_second_derivative(x: Array) -> Any:
     w, dw, ddw = _twice_u(x)
     x = bounded(x)
     return sigmoid_derivative(w) * (2 * dw + x * ddw - x * dw**2 * np.tanh(w / 2))
+
+
+def gelu_tanh_third_derivative(x: Array) -> Any:
+    """σ'(w) (4 w'' - 3 t w' (w' + x w'') + x w'³ (3 t² - 1) / 2), w = 2 u, t = tanh(w/2)."""
+    w, dw, ddw = _twice_u(x)
+    x, t = bounded(x), np.tanh(w / 2)
+    bracket = 4 * ddw - 3 * t * dw * (dw + x * ddw) + x * dw**3 * (3 * t**2 - 1) / 2
+    return sigmoid_derivative(w) * bracket

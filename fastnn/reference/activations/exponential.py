@@ -42,6 +42,11 @@ def sigmoid_second_derivative(x: Array) -> Any:
     return -sigmoid_derivative(x) * np.tanh(x / 2)
 
 
+def sigmoid_third_derivative(x: Array) -> Any:
+    """σ'(x) (3 t² - 1) / 2, t = tanh(x/2)."""
+    return sigmoid_derivative(x) * (3 * np.tanh(x / 2) ** 2 - 1) / 2
+
+
 def log_sigmoid(x: Array) -> Any:
     """-log(1 + exp(-x))."""
     return -softplus(-x)
@@ -55,6 +60,11 @@ def log_sigmoid_derivative(x: Array) -> Any:
 def log_sigmoid_second_derivative(x: Array) -> Any:
     """-σ(x) σ(-x)."""
     return -sigmoid_derivative(x)
+
+
+def log_sigmoid_third_derivative(x: Array) -> Any:
+    """-σ''(x)."""
+    return -sigmoid_second_derivative(x)
 
 
 def tanh(x: Array) -> Any:
@@ -72,6 +82,11 @@ def tanh_second_derivative(x: Array) -> Any:
     return -2 * np.tanh(x) * sech_squared(x)
 
 
+def tanh_third_derivative(x: Array) -> Any:
+    """(6 tanh²(x) - 2) / cosh²(x)."""
+    return (6 * np.tanh(x) ** 2 - 2) * sech_squared(x)
+
+
 def softplus(x: Array) -> Any:
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
     return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
@@ -87,6 +102,11 @@ def softplus_second_derivative(x: Array) -> Any:
     return sigmoid_derivative(x)
 
 
+def softplus_third_derivative(x: Array) -> Any:
+    """σ''(x)."""
+    return sigmoid_second_derivative(x)
+
+
 def elu(x: Array, alpha: float = 1.0) -> Any:
     """x for x >= 0, else α (exp(x) - 1)."""
     return choose(x, x >= 0, x, alpha * np.expm1(np.minimum(x, 0.0)))
@@ -100,6 +120,11 @@ def elu_derivative(x: Array, alpha: float = 1.0) -> Any:
 def elu_second_derivative(x: Array, alpha: float = 1.0) -> Any:
     """0 for x >= 0, else α exp(x)."""
     return choose(x, x >= 0, 0.0, alpha * np.exp(np.minimum(x, 0.0)))
+
+
+def elu_third_derivative(x: Array, alpha: float = 1.0) -> Any:
+    """0 for x >= 0, else α exp(x)."""
+    return elu_second_derivative(x, alpha)
 
 
 SELU_LAMBDA, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -122,6 +147,11 @@ def selu_second_derivative(
     return lambda_ * elu_second_derivative(x, alpha)
 
 
+def selu_third_derivative(x: Array, lambda_: float = SELU_LAMBDA, alpha: float = SELU_ALPHA) -> Any:
+    """λ ELU'''(x, α)."""
+    return lambda_ * elu_third_derivative(x, alpha)
+
+
 def celu(x: Array, alpha: float = 1.0) -> Any:
     """x for x >= 0, else α (exp(x/α) - 1)."""
     return choose(x, x >= 0, x, alpha * np.expm1(np.minimum(x, 0.0) / alpha))
@@ -135,6 +165,11 @@ def celu_derivative(x: Array, alpha: float = 1.0) -> Any:
 def celu_second_derivative(x: Array, alpha: float = 1.0) -> Any:
     """0 for x >= 0, else exp(x/α) / α."""
     return choose(x, x >= 0, 0.0, np.exp(np.minimum(x, 0.0) / alpha) / alpha)
+
+
+def celu_third_derivative(x: Array, alpha: float = 1.0) -> Any:
+    """0 for x >= 0, else exp(x/α) / α²."""
+    return choose(x, x >= 0, 0.0, np.exp(np.minimum(x, 0.0) / alpha) / alpha / alpha)
 
 
 def swish(x: Array, beta: float = 1.0) -> Any:
@@ -154,6 +189,13 @@ def swish_second_derivative(x: Array, beta: float = 1.0) -> Any:
     return beta * sigmoid_derivative(z) * (2 - bounded(z) * np.tanh(z / 2))
 
 
+def swish_third_derivative(x: Array, beta: float = 1.0) -> Any:
+    """β² σ'(z) (z (3 t² - 1) / 2 - 3 t), z = β x, t = tanh(z/2)."""
+    z = beta * x
+    t = np.tanh(z / 2)
+    return beta**2 * sigmoid_derivative(z) * (bounded(z) * (3 * t**2 - 1) / 2 - 3 * t)
+
+
 def exponential(x: Array) -> Any:
     """exp(x)."""
     return np.exp(x)
@@ -165,6 +207,11 @@ def exponential_derivative(x: Array) -> Any:
 
 
 def exponential_second_derivative(x: Array) -> Any:
+    """exp(x)."""
+    return np.exp(x)
+
+
+def exponential_third_derivative(x: Array) -> Any:
     """exp(x)."""
     return np.exp(x)
 

@@ -35,6 +35,11 @@ def step_second_derivative(x: Array) -> Any:
     return constant(x, 0.0)
 
 
+def step_third_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def identity(x: Array) -> Any:
     """x."""
     return np.asarray(x)
@@ -46,6 +51,11 @@ def identity_derivative(x: Array) -> Any:
 
 
 def identity_second_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
+def identity_third_derivative(x: Array) -> Any:
     """0."""
     return constant(x, 0.0)
 
@@ -65,6 +75,11 @@ def hard_shrink_second_derivative(x: Array, lambda_: float = 0.5) -> Any:
     return constant(x, 0.0)
 
 
+def hard_shrink_third_derivative(x: Array, lambda_: float = 0.5) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def soft_shrink(x: Array, lambda_: float = 0.5) -> Any:
     """0 for |x| <= λ, else x by λ nearer to 0."""
     return choose(x, np.abs(x) <= lambda_, 0.0, x - np.copysign(lambda_, x))
@@ -80,6 +95,11 @@ def soft_shrink_second_derivative(x: Array, lambda_: float = 0.5) -> Any:
     return constant(x, 0.0)
 
 
+def soft_shrink_third_derivative(x: Array, lambda_: float = 0.5) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def threshold(x: Array, threshold: float, value: float) -> Any:
     """x above the threshold, else the value."""
     return choose(x, x > threshold, x, value)
@@ -91,6 +111,11 @@ def threshold_derivative(x: Array, threshold: float, value: float) -> Any:
 
 
 def threshold_second_derivative(x: Array, threshold: float, value: float) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
+def threshold_third_derivative(x: Array, threshold: float, value: float) -> Any:
     """0."""
     return constant(x, 0.0)
 
@@ -111,6 +136,11 @@ def hard_sigmoid_second_derivative(x: Array, slope: float = 0.2, offset: float =
     return constant(x, 0.0)
 
 
+def hard_sigmoid_third_derivative(x: Array, slope: float = 0.2, offset: float = 0.5) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def hard_tanh(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """x, cut off at the two values."""
     return np.clip(x, min_val, max_val)
@@ -122,6 +152,11 @@ def hard_tanh_derivative(x: Array, min_val: float = -1.0, max_val: float = 1.0) 
 
 
 def hard_tanh_second_derivative(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
+def hard_tanh_third_derivative(x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Any:
     """0."""
     return constant(x, 0.0)
 
@@ -141,6 +176,11 @@ def relu_second_derivative(x: Array) -> Any:
     return constant(x, 0.0)
 
 
+def relu_third_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def relu6(x: Array) -> Any:
     """x, cut off at 0 and 6."""
     return np.clip(x, 0.0, 6.0)
@@ -152,6 +192,11 @@ def relu6_derivative(x: Array) -> Any:
 
 
 def relu6_second_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
+def relu6_third_derivative(x: Array) -> Any:
     """0."""
     return constant(x, 0.0)
 
@@ -171,6 +216,11 @@ def leaky_relu_second_derivative(x: Array, alpha: float = 0.01) -> Any:
     return constant(x, 0.0)
 
 
+def leaky_relu_third_derivative(x: Array, alpha: float = 0.01) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def prelu(x: Array, alpha: Any) -> Any:
     """α x for x < 0, else x; α may be an array, one number a feature."""
     return leaky_relu(x, alpha)
@@ -182,6 +232,11 @@ def prelu_derivative(x: Array, alpha: Any) -> Any:
 
 
 def prelu_second_derivative(x: Array, alpha: Any) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
+def prelu_third_derivative(x: Array, alpha: Any) -> Any:
     """0."""
     return constant(x, 0.0)
 
@@ -201,6 +256,11 @@ def hard_swish_second_derivative(x: Array) -> Any:
     return choose(x, np.abs(x) < 3, 1 / 3, 0.0)
 
 
+def hard_swish_third_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def sparse_plus(x: Array) -> Any:
     """0 up to -1, x from 1 on, between them (x + 1)² / 4."""
     return np.where(x <= -1, 0.0, np.where(x >= 1, x, (x + 1) * ((x + 1) / 4)))
@@ -216,6 +276,11 @@ def sparse_plus_second_derivative(x: Array) -> Any:
     return sparse_sigmoid_derivative(x)
 
 
+def sparse_plus_third_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
 def sparse_sigmoid(x: Array) -> Any:
     """(x + 1) / 2, cut off at 0 and 1."""
     return np.where(x <= -1, 0.0, np.where(x >= 1, 1.0, (x + 1) / 2))
@@ -227,5 +292,10 @@ def sparse_sigmoid_derivative(x: Array) -> Any:
 
 
 def sparse_sigmoid_second_derivative(x: Array) -> Any:
+    """0."""
+    return constant(x, 0.0)
+
+
+def sparse_sigmoid_third_derivative(x: Array) -> Any:
     """0."""
     return constant(x, 0.0)
