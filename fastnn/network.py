@@ -145,11 +145,18 @@ class NeuralNetwork(Stack):
             return result  # type: ignore[no-any-return]
         return inference.predict(self, X, out)
 
-    def compiled(self, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:
+    def compiled(
+        self,
+        optimizer: Optimizer | str | None = None,
+        rng: RNG = None,
+        *,
+        derivatives: bool = False,
+    ) -> Model:
         """The network as a value that your own ``njit`` functions take as an argument.
 
         There, ``fastnn.kernels`` has `predict`, `jacobian`, `vjp` and, if an optimizer is given,
-        `train_step`. The model shares its parameters with the network: training either trains both.
+        `train_step`; with `derivatives` also `jvp`, `hvp`, `parameter_jacobian`, `laplacian` and
+        `laplacian_vjp`, as far as layers and cost have them. The model shares its parameters with the network: training either trains both.
         It holds as long as the network keeps its layers, their activations, shapes and other
         settings, and its cost; afterwards compiled functions refuse it with a ValueError: make it
         anew. A layer may be in several networks, which share its values, but in a model of one of
@@ -163,6 +170,8 @@ class NeuralNetwork(Stack):
             the state of the last.
         rng : None, int, numpy.random.Generator or RandomState
             Source of dropout in `train_step`; None takes the global ``np.random``.
+        derivatives : bool
+            Whether functions for more derivatives are compiled too.
 
         Returns
         -------
@@ -181,7 +190,7 @@ class NeuralNetwork(Stack):
         86.0
 
         """
-        return inference.compiled(self, optimizer, rng)
+        return inference.compiled(self, optimizer, rng, derivatives)
 
     def jacobian(self, x: npt.ArrayLike) -> Array:
         """Derivatives of the outputs by the inputs at one sample, (dim_output, dim_input)."""
@@ -201,6 +210,156 @@ class NeuralNetwork(Stack):
 
         """
         return inference.vjp(self, X, g)
+
+    def jvp(self, X: npt.ArrayLike, V: npt.ArrayLike) -> tuple[Array, Array]:
+        """Outputs, and for each sample their derivative along its direction: Σ_i V_i ∂output/∂X_i.
+
+        Parameters
+        ----------
+        X, V : array (rows, dim_input) or (dim_input,)
+            Samples, and a direction for each.
+
+        Returns
+        -------
+        outputs, derivative : array (rows, dim_output) or (dim_output,)
+
+        Raises
+        ------
+        TypeError
+            For layers or a cost with code of their own.
+        ValueError
+            For another shape.
+
+        Examples
+        --------
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> nn.jvp([3.0, 4.0], [0.0, 1.0])
+        (array([43.]), array([10.]))
+
+        """
+        return inference.jvp(self, X, V)
+
+    def hvp(self, X: npt.ArrayLike, t: npt.ArrayLike, v: npt.ArrayLike) -> Array:
+        """Hessian of `cost` by the parameters, times a vector.
+
+        By Pearlmutter's R-operator, which takes about as long as two gradients. Parameters of
+        frozen layers count as constants: their entries are zero, and those of v not looked at. At
+        a kink, as of ReLU or of l1, the second derivative counts as zero.
+
+        Parameters
+        ----------
+        X : array (rows, dim_input)
+        t : array (rows, …)
+            Targets, as of `cost`.
+        v : array (parameters,)
+            In the order of `parameters`.
+
+        Returns
+        -------
+        array (parameters,)
+
+        Raises
+        ------
+        TypeError
+            For layers or a cost with code of their own, activations of all features together, and
+            costs whose second derivatives are not known; the message says which.
+        ValueError
+            For another shape, and targets that the cost does not take.
+
+        References
+        ----------
+        Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6, 1994.
+
+        Examples
+        --------
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> nn.hvp([[3.0, 4.0]], [[0.0]], [1.0, 0.0, 0.0])
+        array([ 9., 12.,  3.])
+
+        """
+        return inference.hvp(self, X, t, v)
+
+    def parameter_jacobian(self, X: npt.ArrayLike) -> Array:
+        """Derivatives of every output of every sample by every parameter.
+
+        Parameters
+        ----------
+        X : array (rows, dim_input) or (dim_input,)
+
+        Returns
+        -------
+        array (rows, dim_output, parameters) or (dim_output, parameters)
+            Zero for parameters of frozen layers.
+
+        Raises
+        ------
+        TypeError
+            For layers or a cost with code of their own.
+
+        Examples
+        --------
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> nn.parameter_jacobian([3.0, 4.0])
+        array([[3., 4., 1.]])
+
+        """
+        return inference.parameter_jacobian(self, X)
+
+    def laplacian(self, X: npt.ArrayLike, *, pullback: bool = False) -> tuple[Any, ...]:
+        """Outputs u, their gradients by the inputs, and their Laplacians Σ_i ∂²u/∂X_i².
+
+        All in one pass forward (the forward Laplacian). With `pullback` a function comes with
+        them, for trainings whose cost has derivatives of the network in it:
+        ``pullback(g_u, g_grad, g_lap)`` is the gradient by the parameters, in their order, of
+        Σ g_u u + Σ g_grad grad + Σ g_lap lap, so that the g are the derivatives of the cost by u,
+        grad and lap; each may be left out. It belongs to samples and parameters as they are now.
+
+        Parameters
+        ----------
+        X : array (rows, dim_input) or (dim_input,)
+        pullback : bool
+
+        Returns
+        -------
+        u : array (rows, dim_output)
+        grad : array (rows, dim_output, dim_input)
+        lap : array (rows, dim_output)
+            Of one sample, without rows.
+        pullback : callable
+            If asked for.
+
+        Raises
+        ------
+        TypeError
+            For layers or a cost with code of their own, activations of all features together, also
+            that of the cost's output, and with `pullback` for activations without third
+            derivatives; the message says which.
+        ValueError
+            For another shape.
+
+        References
+        ----------
+        Li et al., A computational framework for neural network-based variational Monte Carlo with
+        Forward Laplacian, 2023, arXiv:2307.08214.
+
+        Examples
+        --------
+        >>> from fastnn import DenseLayer, LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork(
+        ...     [DenseLayer(2, 8, "tanh", rng=0), LinearLayer(8, 1, rng=1)], SumSquaresError()
+        ... )
+        >>> X = np.random.default_rng(2).uniform(-1.0, 1.0, (100, 2))
+        >>> u, grad, lap, pullback = nn.laplacian(X, pullback=True)
+        >>> residual = lap + 1.0  # of Δu = -1, whose mean square is to be small
+        >>> gradient = pullback(g_lap=2.0 * residual / residual.size)
+        >>> u.shape, grad.shape, lap.shape, gradient.shape
+        ((100, 1), (100, 1, 2), (100, 1), (33,))
+
+        """
+        return inference.laplacian(self, X, pullback)
 
     def low_level_callable(self) -> Any:
         """The network as a ``scipy.LowLevelCallable``: ``double f(int n, double *x, void *)``.

@@ -3,15 +3,36 @@
 Nothing here knows the API above. Start reading at `codegen` (how everything is compiled), `engine`
 (a whole training), `gemm` (products in registers) and `vecmath` (the functions that activations
 are made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, `vjp`, and
-`workspace_size`, of a model that ``net.compiled()`` gives.
+`workspace_size`, of a model that ``net.compiled()`` gives; and of ``net.compiled(derivatives=True)``
+`jvp`, `hvp`, `parameter_jacobian`, `laplacian`, `laplacian_vjp` and `derivatives_workspace_size`.
 """
 
 from importlib.util import find_spec
 
 from .codegen.compiler import imported
+from .derivatives.overloads import (
+    derivatives_workspace_size,
+    hvp,
+    jvp,
+    laplacian,
+    laplacian_vjp,
+    parameter_jacobian,
+)
 from .inference.overloads import jacobian, predict, train_step, vjp, workspace_size
 
-__all__ = ["jacobian", "predict", "train_step", "vjp", "workspace_size"]
+__all__ = [
+    "derivatives_workspace_size",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "laplacian",
+    "laplacian_vjp",
+    "parameter_jacobian",
+    "predict",
+    "train_step",
+    "vjp",
+    "workspace_size",
+]
 
 
 def _ufuncs():

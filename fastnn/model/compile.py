@@ -27,6 +27,7 @@ from ..layers import DenseLayer
 from ..layers.prepared import goes_own_way
 from ..losses.base import CostFunction, CostKernels, check_total
 from ..optimizers import Optimizer, Rule
+from . import derivatives
 
 
 def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
@@ -65,6 +66,7 @@ class Use:
     training: bool = False
     in_njit: bool = False  # in users' own kernels
     stepping: bool = False  # one step on all samples, by a call of its own
+    derivatives: tuple[str, ...] = ()  # names of `derivatives.NAMES`
 
 
 def keep(model: Model, index: int, array: npt.NDArray[Any]) -> None:
@@ -102,6 +104,8 @@ def model(
     result.descriptor[layout.TARGETS] = cost.targets_for(shapes[-1][2])
     result.descriptor[layout.WORK] = work_of(layers)
     result.descriptor[layout.MEAN] = cost.reduction == "mean"
+    if use.derivatives:
+        derivatives.add(result.descriptor, table, layers, cost, use.derivatives, theta.dtype)
     return result
 
 

@@ -10,7 +10,8 @@ Everything that belongs to an activation is found by the name of its formula:
     Optional: for trainings whose cost has second derivatives of the network in it.
 ``name_from_output(y, …)``
     Optional: the derivative from the activation's value, for trainings, where it is cheaper. Its
-    error may be that of a rounding of y.
+    error may be that of a rounding of y. ``name_second_from_output(y, …)`` and
+    ``name_third_from_output(y, …)`` likewise.
 
 All numbers are of one dtype, that of x. NaN gives NaN.
 """

@@ -57,6 +57,20 @@ def sigmoid_from_output(y):
 
 
 @scalar
+def sigmoid_second_from_output(y):
+    """y (1 - y) (1 - 2 y)."""
+    one = cast_like(y, 1)
+    return y * (one - y) * (one - (y + y))
+
+
+@scalar
+def sigmoid_third_from_output(y):
+    """s (1 - 6 s), s = y (1 - y)."""
+    s = y * (cast_like(y, 1) - y)
+    return s * (cast_like(y, 1) - cast_like(y, 6) * s)
+
+
+@scalar
 def sigmoid_second_derivative(x):
     """-σ(x) σ(-x) tanh(x / 2)."""
     return -vecmath.sigmoid_slope(x) * vecmath.tanh(cast_like(x, 0.5) * x)
@@ -110,6 +124,20 @@ def tanh_derivative(x):
 def tanh_from_output(y):
     """1 - y²; as a product it rounds once less near y = ±1."""
     return (cast_like(y, 1) - y) * (cast_like(y, 1) + y)
+
+
+@scalar
+def tanh_second_from_output(y):
+    """-2 y (1 - y²)."""
+    one = cast_like(y, 1)
+    return cast_like(y, -2) * y * ((one - y) * (one + y))
+
+
+@scalar
+def tanh_third_from_output(y):
+    """(6 y² - 2) (1 - y²)."""
+    one = cast_like(y, 1)
+    return (cast_like(y, 6) * y * y - cast_like(y, 2)) * ((one - y) * (one + y))
 
 
 @scalar

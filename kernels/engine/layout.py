@@ -28,8 +28,10 @@
     DROPOUT,  # whether the layer has it
     PENALTY,  # whether the layer has one
     TRAINABLE,  # 1; 0: the layer is frozen
+    SECOND,  # address; value and two derivatives of each number, see ``kernels/derivatives``
+    THIRD,  # address; value and three
     COLUMNS,  # how many
-) = range(24)
+) = range(26)
 
 # Hyperparameters of a layer, float64. Those of the cost come before the first layer's.
 (
@@ -61,6 +63,16 @@
     STEP,
     JACOBIAN,
     VJP,
+    JVP,
+    HVP,
+    PARAMETER_JACOBIAN,
+    LAPLACIAN,
+    LAPLACIAN_VJP,
+    # addresses of the cost's Hessian by the logits times a vector, or 0; of the output's activation
+    # with two and three derivatives, where it is one of each number
+    CURVATURE,
+    OUTPUT_SECOND,
+    OUTPUT_THIRD,
     # addresses of arrays
     LAYERS,
     LAYER_HYPER,
@@ -89,7 +101,7 @@
     STALE,  # the network has gone on without this model, since it was changed
     SEED,  # of dropout
     PLACES,  # how many
-) = range(40)
+) = range(48)
 
 TILE = 512  # samples at most: the tiles of a small network stay in the first-level cache
 SHARED = 42_000_000  # WORK of all samples from which on two threads share their way forward

@@ -92,7 +92,10 @@ def _(model, rows):
     return elements
 
 
-def _check(name, array, dtype, dimensions=(1, 2)):
+_WRITTEN = ("out", "workspace", "y", "dy", "ly", "grad")
+
+
+def check_array(name, array, dtype, dimensions=(1, 2)):
     """Refuse an argument that kernels cannot take, where its type already tells.
 
     By a TypeError: numba hides its own errors in a listing of all that it has tried.
@@ -102,42 +105,42 @@ def _check(name, array, dtype, dimensions=(1, 2)):
     if array.layout != "C" or array.ndim not in dimensions:
         shapes = " or ".join(f"{n}-dimensional" for n in dimensions)
         raise TypeError(f"{name} must be a C-contiguous {shapes} array, not {array}")
-    if name in ("out", "workspace") and not array.mutable:
+    if name in _WRITTEN and not array.mutable:
         raise TypeError(f"{name} must be writable, but is read-only")
     if array.dtype != dtype:
         raise TypeError(f"{name} must be of the network's dtype, {dtype}, not {array.dtype}")
 
 
-def _check_workspace(workspace, dtype):
+def check_workspace(workspace, dtype):
     """The same for a workspace, which may be left out."""
     if not (workspace is None or isinstance(workspace, (types.NoneType, types.Omitted))):
-        _check("workspace", workspace, dtype, (1,))
+        check_array("workspace", workspace, dtype, (1,))
 
 
-def _check_all(model, workspace, *arrays):
+def check_all(model, workspace, *arrays):
     """Check arrays of samples, given as (name, array): as many dimensions each."""
     dtype = model.types[1].dtype
     for name, array in arrays:
-        _check(name, array, dtype)
+        check_array(name, array, dtype)
     if len({array.ndim for _, array in arrays}) > 1:
         given = ", ".join(f"{name} {array.ndim}" for name, array in arrays)
         raise TypeError(f"arrays must be one sample or a batch alike, but dimensions are {given}")
-    _check_workspace(workspace, dtype)
+    check_workspace(workspace, dtype)
 
 
-_descriptor = field(Model._fields.index("descriptor"))
-_theta = field(Model._fields.index("theta"))
+descriptor_of = field(Model._fields.index("descriptor"))
+theta_of = field(Model._fields.index("theta"))
 
 
 @scalar
-def _rows(array):
+def rows_of(array):
     return 1 if array.ndim == 1 else array.shape[0]
 
 
 @scalar
-def _work(model, workspace):
+def work_of(model, workspace):
     if workspace is None:
-        return data(_descriptor(model)[layout.SCRATCH], _theta(model))
+        return data(descriptor_of(model)[layout.SCRATCH], theta_of(model))
     return pointer(workspace, 0)
 
 
@@ -158,9 +161,8 @@ class SizeError(ValueError):
 
 
 @scalar
-def _check_sizes(model, index, rows, workspace):
-    """Refuse a model without this function, and a workspace that is too short."""
-    descriptor = _descriptor(model)
+def check_model(descriptor, index):
+    """Refuse a model that is no longer the network's, or has no such function."""
     if descriptor[layout.STALE]:
         raise ValueError(
             "the network was changed, or shares a layer with one that was used, since this model "
@@ -168,7 +170,14 @@ def _check_sizes(model, index, rows, workspace):
         )
     if descriptor[index] == 0:
         raise ValueError("the model lacks this function: see the arguments of compiled()")
-    needed = _needed(descriptor, _theta(model), rows)
+
+
+@scalar
+def _check_sizes(model, index, rows, workspace):
+    """Refuse a model without this function, and a workspace that is too short."""
+    descriptor = descriptor_of(model)
+    check_model(descriptor, index)
+    needed = _needed(descriptor, theta_of(model), rows)
     if workspace is None:
         if rows > 1:
             raise SizeError("a batch needs a workspace of workspace_size(model, rows) =", needed)
@@ -178,13 +187,13 @@ def _check_sizes(model, index, rows, workspace):
 
 
 @scalar
-def _check_samples(model, name, array, index, rows):
+def check_samples(model, name, array, index, rows):
     """Refuse shapes that do not fit; kernels would read or write beyond the ends."""
-    features, expected = array.shape[array.ndim - 1], _descriptor(model)[index]
+    features, expected = array.shape[array.ndim - 1], descriptor_of(model)[index]
     if features != expected:
         raise SizeError(name, "has", features, "features, expected", expected)
-    if _rows(array) != rows:
-        raise SizeError(name, "has", _rows(array), "rows, expected", rows)
+    if rows_of(array) != rows:
+        raise SizeError(name, "has", rows_of(array), "rows, expected", rows)
 
 
 def predict(model, x, out, workspace=None):
@@ -194,14 +203,14 @@ def predict(model, x, out, workspace=None):
 
 @overload(predict)
 def _(model, x, out, workspace=None):
-    _check_all(model, workspace, ("x", x), ("out", out))
+    check_all(model, workspace, ("x", x), ("out", out))
 
     def checked_call(model, x, out, workspace=None):
-        descriptor, rows = _descriptor(model), _rows(x)
+        descriptor, rows = descriptor_of(model), rows_of(x)
         _check_sizes(model, layout.PREDICT, rows, workspace)
-        _check_samples(model, "x", x, layout.INPUTS, rows)
-        _check_samples(model, "out", out, layout.OUTPUTS, rows)
-        work = _work(model, workspace)
+        check_samples(model, "x", x, layout.INPUTS, rows)
+        check_samples(model, "out", out, layout.OUTPUTS, rows)
+        work = work_of(model, workspace)
         call_predict(
             descriptor[layout.PREDICT], descriptor, pointer(x, 0), pointer(out, 0), rows, work, 0, 1
         )
@@ -223,20 +232,20 @@ def train_step(model, x, t, learning_rate, workspace=None):
 
 @overload(train_step)
 def _(model, x, t, learning_rate, workspace=None):
-    _check_all(model, workspace, ("x", x), ("t", t))
+    check_all(model, workspace, ("x", x), ("t", t))
     if not isinstance(learning_rate, types.Number):
         raise TypeError(f"learning_rate must be a number, not {learning_rate}")
 
     def checked_call(model, x, t, learning_rate, workspace=None):
-        descriptor, rows, rate = _descriptor(model), _rows(x), float(learning_rate)
+        descriptor, rows, rate = descriptor_of(model), rows_of(x), float(learning_rate)
         if rows < 1:
             raise ValueError("x has no rows, expected at least one sample")
         if not rate >= 0.0:  # NaN too; an infinite one is refused as a step
             raise ValueError("learning_rate must be a number, at least 0")
         _check_sizes(model, layout.STEP, rows, workspace)
-        _check_samples(model, "x", x, layout.INPUTS, rows)
-        _check_samples(model, "t", t, layout.TARGETS, rows)
-        work = _work(model, workspace)
+        check_samples(model, "x", x, layout.INPUTS, rows)
+        check_samples(model, "t", t, layout.TARGETS, rows)
+        work = work_of(model, workspace)
         return call_train_step(
             descriptor[layout.STEP], descriptor, pointer(x, 0), pointer(t, 0), rows, rate, work
         )
@@ -252,16 +261,16 @@ def jacobian(model, x, out, workspace=None):
 @overload(jacobian)
 def _(model, x, out, workspace=None):
     dtype = model.types[1].dtype
-    _check("x", x, dtype, (1,))
-    _check("out", out, dtype, (2,))
-    _check_workspace(workspace, dtype)
+    check_array("x", x, dtype, (1,))
+    check_array("out", out, dtype, (2,))
+    check_workspace(workspace, dtype)
 
     def checked_call(model, x, out, workspace=None):
-        descriptor = _descriptor(model)
+        descriptor = descriptor_of(model)
         _check_sizes(model, layout.JACOBIAN, 1, workspace)
-        _check_samples(model, "x", x, layout.INPUTS, 1)
-        _check_samples(model, "out", out, layout.INPUTS, descriptor[layout.OUTPUTS])
-        work = _work(model, workspace)
+        check_samples(model, "x", x, layout.INPUTS, 1)
+        check_samples(model, "out", out, layout.INPUTS, descriptor[layout.OUTPUTS])
+        work = work_of(model, workspace)
         call_jacobian(descriptor[layout.JACOBIAN], descriptor, pointer(x, 0), pointer(out, 0), work)
 
     return checked_call
@@ -274,15 +283,15 @@ def vjp(model, x, g, out, workspace=None):
 
 @overload(vjp)
 def _(model, x, g, out, workspace=None):
-    _check_all(model, workspace, ("x", x), ("g", g), ("out", out))
+    check_all(model, workspace, ("x", x), ("g", g), ("out", out))
 
     def checked_call(model, x, g, out, workspace=None):
-        descriptor, rows = _descriptor(model), _rows(x)
+        descriptor, rows = descriptor_of(model), rows_of(x)
         _check_sizes(model, layout.VJP, rows, workspace)
-        _check_samples(model, "x", x, layout.INPUTS, rows)
-        _check_samples(model, "g", g, layout.OUTPUTS, rows)
-        _check_samples(model, "out", out, layout.INPUTS, rows)
-        p, q, work = pointer(g, 0), pointer(out, 0), _work(model, workspace)
+        check_samples(model, "x", x, layout.INPUTS, rows)
+        check_samples(model, "g", g, layout.OUTPUTS, rows)
+        check_samples(model, "out", out, layout.INPUTS, rows)
+        p, q, work = pointer(g, 0), pointer(out, 0), work_of(model, workspace)
         call_vjp(descriptor[layout.VJP], descriptor, pointer(x, 0), p, q, rows, work, 0, 1)
 
     return checked_call

@@ -51,7 +51,7 @@ def _shift(x, t, hyper, top, linear, shares, n_features, n_lanes, keeps):
     for r in range(n_lanes):
         linear[r] = shares[r] = cast_like(top[0], 0)
     for j in range(n_features):
-        keep, spread = _smoothing(hyper, j, n_features, top[0])
+        keep, spread = smoothing(hyper, j, n_features, top[0])
         for r in range(n_lanes):
             target, below = keep * t[j, r] + spread, x[j, r] - top[r]
             if not keeps:
@@ -86,7 +86,7 @@ def _make_gradients(x, t, hyper, others, shares, n_features, n_lanes):
     """x = w (y Σ t - t), of exponentials x; y: the softmax."""
     one = cast_like(others[0], 1)
     for j in range(n_features):
-        keep, spread = _smoothing(hyper, j, n_features, one)
+        keep, spread = smoothing(hyper, j, n_features, one)
         for r in range(n_lanes):
             target, e, total = keep * t[j, r] + spread, x[j, r], one + others[r]
             # at the top the ones cancel
@@ -121,7 +121,7 @@ def _excesses(x, t, others, log_total, shares, excess, n_features, n_lanes):
 
 
 @scalar
-def _smoothing(hyper, j, n_features, like):
+def smoothing(hyper, j, n_features, like):
     """Factor and summand that smoothing and weight of class j make of its target."""
     smoothing = hyper[0]
     weight = hyper[2 + j] if hyper[1] != 0.0 else 1.0

@@ -1,6 +1,7 @@
 """Costs of each output alone: formulas of the activity a and the target t, and their derivatives.
 
 ``name(a, t, …)`` and ``name_delta(a, t, …)``, its derivative by a; parameters follow, at most two.
+``name_curvature(a, t, …)``, optional: its second derivative by a.
 `tile_kernels` makes tile kernels of them, and has the costs of several outputs together.
 """
 
@@ -37,6 +38,12 @@ def squares_delta(a, t):
 
 
 @scalar
+def squares_curvature(a, t):
+    """1."""
+    return cast_like(a, 1)
+
+
+@scalar
 def squared(a, t):
     """(a - t)²."""
     return (a - t) * (a - t)
@@ -46,6 +53,12 @@ def squared(a, t):
 def squared_delta(a, t):
     """2 (a - t)."""
     return cast_like(a, 2) * (a - t)
+
+
+@scalar
+def squared_curvature(a, t):
+    """2."""
+    return cast_like(a, 2)
 
 
 @scalar
@@ -59,6 +72,12 @@ def absolute_delta(a, t):
     """The sign of a - t; 0 at 0."""
     d, zero, one = a - t, cast_like(a, 0), cast_like(a, 1)
     return one if d > zero else (-one if d < zero else d)
+
+
+@scalar
+def absolute_curvature(a, t):
+    """0, also at the kink."""
+    return cast_like(a, 0)
 
 
 @scalar
@@ -77,6 +96,12 @@ def huber_delta(a, t, delta):
 
 
 @scalar
+def huber_curvature(a, t, delta):
+    """1 for |a - t| <= delta, else 0."""
+    return cast_like(a, 0) if abs(a - t) > delta else cast_like(a, 1)
+
+
+@scalar
 def log_cosh_error(a, t):
     """log(cosh(a - t))."""
     return vecmath.log_cosh(a - t)
@@ -86,6 +111,12 @@ def log_cosh_error(a, t):
 def log_cosh_error_delta(a, t):
     """tanh(a - t)."""
     return vecmath.tanh(a - t)
+
+
+@scalar
+def log_cosh_error_curvature(a, t):
+    """1 / cosh²(a - t)."""
+    return vecmath.sech_squared(cast_like(a, 1), a - t)
 
 
 @scalar
@@ -103,6 +134,12 @@ def pinball_delta(a, t, q):
 
 
 @scalar
+def pinball_curvature(a, t, q):
+    """0, also at the kink."""
+    return cast_like(a, 0)
+
+
+@scalar
 def poisson(a, t):
     """exp(a) - t a: of a count t with the rate exp(a), without log t!; t = 0 wins over -∞."""
     return vecmath.exp(a) - weighted(t, a)
@@ -112,6 +149,12 @@ def poisson(a, t):
 def poisson_delta(a, t):
     """exp(a) - t."""
     return vecmath.exp(a) - t
+
+
+@scalar
+def poisson_curvature(a, t):
+    """exp(a)."""
+    return vecmath.exp(a)
 
 
 @scalar
@@ -143,6 +186,12 @@ def sigmoid_entropy_delta(a, t, label_smoothing):
 
 
 @scalar
+def sigmoid_entropy_curvature(a, t, label_smoothing):
+    """σ(a) σ(-a)."""
+    return vecmath.sigmoid_slope(a)
+
+
+@scalar
 def _margin(a, t):
     """1 - a for t > 0, 1 + a for t <= 0."""
     one = cast_like(a, 1)
@@ -166,6 +215,12 @@ def hinge_delta(a, t):
 
 
 @scalar
+def hinge_curvature(a, t):
+    """0, also at the kink."""
+    return cast_like(a, 0)
+
+
+@scalar
 def squared_hinge(a, t):
     """The square of the hinge."""
     _, m = _margin(a, t)
@@ -177,6 +232,13 @@ def squared_hinge_delta(a, t):
     """-2 m or 2 m, m the hinge."""
     side, m = _margin(a, t)
     return cast_like(a, 0) if m <= cast_like(a, 0) else cast_like(a, -2) * side * m
+
+
+@scalar
+def squared_hinge_curvature(a, t):
+    """2 inside the margin, 0 beyond."""
+    _, m = _margin(a, t)
+    return cast_like(a, 0) if m <= cast_like(a, 0) else cast_like(a, 2)
 
 
 def find(name):

@@ -1,4 +1,4 @@
-"""Networks in other hands: predictions from Python, models for users' kernels, C callbacks."""
+"""Predictions from Python, models for users' kernels, C callbacks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._core.arrays import Array, aligned, check_out, convert
-from ._core.live_models import holders, watch
-from ._core.random import RNG, uniform_source
-from ._core.threads import side_by_side
-from .kernels.codegen import headers
-from .kernels.codegen.compiler import imported
-from .kernels.codegen.declare import address
-from .kernels.engine import layout
-from .kernels.engine.model import Model
-from .kernels.inference import functions as inference
-from .kernels.inference import overloads as api
-from .layers.base import check_trainable
-from .model.compile import Use, is_compiled, keep, model
-from .model.evaluation import BOTH_WAYS, FORWARD, shares
-from .model.flat_parameters import Known
-from .model.snapshot import Snapshot, logits, snapshot
-from .model.stack import Stack
-from .optimizers import Optimizer
-from .optimizers.classes import resolve
+from .._core.arrays import Array, aligned, check_out, convert
+from .._core.live_models import holders, watch
+from .._core.random import RNG, uniform_source
+from .._core.threads import side_by_side
+from ..callbacks.base import flag
+from ..kernels.codegen import headers
+from ..kernels.codegen.compiler import imported
+from ..kernels.codegen.declare import address
+from ..kernels.derivatives.overloads import derivatives_workspace_size
+from ..kernels.engine import layout
+from ..kernels.engine.model import Model
+from ..kernels.inference import functions as inference
+from ..kernels.inference import overloads as api
+from ..layers.base import check_trainable
+from ..model.compile import Use, is_compiled, keep, model
+from ..model.derivatives import NAMES, obstacle
+from ..model.evaluation import BOTH_WAYS, FORWARD, shares
+from ..model.flat_parameters import Known
+from ..model.snapshot import Snapshot, logits, snapshot
+from ..model.stack import Stack
+from ..optimizers import Optimizer
+from ..optimizers.classes import resolve
 
 __all__ = ["compiled", "jacobian", "low_level_callable", "predict", "vjp"]
 
 
-def _look(network: Stack) -> tuple[Snapshot, Known]:
+def look(network: Stack) -> tuple[Snapshot, Known]:
     """The network as it is now, which must be one for compiled code."""
     now = snapshot(network)
     if not now.compiled or now.known is None:
@@ -40,10 +43,13 @@ def _look(network: Stack) -> tuple[Snapshot, Known]:
     return now, now.known
 
 
-def _with_scratch(made: Model, rows: int = 1, more: int = 0) -> tuple[Model, Array]:
-    """The model with scratch memory for up to `rows` samples, and `more` elements."""
+def _with_scratch(
+    made: Model, rows: int = 1, more: int = 0, least: int = 0
+) -> tuple[Model, Array]:
+    """The model with scratch memory for up to `rows` samples and `more` elements, at least."""
     made.descriptor[layout.SINGLE] = api.workspace_size(made, 1)
-    scratch = aligned(api.workspace_size(made, rows) + more, made.theta.dtype)
+    size = max(api.workspace_size(made, rows) + more, least)
+    scratch = aligned(size, made.theta.dtype)
     keep(made, layout.SCRATCH, scratch)
     return made, scratch
 
@@ -96,28 +102,39 @@ def _model(network: Stack) -> Model:
     ):
         made: Model = ready.model
         return made
-    now, _ = _look(network)
+    now, _ = look(network)
     return model(now.layers, now.cost_function, now.theta, Use(predicting=True))
 
 
-def compiled(network: Stack, optimizer: Optimizer | str | None = None, rng: RNG = None) -> Model:
+def compiled(
+    network: Stack,
+    optimizer: Optimizer | str | None = None,
+    rng: RNG = None,
+    derivatives: bool = False,
+) -> Model:
     """See `NeuralNetwork.compiled`."""
+    derivatives = flag("derivatives", derivatives)
     _check_apart(network)  # before a look, which takes shared layers away from others
-    now, known = _look(network)
+    now, known = look(network)
     if optimizer is not None:
         check_trainable(now.layers)
     opt = None if optimizer is None else resolve(optimizer, network.optimizer)
     if opt is not None:
         opt.serve(network.layers)
     grad = None if opt is None else np.zeros_like(now.theta)
-    made = model(now.layers, now.cost_function, now.theta, Use(in_njit=True), opt, grad)
+    names = (
+        name for name in NAMES if derivatives and not obstacle(name, now.layers, now.cost_function)
+    )
+    use = Use(in_njit=True, derivatives=tuple(names))
+    made = model(now.layers, now.cost_function, now.theta, use, opt, grad)
     if opt is not None:
         opt.bind(made.descriptor.base)
         network.optimizer = opt
         if any(layer.dropout for layer in now.layers):
             made.descriptor[layout.SEED] = int(uniform_source(rng).uniform() * 2**31)
     watch(made.descriptor.base, known.layers)
-    return _with_scratch(made)[0]
+    least = derivatives_workspace_size(made, 1) if derivatives else 0
+    return _with_scratch(made, least=least)[0]
 
 
 def _check_apart(network: Stack) -> None:
@@ -134,7 +151,7 @@ def _check_apart(network: Stack) -> None:
 
 def _derivatives(network: Stack) -> Model:
     """A model for one call."""
-    now, _ = _look(network)
+    now, _ = look(network)
     made = model(now.layers, now.cost_function, now.theta, Use(in_njit=True))
     return _with_scratch(made)[0]
 
@@ -181,7 +198,7 @@ def _in_parts(made: Model, rows: int, ways: float, call: Callable[..., None]) ->
 
 def low_level_callable(network: Stack) -> Any:
     """See `NeuralNetwork.low_level_callable`."""
-    now, known = _look(network)
+    now, known = look(network)
     theta = now.theta
     inputs, outputs = now.layers[0].dim_input, now.layers[-1].dim_output
     if outputs != 1:

@@ -1,0 +1,212 @@
+"""Derivatives of networks from Python: checks, then compiled calls in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._core.arrays import Array, convert
+from .._core.threads import get_num_threads, side_by_side
+from ..callbacks.base import flag
+from ..kernels.derivatives import entries
+from ..kernels.derivatives import functions as bits
+from ..kernels.derivatives.overloads import derivatives_workspace_size
+from ..kernels.engine import layout
+from ..kernels.engine.model import Model
+from ..model.compile import Use, model
+from ..model.derivatives import obstacle
+from ..model.evaluation import shares, worth
+from ..model.stack import Stack
+from .doors import look, samples
+
+__all__ = ["hvp", "jvp", "laplacian", "parameter_jacobian"]
+
+_MANY_PARTS = 16  # of a sum over samples, at most: each has a vector of all parameters
+
+
+def _model(network: Stack, *names: str, copied: bool = False) -> Model:
+    """A model for one call of these functions; copied: with parameters of its own."""
+    now, _ = look(network)
+    for name in names:
+        why = obstacle(name, now.layers, now.cost_function)
+        if why:
+            raise TypeError(why)
+    theta = now.theta.copy() if copied else now.theta
+    return model(now.layers, now.cost_function, theta, Use(derivatives=names))
+
+
+def _rows(x: Array) -> int:
+    return 1 if x.ndim == 1 else x.shape[0]
+
+
+def _numbers(made: Model, *indices: int) -> tuple[int, ...]:
+    return tuple(int(made.descriptor[index]) for index in indices)
+
+
+def _by_rows(made: Model, rows: int, ways: float, call: Callable[..., None]) -> None:
+    """``call(rows, workspace, part, parts)`` for all parts, each of which writes its own rows."""
+    if not rows:
+        return
+    parts, threads = shares(made.descriptor[layout.WORK], rows, ways)
+    _run(made, rows, parts, threads, call)
+
+
+def _run(made: Model, rows: int, parts: int, threads: int, call: Callable[..., None]) -> None:
+    size, dtype = derivatives_workspace_size(made, rows), made.theta.dtype
+
+    def start() -> Callable[[int], object]:
+        work = np.empty(size, dtype)
+        return lambda part: call(rows, work, part, parts)
+
+    side_by_side(parts, threads, start)
+
+
+def _summed(made: Model, rows: int, ways: float, call: Callable[..., None]) -> Array:
+    """Σ over the parts of the vectors that ``call(vector, rows, workspace, part, parts)`` fills.
+
+    How many there are follows from the sizes, not from the threads, and so does every bit.
+    """
+    parts = min(worth(made.descriptor[layout.WORK], rows, ways), _MANY_PARTS)
+    sums = np.zeros((parts, made.theta.size), made.theta.dtype)
+
+    def run(rows: int, work: Array, part: int, parts: int) -> None:
+        call(sums[part], rows, work, part, parts)
+
+    _run(made, rows, parts, min(get_num_threads(), parts), run)
+    total: Array = sums[0]
+    for part in sums[1:]:
+        total += part
+    return total if parts == 1 else total.copy()
+
+
+def jvp(network: Stack, X: npt.ArrayLike, V: npt.ArrayLike) -> tuple[Array, Array]:
+    """See `NeuralNetwork.jvp`."""
+    made = _model(network, "jvp")
+    x = samples(made, layout.INPUTS, "X", X)
+    v = samples(made, layout.INPUTS, "V", V)
+    if v.shape != x.shape:
+        raise ValueError(f"V has shape {v.shape}, expected that of X, {x.shape}")
+    shape = (*x.shape[:-1], *_numbers(made, layout.OUTPUTS))
+    y, out = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
+    flat = x.reshape(-1), v.reshape(-1), y.reshape(-1), out.reshape(-1)
+    _by_rows(made, _rows(x), 2 / 3, lambda *part: entries.jvp(made.descriptor, *flat, *part))
+    return y, out
+
+
+def parameter_jacobian(network: Stack, X: npt.ArrayLike) -> Array:
+    """See `NeuralNetwork.parameter_jacobian`."""
+    made = _model(network, "parameter_jacobian")
+    x = samples(made, layout.INPUTS, "X", X)
+    outputs, size = _numbers(made, layout.OUTPUTS, layout.SIZE)
+    out = np.empty((*x.shape[:-1], outputs, size), x.dtype)
+    flat = x.reshape(-1), out.reshape(-1)
+    _by_rows(
+        made, _rows(x), float(outputs),
+        lambda *part: entries.parameter_jacobian(made.descriptor, *flat, *part),
+    )  # fmt: skip
+    return out
+
+
+def hvp(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, v: npt.ArrayLike) -> Array:
+    """See `NeuralNetwork.hvp`."""
+    made = _model(network, "hvp")
+    x = samples(made, layout.INPUTS, "X", X)
+    x = x[np.newaxis] if x.ndim == 1 else x
+    cost, (outputs, size) = network.cost_function, _numbers(made, layout.OUTPUTS, layout.SIZE)
+    targets = cost.samples_of_targets("t", t, outputs, x.dtype)
+    if targets.shape[0] != x.shape[0]:
+        raise ValueError(f"t has {targets.shape[0]} rows, expected as many as X, {x.shape[0]}")
+    direction = _vector("v", v, size, x.dtype)
+    flat = x.reshape(-1), np.ascontiguousarray(targets).reshape(-1), direction
+    return _summed(
+        made, x.shape[0], 2.0,
+        lambda out, *part: entries.hvp(made.descriptor, *flat, out, *part),
+    )  # fmt: skip
+
+
+def _vector(name: str, value: npt.ArrayLike, size: int, dtype: np.dtype[Any]) -> Array:
+    """One number a parameter."""
+    found = convert(name, value, dtype)
+    if found.shape != (size,):
+        raise ValueError(f"{name} has shape {found.shape}, expected ({size},), as the parameters")
+    return found
+
+
+def laplacian(network: Stack, X: npt.ArrayLike, pullback: bool) -> tuple[Any, ...]:
+    """See `NeuralNetwork.laplacian`."""
+    back = flag("pullback", pullback)
+    names = ("laplacian", "laplacian_vjp") if back else ("laplacian",)
+    made = _model(network, *names, copied=back)
+    x = samples(made, layout.INPUTS, "X", X)
+    if back:
+        x = x.copy()
+    inputs, outputs = _numbers(made, layout.INPUTS, layout.OUTPUTS)
+    before = x.shape[:-1]
+    y, dy = np.empty((*before, outputs), x.dtype), np.empty((*before, outputs, inputs), x.dtype)
+    ly = np.empty_like(y)
+    flat = x.reshape(-1), y.reshape(-1), dy.reshape(-1), ly.reshape(-1)
+    ways = (inputs + 2) / 3
+    _by_rows(made, _rows(x), ways, lambda *part: entries.laplacian(made.descriptor, *flat, *part))
+    return (y, dy, ly, Pullback(made, x, y.shape, dy.shape)) if back else (y, dy, ly)
+
+
+class Pullback:
+    """From cotangents of outputs, derivatives and Laplacians to the gradient by the parameters.
+
+    It holds copies of samples and parameters as they were. See `NeuralNetwork.laplacian`.
+
+    Parameters
+    ----------
+    made : Model
+    x : array
+    of_outputs, of_gradients : tuple of int
+        Shapes of the cotangents.
+
+    """
+
+    def __init__(
+        self, made: Model, x: Array, of_outputs: tuple[int, ...], of_gradients: tuple[int, ...]
+    ) -> None:
+        self._made, self._x = made, x
+        self._shapes = {"g_u": of_outputs, "g_grad": of_gradients, "g_lap": of_outputs}
+
+    def __call__(
+        self,
+        g_u: npt.ArrayLike | None = None,
+        g_grad: npt.ArrayLike | None = None,
+        g_lap: npt.ArrayLike | None = None,
+    ) -> Array:
+        """The gradient by the parameters of Σ g_u u + Σ g_grad grad + Σ g_lap lap.
+
+        Parameters
+        ----------
+        g_u, g_lap : array (rows, outputs), optional
+        g_grad : array (rows, outputs, inputs), optional
+            Each shaped as what it belongs to; None counts as zero.
+
+        Returns
+        -------
+        array (parameters,)
+            Zero for parameters of frozen layers.
+
+        """
+        made, x, given = self._made, self._x, 0
+        cotangents = []
+        chosen = zip(self._shapes.items(), (g_u, g_grad, g_lap), _BITS, strict=True)
+        for (name, shape), value, bit in chosen:
+            found = x[:0] if value is None else convert(name, value, x.dtype)
+            if value is not None and found.shape != shape:
+                raise ValueError(f"{name} has shape {found.shape}, expected {shape}")
+            given |= 0 if value is None else bit
+            cotangents.append(found.reshape(-1))
+        flat = x.reshape(-1), *cotangents, given
+        return _summed(
+            made, _rows(x), float(made.descriptor[layout.INPUTS] + 2),
+            lambda out, *part: entries.laplacian_vjp(made.descriptor, *flat, out, *part),
+        )  # fmt: skip
+
+
+_BITS = bits.OF_VALUE, bits.OF_GRADIENT, bits.OF_LAPLACIAN
