@@ -9,16 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array, convert
+from .._core.live_models import Owner
 from .._core.threads import get_num_threads, side_by_side
 from ..callbacks.base import flag
+from ..kernels.codegen import headers
 from ..kernels.derivatives import entries
 from ..kernels.derivatives import functions as bits
 from ..kernels.derivatives.overloads import derivatives_workspace_size
 from ..kernels.engine import layout
 from ..kernels.engine.model import Model
-from ..model.compile import Use, model
+from ..losses.base import check_total
+from ..model.compile import Use, keep, model
 from ..model.derivatives import obstacle
 from ..model.evaluation import shares, worth
+from ..model.prepared import Prepared
+from ..model.snapshot import Snapshot
 from ..model.stack import Stack
 from .doors import look, samples
 
@@ -27,15 +32,38 @@ __all__ = ["hvp", "jvp", "laplacian", "parameter_jacobian"]
 _MANY_PARTS = 16  # of a sum over samples, at most: each has a vector of all parameters
 
 
-def _model(network: Stack, *names: str, copied: bool = False) -> Model:
-    """A model for one call of these functions; copied: with parameters of its own."""
-    now, _ = look(network)
-    for name in names:
+class _Ready(Prepared):
+    """The model for such a call, for as long as the network is what it was."""
+
+    def _compile(self, now: Snapshot, what: str, rows: int) -> None:
+        self.known = now.known
+        self.model = model(now.layers, now.cost_function, now.theta, Use(derivatives=(what,)))
+
+
+def _model(network: Stack, name: str) -> Model:
+    """The model for calls of this function."""
+    ready = network._prepared.get(name)
+    if ready is None or not (ready.fits(network) and headers.unchanged(ready.known.headers)):
+        now, _ = look(network)
+        check_total(now.cost_function)
         why = obstacle(name, now.layers, now.cost_function)
         if why:
             raise TypeError(why)
-    theta = now.theta.copy() if copied else now.theta
-    return model(now.layers, now.cost_function, theta, Use(derivatives=names))
+        ready = _Ready(network, name, 1)
+        if ready.model is None:
+            raise TypeError("the network was changed meanwhile, expected it to stay as it is")
+        network._prepared[name] = ready
+    made: Model = ready.model
+    return made
+
+
+def _apart(made: Model) -> Model:
+    """The same with parameters of its own."""
+    theta = made.theta.copy()
+    result = Model(np.asarray(Owner(made.descriptor.copy(), theta)), theta)
+    for index, array in made.descriptor.base.kept.items():
+        keep(result, index, theta if index == layout.THETA else array)
+    return result
 
 
 def _rows(x: Array) -> int:
@@ -138,11 +166,8 @@ def _vector(name: str, value: npt.ArrayLike, size: int, dtype: np.dtype[Any]) ->
 def laplacian(network: Stack, X: npt.ArrayLike, pullback: bool) -> tuple[Any, ...]:
     """See `NeuralNetwork.laplacian`."""
     back = flag("pullback", pullback)
-    names = ("laplacian", "laplacian_vjp") if back else ("laplacian",)
-    made = _model(network, *names, copied=back)
-    x = samples(made, layout.INPUTS, "X", X)
-    if back:
-        x = x.copy()
+    made = _model(network, "laplacian_vjp" if back else "laplacian")
+    made, x = _apart(made) if back else made, samples(made, layout.INPUTS, "X", X)
     inputs, outputs = _numbers(made, layout.INPUTS, layout.OUTPUTS)
     before = x.shape[:-1]
     y, dy = np.empty((*before, outputs), x.dtype), np.empty((*before, outputs, inputs), x.dtype)
@@ -150,7 +175,7 @@ def laplacian(network: Stack, X: npt.ArrayLike, pullback: bool) -> tuple[Any, ..
     flat = x.reshape(-1), y.reshape(-1), dy.reshape(-1), ly.reshape(-1)
     ways = (inputs + 2) / 3
     _by_rows(made, _rows(x), ways, lambda *part: entries.laplacian(made.descriptor, *flat, *part))
-    return (y, dy, ly, Pullback(made, x, y.shape, dy.shape)) if back else (y, dy, ly)
+    return (y, dy, ly, Pullback(made, x.copy(), y.shape, dy.shape)) if back else (y, dy, ly)
 
 
 class Pullback:

@@ -88,7 +88,7 @@ def add(
     dtype: np.dtype[Any],
 ) -> None:
     """Write the addresses of what these functions want into a model's arrays."""
-    for name in names:
+    for name in ("laplacian", *names) if names == ("laplacian_vjp",) else names:
         index, function, signature = _FUNCTIONS[name]
         descriptor[index] = address(function, dtype, signature)
         order = _ORDERS.get(name, 1)
