@@ -156,7 +156,8 @@ class NeuralNetwork(Stack):
 
         There, ``fastnn.kernels`` has `predict`, `jacobian`, `vjp` and, if an optimizer is given,
         `train_step`; with `derivatives` also `jvp`, `hvp`, `parameter_jacobian`, `laplacian` and
-        `laplacian_vjp`, as far as layers and cost have them. The model shares its parameters with the network: training either trains both.
+        `laplacian_vjp`, as far as layers and cost have them. The model shares its parameters with
+        the network: training either trains both.
         It holds as long as the network keeps its layers, their activations, shapes and other
         settings, and its cost; afterwards compiled functions refuse it with a ValueError: make it
         anew. A layer may be in several networks, which share its values, but in a model of one of

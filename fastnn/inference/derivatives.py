@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,9 @@ from .doors import look, samples
 __all__ = ["hvp", "jvp", "laplacian", "parameter_jacobian"]
 
 _MANY_PARTS = 16  # of a sum over samples, at most: each has a vector of all parameters
+_BYTES = 1 << 22  # of a workspace that is kept for the next call, at most
+
+Spare: TypeAlias = list[tuple[int, Array]]  # workspaces, and for how many samples
 
 
 class _Ready(Prepared):
@@ -37,11 +40,12 @@ class _Ready(Prepared):
 
     def _compile(self, now: Snapshot, what: str, rows: int) -> None:
         self.known = now.known
+        self.spare: Spare = []
         self.model = model(now.layers, now.cost_function, now.theta, Use(derivatives=(what,)))
 
 
-def _model(network: Stack, name: str) -> Model:
-    """The model for calls of this function."""
+def _ready(network: Stack, name: str) -> _Ready:
+    """What calls of this function need."""
     ready = network._prepared.get(name)
     if ready is None or not (ready.fits(network) and headers.unchanged(ready.known.headers)):
         now, _ = look(network)
@@ -53,12 +57,17 @@ def _model(network: Stack, name: str) -> Model:
         if ready.model is None:
             raise TypeError("the network was changed meanwhile, expected it to stay as it is")
         network._prepared[name] = ready
-    made: Model = ready.model
-    return made
+    found: _Ready = ready
+    return found
+
+
+def _made(ready: _Ready) -> Model:
+    assert ready.model
+    return ready.model
 
 
 def _apart(made: Model) -> Model:
-    """The same with parameters of its own."""
+    """A model with parameters of its own."""
     theta = made.theta.copy()
     result = Model(np.asarray(Owner(made.descriptor.copy(), theta)), theta)
     for index, array in made.descriptor.base.kept.items():
@@ -74,25 +83,34 @@ def _numbers(made: Model, *indices: int) -> tuple[int, ...]:
     return tuple(int(made.descriptor[index]) for index in indices)
 
 
-def _by_rows(made: Model, rows: int, ways: float, call: Callable[..., None]) -> None:
+def _by_rows(ready: _Ready, rows: int, ways: float, call: Callable[..., None]) -> None:
     """``call(rows, workspace, part, parts)`` for all parts, each of which writes its own rows."""
-    if not rows:
-        return
-    parts, threads = shares(made.descriptor[layout.WORK], rows, ways)
-    _run(made, rows, parts, threads, call)
+    if rows:
+        made = _made(ready)
+        _run(made, ready.spare, rows, *shares(made.descriptor[layout.WORK], rows, ways), call)
 
 
-def _run(made: Model, rows: int, parts: int, threads: int, call: Callable[..., None]) -> None:
-    size, dtype = derivatives_workspace_size(made, rows), made.theta.dtype
+def _run(
+    made: Model, spare: Spare, rows: int, parts: int, threads: int, call: Callable[..., None]
+) -> None:
+    used = []
 
     def start() -> Callable[[int], object]:
-        work = np.empty(size, dtype)
+        try:
+            known, work = spare.pop()
+        except IndexError:
+            known = -1
+        if known != rows:
+            work = np.empty(derivatives_workspace_size(made, rows), made.theta.dtype)
+        used.append((rows, work))
         return lambda part: call(rows, work, part, parts)
 
     side_by_side(parts, threads, start)
+    if not spare and used[0][1].nbytes <= _BYTES:
+        spare.extend(used)
 
 
-def _summed(made: Model, rows: int, ways: float, call: Callable[..., None]) -> Array:
+def _summed(made: Model, spare: Spare, rows: int, ways: float, call: Callable[..., None]) -> Array:
     """Σ over the parts of the vectors that ``call(vector, rows, workspace, part, parts)`` fills.
 
     How many there are follows from the sizes, not from the threads, and so does every bit.
@@ -103,7 +121,7 @@ def _summed(made: Model, rows: int, ways: float, call: Callable[..., None]) -> A
     def run(rows: int, work: Array, part: int, parts: int) -> None:
         call(sums[part], rows, work, part, parts)
 
-    _run(made, rows, parts, min(get_num_threads(), parts), run)
+    _run(made, spare, rows, parts, min(get_num_threads(), parts), run)
     total: Array = sums[0]
     for part in sums[1:]:
         total += part
@@ -112,7 +130,8 @@ def _summed(made: Model, rows: int, ways: float, call: Callable[..., None]) -> A
 
 def jvp(network: Stack, X: npt.ArrayLike, V: npt.ArrayLike) -> tuple[Array, Array]:
     """See `NeuralNetwork.jvp`."""
-    made = _model(network, "jvp")
+    ready = _ready(network, "jvp")
+    made = _made(ready)
     x = samples(made, layout.INPUTS, "X", X)
     v = samples(made, layout.INPUTS, "V", V)
     if v.shape != x.shape:
@@ -120,19 +139,20 @@ def jvp(network: Stack, X: npt.ArrayLike, V: npt.ArrayLike) -> tuple[Array, Arra
     shape = (*x.shape[:-1], *_numbers(made, layout.OUTPUTS))
     y, out = np.empty(shape, x.dtype), np.empty(shape, x.dtype)
     flat = x.reshape(-1), v.reshape(-1), y.reshape(-1), out.reshape(-1)
-    _by_rows(made, _rows(x), 2 / 3, lambda *part: entries.jvp(made.descriptor, *flat, *part))
+    _by_rows(ready, _rows(x), 2 / 3, lambda *part: entries.jvp(made.descriptor, *flat, *part))
     return y, out
 
 
 def parameter_jacobian(network: Stack, X: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.parameter_jacobian`."""
-    made = _model(network, "parameter_jacobian")
+    ready = _ready(network, "parameter_jacobian")
+    made = _made(ready)
     x = samples(made, layout.INPUTS, "X", X)
     outputs, size = _numbers(made, layout.OUTPUTS, layout.SIZE)
     out = np.empty((*x.shape[:-1], outputs, size), x.dtype)
     flat = x.reshape(-1), out.reshape(-1)
     _by_rows(
-        made, _rows(x), float(outputs),
+        ready, _rows(x), float(outputs),
         lambda *part: entries.parameter_jacobian(made.descriptor, *flat, *part),
     )  # fmt: skip
     return out
@@ -140,7 +160,8 @@ def parameter_jacobian(network: Stack, X: npt.ArrayLike) -> Array:
 
 def hvp(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, v: npt.ArrayLike) -> Array:
     """See `NeuralNetwork.hvp`."""
-    made = _model(network, "hvp")
+    ready = _ready(network, "hvp")
+    made = _made(ready)
     x = samples(made, layout.INPUTS, "X", X)
     x = x[np.newaxis] if x.ndim == 1 else x
     cost, (outputs, size) = network.cost_function, _numbers(made, layout.OUTPUTS, layout.SIZE)
@@ -150,7 +171,7 @@ def hvp(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, v: npt.ArrayLike) ->
     direction = _vector("v", v, size, x.dtype)
     flat = x.reshape(-1), np.ascontiguousarray(targets).reshape(-1), direction
     return _summed(
-        made, x.shape[0], 2.0,
+        made, ready.spare, x.shape[0], 2.0,
         lambda out, *part: entries.hvp(made.descriptor, *flat, out, *part),
     )  # fmt: skip
 
@@ -166,16 +187,19 @@ def _vector(name: str, value: npt.ArrayLike, size: int, dtype: np.dtype[Any]) ->
 def laplacian(network: Stack, X: npt.ArrayLike, pullback: bool) -> tuple[Any, ...]:
     """See `NeuralNetwork.laplacian`."""
     back = flag("pullback", pullback)
-    made = _model(network, "laplacian_vjp" if back else "laplacian")
-    made, x = _apart(made) if back else made, samples(made, layout.INPUTS, "X", X)
+    ready = _ready(network, "laplacian_vjp" if back else "laplacian")
+    made = _made(ready)
+    x = samples(made, layout.INPUTS, "X", X)
     inputs, outputs = _numbers(made, layout.INPUTS, layout.OUTPUTS)
     before = x.shape[:-1]
     y, dy = np.empty((*before, outputs), x.dtype), np.empty((*before, outputs, inputs), x.dtype)
     ly = np.empty_like(y)
     flat = x.reshape(-1), y.reshape(-1), dy.reshape(-1), ly.reshape(-1)
     ways = (inputs + 2) / 3
-    _by_rows(made, _rows(x), ways, lambda *part: entries.laplacian(made.descriptor, *flat, *part))
-    return (y, dy, ly, Pullback(made, x.copy(), y.shape, dy.shape)) if back else (y, dy, ly)
+    _by_rows(ready, _rows(x), ways, lambda *part: entries.laplacian(made.descriptor, *flat, *part))
+    if not back:
+        return y, dy, ly
+    return y, dy, ly, Pullback(_apart(made), ready.spare, x.copy(), y.shape, dy.shape)
 
 
 class Pullback:
@@ -186,6 +210,8 @@ class Pullback:
     Parameters
     ----------
     made : Model
+    spare : list
+        Of workspaces.
     x : array
     of_outputs, of_gradients : tuple of int
         Shapes of the cotangents.
@@ -193,9 +219,10 @@ class Pullback:
     """
 
     def __init__(
-        self, made: Model, x: Array, of_outputs: tuple[int, ...], of_gradients: tuple[int, ...]
-    ) -> None:
-        self._made, self._x = made, x
+        self, made: Model, spare: Spare, x: Array, of_outputs: tuple[int, ...],
+        of_gradients: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        self._made, self._spare, self._x = made, spare, x
         self._shapes = {"g_u": of_outputs, "g_grad": of_gradients, "g_lap": of_outputs}
 
     def __call__(
@@ -229,7 +256,7 @@ class Pullback:
             cotangents.append(found.reshape(-1))
         flat = x.reshape(-1), *cotangents, given
         return _summed(
-            made, _rows(x), float(made.descriptor[layout.INPUTS] + 2),
+            made, self._spare, _rows(x), float(made.descriptor[layout.INPUTS] + 2),
             lambda out, *part: entries.laplacian_vjp(made.descriptor, *flat, out, *part),
         )  # fmt: skip
 

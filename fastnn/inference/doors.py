@@ -43,9 +43,7 @@ def look(network: Stack) -> tuple[Snapshot, Known]:
     return now, now.known
 
 
-def _with_scratch(
-    made: Model, rows: int = 1, more: int = 0, least: int = 0
-) -> tuple[Model, Array]:
+def _with_scratch(made: Model, rows: int = 1, more: int = 0, least: int = 0) -> tuple[Model, Array]:
     """The model with scratch memory for up to `rows` samples and `more` elements, at least."""
     made.descriptor[layout.SINGLE] = api.workspace_size(made, 1)
     size = max(api.workspace_size(made, rows) + more, least)

@@ -16,6 +16,7 @@ from ..kernels.losses import curvature
 from ..layers import DenseLayer
 from ..losses import table as losses
 from ..losses.base import CostFunction
+from ..losses.spec import Loss
 
 __all__ = ["NAMES", "add", "obstacle"]
 
@@ -64,7 +65,7 @@ def obstacle(name: str, layers: Sequence[DenseLayer], cost: CostFunction) -> str
     return ""
 
 
-def _found(spec: losses.Loss) -> Any:
+def _found(spec: Loss) -> Any:
     return curvature.find(spec.kernel, spec.averaged)
 
 

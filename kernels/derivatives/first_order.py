@@ -1,4 +1,4 @@
-"""Derivatives along a direction of the inputs, and by the parameters, sample by sample: C functions."""
+"""Derivatives of each sample along a direction, and by the parameters: C functions."""
 
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import cast_like, pointer, wide
@@ -82,9 +82,7 @@ def _forward(net, room, copies, n_lanes):
                 jets.product(net, q, theta, x, jet, stride, one, packing, n_lanes, SET)
                 z = pointer(jet, n_lanes)
                 jets.product(net, q, theta, tangent, z, stride, one, packing, n_lanes, SET)
-            jets.activate(
-                net, q, layer[layout.TRAIN], jet, room, jet, n_lanes, OF_INPUTS, False
-            )
+            jets.activate(net, q, layer[layout.TRAIN], jet, room, jet, n_lanes, OF_INPUTS, False)
         x, jet = jet, pointer(jet, layer[layout.N_OUT] * stride)
         tangent = pointer(x, n_lanes)
     return x
@@ -99,7 +97,10 @@ def _vector_layer(net, q, x, tangent, jet, copies, packing, n_lanes):
     z, copy, along = copies, pointer(copies, memory), pointer(copies, 2 * memory)
     y, g = pointer(copies, 3 * memory), pointer(copies, 3 * memory + n * n_lanes)
     w, b = pointer(net.theta, layer[layout.WEIGHTS]), pointer(net.theta, layer[layout.BIAS])
-    hyper, stride = pointer(net.hyper, layer[layout.HYPER_OFFSET]), n_lanes if q == 0 else 2 * n_lanes
+    hyper, stride = (
+        pointer(net.hyper, layer[layout.HYPER_OFFSET]),
+        n_lanes if q == 0 else 2 * n_lanes,
+    )
     for source, target in ((x, z), (tangent, along)):
         multiply(
             net, w, source, target, 1, width, stride, n_lanes, width, n_lanes, inputs, SET, packing,

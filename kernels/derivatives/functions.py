@@ -44,24 +44,40 @@ def laplacian_rows(net, keeps):
     return jets.rows_of(net, LAPLACIAN, keeps, more), more
 
 
+_FEW = 4  # features that are moved one by one: vectors of them would be nearly empty
+
+
 @scalar
 def write(net, tile, stride, n_samples, n_features, out, out_stride):
     """Rows of a tile, `stride` apart, into samples of so many features, `out_stride` apart."""
     descriptor = net.descriptor
-    call_transpose(
-        descriptor[layout.TRANSPOSE], tile, descriptor, out, stride, n_samples, -1, n_features - 1,
-        out_stride, n_features,
-    )  # fmt: skip
+    if n_features <= _FEW:
+        for j in range(n_features):
+            for r in range(n_samples):
+                out[r * out_stride + j] = tile[j * stride + r]
+    else:
+        call_transpose(
+            descriptor[layout.TRANSPOSE], tile, descriptor, out, stride, n_samples, -1,
+            n_features - 1, out_stride, n_features,
+        )  # fmt: skip
 
 
 @scalar
 def read(net, source, stride, n_columns, first, n_samples, out, out_stride, n_lanes):
     """The other way: columns of samples into rows of a tile; lanes beyond the last repeat it."""
-    descriptor = net.descriptor
-    call_transpose(
-        descriptor[layout.TRANSPOSE], pointer(source, first * stride), descriptor, out, stride,
-        n_columns, -1, n_samples - 1, out_stride, n_lanes,
-    )  # fmt: skip
+    descriptor, begin = net.descriptor, pointer(source, first * stride)
+    if n_columns <= _FEW:
+        for j in range(n_columns):
+            row = pointer(out, j * out_stride)
+            for r in range(n_samples):
+                row[r] = begin[r * stride + j]
+            for r in range(n_samples, n_lanes):
+                row[r] = row[n_samples - 1]
+    else:
+        call_transpose(
+            descriptor[layout.TRANSPOSE], begin, descriptor, out, stride, n_columns, -1,
+            n_samples - 1, out_stride, n_lanes,
+        )  # fmt: skip
 
 
 def laplacian(descriptor, x, y, dy, ly, n_rows, work, part, parts):
@@ -76,9 +92,7 @@ def laplacian(descriptor, x, y, dy, ly, n_rows, work, part, parts):
     for first in range(begin, end, tile):
         n = min(tile, end - first)
         read(net, x, inputs, inputs, first, n, room.x, n_lanes, n_lanes)
-        jet = jets.forward(
-            net, room, n_lanes, LAPLACIAN, False, layout.SECOND, net.theta
-        )
+        jet = jets.forward(net, room, n_lanes, LAPLACIAN, False, layout.SECOND, net.theta)
         kernel = descriptor[layout.OUTPUT_SECOND]
         jets.activate_output(net, room, kernel, jet, room.more, n_lanes, False)
         place, last = first * outputs, pointer(jet, (inputs + 1) * n_lanes)
@@ -107,9 +121,7 @@ def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, n_rows, work, part, 
     for first in range(begin, end, tile):
         n = min(tile, end - first)
         read(net, x, inputs, inputs, first, n, room.x, n_lanes, n_lanes)
-        jet = jets.forward(
-            net, room, n_lanes, LAPLACIAN, True, layout.THIRD, net.theta
-        )
+        jet = jets.forward(net, room, n_lanes, LAPLACIAN, True, layout.THIRD, net.theta)
         kernel = descriptor[layout.OUTPUT_THIRD]
         jets.activate_output(net, room, kernel, jet, room.more, n_lanes, True)
         _cotangents(net, room, gy, gdy, gly, given, first, n, n_lanes)
@@ -121,6 +133,7 @@ def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, n_rows, work, part, 
 
 @scalar
 def set_to_zero(a, count):
+    """a = 0, elementwise."""
     wide()
     for i in range(count):
         a[i] = cast_like(a[0], 0)
@@ -171,9 +184,7 @@ def hvp(descriptor, x, t, v, out, n_rows, work, part, parts):
         for first in range(begin, end, tile):
             n = min(tile, end - first)
             read(net, x, n_in(net), n_in(net), first, n, room.x, n_lanes, n_lanes)
-            jet = jets.forward(
-                net, room, n_lanes, OF_PARAMETERS, True, layout.SECOND, v
-            )
+            jet = jets.forward(net, room, n_lanes, OF_PARAMETERS, True, layout.SECOND, v)
             _curvature(net, room, jet, t, scale, first, n, n_lanes)
             jets.backward(net, room, n_lanes, OF_PARAMETERS, v, out, first > begin)
     if part == 0:
@@ -199,7 +210,15 @@ def _curvature(net, room, jet, t, scale, first, n, n_lanes):
     weights = pointer(targets, columns * n_lanes)
     tiles.gather_weights(weights, False, scale, descriptor, False, 0, n - 1, weights, n_lanes)
     call_tile_kernel(
-        descriptor[layout.CURVATURE], logits, targets, along, net.hyper, outputs, n_lanes, columns, 0
+        descriptor[layout.CURVATURE],
+        logits,
+        targets,
+        along,
+        net.hyper,
+        outputs,
+        n_lanes,
+        columns,
+        0,
     )
     copy_blocks(logits, jet, n_lanes, 2 * n_lanes, outputs, n_lanes)
     call_tile_kernel(

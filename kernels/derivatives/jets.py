@@ -131,16 +131,18 @@ def room_of(net, work, kind, keeps, more, n_lanes):
     beside = pointer(below, (widest if keeps else 0) * blocks)
     for r in range(n_lanes):
         ones[r] = cast_like(ones[0], 1)
-    return Room(
-        work, ones, d, jets, saved, above, below, beside, pointer(beside, more * n_lanes)
-    )
+    return Room(work, ones, d, jets, saved, above, below, beside, pointer(beside, more * n_lanes))
 
 
 @scalar
 def product(net, q, theta, x, z, stride, n, packing, n_lanes, mode):
     """Z = Wᵀ X, or as mode says, W of layer q in `theta`; n columns of rows `stride` apart."""
     layer, x_stride = layer_of(net, q), n_lanes if q == 0 else stride
-    w, inputs, width = pointer(theta, layer[layout.WEIGHTS]), layer[layout.N_IN], layer[layout.WIDTH]
+    w, inputs, width = (
+        pointer(theta, layer[layout.WEIGHTS]),
+        layer[layout.N_IN],
+        layer[layout.WIDTH],
+    )
     multiply(net, w, x, z, 1, width, x_stride, stride, width, n, inputs, mode, packing, n)
 
 

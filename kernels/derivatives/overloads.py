@@ -104,7 +104,9 @@ def _check(model, index, rows, workspace):
         if workspace is None:
             raise SizeError("a batch needs a workspace of", what, needed)
         elif workspace.size < needed:
-            raise SizeError("workspace is too short:", workspace.size, "elements, expected", what, needed)
+            raise SizeError(
+                "workspace is too short:", workspace.size, "elements, expected", what, needed
+            )
 
 
 @scalar
