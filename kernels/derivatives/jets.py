@@ -6,8 +6,7 @@ stretches of `n_lanes`, so that a layer is one product of the weights with all o
 
     y = f(z),  ∂y = f' ∂z,  Δy = f'' Σ (∂z)² + f' Δz
 
-What f' and its derivatives multiply is kept for the way back, where a cotangent is given for each of
-them. With d = f', e_k = f'' ∂_k z and m = f''' Σ (∂z)² + f'' Δz:
+What f' and its derivatives multiply is kept for the way back, which takes a cotangent of each. With d = f', e_k = f'' ∂_k z and m = f''' Σ (∂z)² + f'' Δz:
 
     z̄ = d ȳ + Σ_k e_k ∂_k ȳ + m Δȳ,  ∂_k z̄ = d ∂_k ȳ + 2 e_k Δȳ,  Δz̄ = d Δȳ
 

@@ -10,7 +10,7 @@ These loops are reached by their address, so that they are compiled once a dtype
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import pointer
 from ..codegen.signature import DATA, INT, INTS, Signature
-from .product import block_rows, block_vectors, dots, product
+from .product import block_rows, block_vectors, dots, dots_columns, product
 from .registers import vector_lanes
 from .transpose import transpose_vectors
 
@@ -59,7 +59,7 @@ def gemm_nt(a, b, c, a_row_stride, b_row_stride, c_row_stride, m, n, k, flag):
         rows = _dots_rows(m - i)
         j = 0
         while j < n:
-            n_columns = _dots_rows(n - j)
+            n_columns = dots_columns(n - j)
             dots(
                 pointer(a, i * a_row_stride), a_row_stride, pointer(b, j * b_row_stride),
                 b_row_stride, pointer(c, i * c_row_stride + j), c_row_stride, k, rows, n_columns,

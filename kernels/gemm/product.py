@@ -231,6 +231,23 @@ _DOTS = (4, 2, 1)  # rows of A, and of B, in a block of `dots`
 
 
 @intrinsic
+def dots_columns(typingctx, left):
+    """Rows of B in the block that begins a stretch of so many, at least one.
+
+    Two at most where there are few registers: four and their sums would not stay in them.
+    """
+
+    def codegen(context, builder, sig, args):
+        result = WORD(1)
+        for size in (2, 4) if machine(context)[1] >= 32 else (2,):
+            fits = builder.icmp_signed(">=", args[0], WORD(size))
+            result = builder.select(fits, WORD(size), result)
+        return result
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
 def dots(typingctx, a, a_row_stride, b, b_row_stride, c, c_row_stride, k, rows, columns, flag):
     """One block of C = A Bᵀ (or C + A Bᵀ), with 4, 2 or 1 rows of A and of B, of k elements each.
 

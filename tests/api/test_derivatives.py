@@ -118,7 +118,8 @@ def test_laplacian_and_its_pullback_equal_the_reference(sizes, dtype):
 def test_hessian_times_a_vector_equals_differences_of_gradients(sizes, dtype):
     nn = made(sizes)
     single = nn if dtype == np.float64 else made(sizes, dtype)
-    v = random(nn.parameters.size, dtype)
+    v = random(nn.parameters.size)
+    v = (v / np.linalg.norm(v)).astype(dtype)  # so that differences keep to small steps
     for rows in ROWS:
         X = samples(sizes, rows, dtype)
         t = data(sizes, SQUARES, rows)[1].astype(dtype)
@@ -477,7 +478,10 @@ def test_compiled_functions_equal_the_network(sizes, dtype):
             "products": nn.hvp(X, t, w), "grad": pullback(g_u=u, g_lap=lap),
         }  # fmt: skip
         for name, array in expected.items():
-            np.testing.assert_array_equal(found[name], array, err_msg=name)
+            if name in ("products", "grad"):  # from Python perhaps in parts, added up
+                assert_close(found[name], array, operations=operations(sizes, rows))
+            else:
+                np.testing.assert_array_equal(found[name], array, err_msg=name)
         assert_close(y, u, operations=operations(sizes))
 
 
