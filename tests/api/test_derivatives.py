@@ -244,7 +244,7 @@ def test_hessian_of_every_cost(name, parameters):
     nn = of_cost(name, **parameters)
     X, t, v = samples((3,), 40, np.float64), targets_of(nn, 40), random(nn.parameters.size)
     gradient = nn.gradient(X, t)[0]
-    expected = along(nn, v, lambda: nn.gradient(X, t)[0], 1e-5)
+    expected = along(nn, v, lambda: nn.gradient(X, t)[0], 1e-7)
     atol = 1e-6 * max(np.abs(gradient).max(), np.abs(expected).max())
     np.testing.assert_allclose(nn.hvp(X, t, v), expected, rtol=0, atol=atol)
 
