@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba.extending import typeof_impl
 
-from . import inference
+from . import inference, prediction
 from ._core.arrays import Array, as_samples
 from ._core.random import RNG
 from .callbacks import Callbacks
@@ -25,6 +25,7 @@ from .model.posterior import deviations
 from .model.prepared import ask
 from .model.stack import Stack
 from .optimizers import LevenbergMarquardt, Optimizer
+from .training.block_fit import are_blocks, fit_blocks
 from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
 from .training.one_step import one_step
@@ -111,9 +112,13 @@ class NeuralNetwork(Stack):
         Parameters
         ----------
         X : array (rows, dim_input) or (dim_input,)
-            A batch or one sample.
+            A batch or one sample. A memory map, an array of zarr, and a large one of another dtype
+            or layout is read in pieces of 16 MB, of which no page stays in memory. An array of dask
+            gives one of dask, with a task for each of its chunks of rows; blocks, which is an
+            iterator or a function that returns one, give a generator of their predictions.
         out : array (rows, dim_output) or (dim_output,), optional
-            Where to write it, of the network's dtype.
+            Where to write it, of the network's dtype; a memory map, too. For an array of dask, too,
+            which is then computed chunk by chunk.
         return_std : bool
             Whether the standard deviation of the targets about it is returned, too, as
             `posterior` has it: √(1/β + j A⁻¹ jᵀ), where j are the derivatives of an output by the
@@ -122,7 +127,8 @@ class NeuralNetwork(Stack):
         Returns
         -------
         array
-            `out`, or a new one. With `return_std` a pair of these, in the same shape.
+            `out`, or a new one. With `return_std` a pair of these, in the same shape. Samples are
+            computed in tiles, and how many there are at once makes a difference of rounding.
 
         Raises
         ------
@@ -143,7 +149,34 @@ class NeuralNetwork(Stack):
         result = ask(self, "predict", X) if out is None else ask(self, "predict", X, out)
         if result is not None:
             return result  # type: ignore[no-any-return]
-        return inference.predict(self, X, out)
+        found: Array = prediction.predict(self, X, out)
+        return found
+
+    def predictor(self) -> prediction.Predictor:
+        """The network as it is now, for predictions in other processes and threads.
+
+        Returns
+        -------
+        Predictor
+            Called as `predict` is. A pickle of it is as large as the parameters, without the
+            optimizer and its state, and a process makes a network of it once, however many tasks
+            it is sent with: ``joblib.Parallel(2)(joblib.delayed(nn.predictor())(X) for X in ...)``.
+
+        Raises
+        ------
+        TypeError
+            If a layer or the cost cannot be copied.
+
+        Examples
+        --------
+        >>> import pickle
+        >>> from fastnn import LinearLayer, SumSquaresError
+        >>> nn = NeuralNetwork([LinearLayer(2, 1, init=[[1.0], [10.0]])], SumSquaresError())
+        >>> pickle.loads(pickle.dumps(nn.predictor()))([3.0, 4.0])
+        array([43.])
+
+        """
+        return prediction.Predictor(self)
 
     def compiled(
         self,
@@ -491,8 +524,8 @@ class NeuralNetwork(Stack):
 
     def fit(
         self,
-        X: npt.ArrayLike,
-        t: npt.ArrayLike,
+        X: Any,
+        t: npt.ArrayLike | None = None,
         learning_rate: Any = None,
         *,
         optimizer: Optimizer | LevenbergMarquardt | str | None = None,
@@ -513,12 +546,15 @@ class NeuralNetwork(Stack):
 
         Parameters
         ----------
-        X : array (rows, dim_input)
+        X : array (rows, dim_input), or blocks
             Samples; any real dtype and layout. Of the network's dtype and C-contiguous they are
-            read in place, a ``np.memmap`` too; otherwise converted once.
-        t : array (rows, dim_output)
+            read in place, a ``np.memmap`` too; otherwise converted once. Arrays of dask and zarr
+            are read by their chunks of rows. Without `t`, data in blocks: a function, called once
+            an epoch, that returns an iterable of ``(X, t)`` or ``(X, t, sample_weight)``; or a list
+            of these; in the place of each array may stand the path of an ``.npy`` file.
+        t : array (rows, dim_output), optional
             Targets; as many columns as the cost asks for; of one column also (rows,). Of
-            `SoftmaxCrossEntropy` also labels, (rows,).
+            `SoftmaxCrossEntropy` also labels, (rows,). Left out for blocks.
         learning_rate : float, schedule or callable of the step, optional
             Alone: plain gradient descent; the same schedule object, given again, goes on where it
             was, so that one call a step runs through it, while another begins at its step 0. With
@@ -534,9 +570,11 @@ class NeuralNetwork(Stack):
         epochs : int
             Passes over the samples.
         batch_size : int, optional
-            Samples a step; all of them if left out. The last batch of an epoch may be smaller.
+            Samples a step; all of them, or of the block, if left out. The last batch of an epoch,
+            or of a block, may be smaller.
         shuffle : bool
-            Whether mini-batches are drawn anew every epoch.
+            Whether mini-batches are drawn anew every epoch; from blocks one after the other, which
+            are shuffled themselves where they come from a list or are chunks.
         validation_data : (X, t) or (X, t, sample_weight), optional
             Judged after every epoch.
         sample_weight : array (rows,), optional
@@ -578,7 +616,8 @@ class NeuralNetwork(Stack):
         TypeError, ValueError
             For arguments that do not fit, before anything is changed; and ValueError when a step
             would make a parameter infinite or NaN: the parameters are then those of the last
-            complete step.
+            complete step. As they are, too, when a block does not fit, which is named, or when
+            reading it raises what it raises.
         RuntimeError
             If another thread trains this network and its callback waits for one that this thread
             trains: neither would ever go on. And, with its text, for an error of another rank.
@@ -600,22 +639,26 @@ class NeuralNetwork(Stack):
             and n_threads is None
             and comm is None
             and shard is False
+            and t is not None
         ):
             history = one_step(self, X, t, learning_rate, optimizer)
             if history is not None:
                 return history
-        given = (
+        given: tuple[Any, ...] = (
             X, t, learning_rate, optimizer, epochs, batch_size, shuffle, validation_data,
             sample_weight, class_weight, callbacks, verbose, rng, n_threads,
         )  # fmt: skip
         with self._lock.held():
+            blocks = are_blocks(X, t)
             if comm is not None:
+                if blocks:
+                    raise TypeError("comm needs X and t as arrays, not data in blocks")
                 return imported(".training.mpi", __package__).fit_by_ranks(  # type: ignore[no-any-return]
                     self, comm, shard, *given
                 )
             if flag("shard", shard):
                 raise ValueError("shard=True shares rows out among ranks: expected comm, too")
-            return fit(self, *given)
+            return (fit_blocks if blocks else fit)(self, *given)
 
     def export_onnx(
         self, path: str | os.PathLike[str], *, activate: bool = True, opset: int = 20

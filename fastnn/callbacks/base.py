@@ -42,7 +42,7 @@ class Run:
     epochs : int
         Asked for.
     steps_per_epoch : int
-        Mini-batches in an epoch.
+        Mini-batches in an epoch; of blocks from a function those of the last one, 0 before it.
     optimizer : object
         What turns gradients into steps.
     learning_rate : float

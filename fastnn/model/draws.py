@@ -12,7 +12,9 @@ from .._core.arrays import count
 from .._core.random import RNG, uniform_source
 from ..kernels.engine import train as engine
 
-__all__ = ["Draws"]
+__all__ = ["BLOCKS", "Draws"]
+
+BLOCKS = 1  # in the place of the rows: each block is shuffled by a number of its own
 
 _SEEDS = 2**53
 _DROPOUT_SEEDS = 2**31
@@ -35,7 +37,7 @@ class Draws:
     epochs : int
         Shuffles since.
     rows : int
-        Samples that were shuffled; 0 if they were not.
+        Samples that were shuffled; 0 if they were not, and 1 for data in blocks.
     key : int
         Of the dropout of the next step, below 2**62.
 
@@ -57,15 +59,15 @@ class Draws:
     def begin(cls, rng: RNG | Draws, rows: int, steps: int) -> Draws:
         """Those of a training: new ones, or given ones that go on.
 
-        rows: samples to shuffle, 0 for none; steps: those that its optimizer has taken.
+        rows: samples to shuffle, `BLOCKS`, or 0 for none; steps: those that its optimizer took.
         """
         if not isinstance(rng, Draws):
             seed = int(uniform_source(rng).uniform() * _SEEDS)
             return cls(seed, 0, rows, seed % _DROPOUT_SEEDS + steps)
         if rows and rng.rows not in (0, rows):
-            raise ValueError(
-                f"rng goes on with shuffles of {rng.rows} samples, but X has {rows} rows"
-            )
+            before = "blocks" if rng.rows == BLOCKS else f"{rng.rows} samples"
+            now = "the data comes in blocks" if rows == BLOCKS else f"X has {rows} rows"
+            raise ValueError(f"rng goes on with shuffles of {before}, but {now}")
         return rng if rng.rows == rows else replace(rng, epochs=0, rows=rows)
 
     def shuffle(self, order: npt.NDArray[np.int64], state: npt.NDArray[Any]) -> None:
@@ -75,6 +77,24 @@ class Draws:
         state[0] = self.seed
         for _ in range(self.epochs if order.size else 0):
             engine.shuffle(order, state)
+
+    def order_of_blocks(self, epoch: int, count: int) -> npt.NDArray[np.int64]:
+        """The order of so many blocks in an epoch from these on."""
+        order, state = np.arange(count), np.array([self._mixed(epoch)], np.uint64)
+        engine.shuffle(order, state)
+        return order
+
+    def of_block(self, epoch: int, number: int, rows: int, key: int) -> Draws:
+        """Those of a block's samples in an epoch from these on.
+
+        They follow from the seed, the epoch and the block's number alone, so that a training goes
+        on without repeating the shuffles of all epochs before.
+        """
+        return Draws(self._mixed(epoch, number), 0, rows, key)
+
+    def _mixed(self, epoch: int, *number: int) -> int:
+        mixed = np.random.SeedSequence(self.seed, spawn_key=(self.epochs + epoch, *number))
+        return int(mixed.generate_state(1, np.uint64)[0]) % _SEEDS
 
     def after(self, epochs: int, key: int) -> Draws:
         """After more epochs, with the key of the dropout then."""

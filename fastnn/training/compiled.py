@@ -27,7 +27,7 @@ from ..optimizers import Optimizer
 from .autotune import SHORTEST, SPEED, Autotuner
 from .trainer import diverged
 
-__all__ = ["CompiledTrainer", "compiled_trainer"]
+__all__ = ["CompiledTrainer", "compiled_trainer", "trainer_of_block"]
 
 # Elements between the gradients of two threads, at least: no shared cache lines, in any dtype.
 _LINE = LINE_BYTES // 4
@@ -45,6 +45,8 @@ _SHARED_LARGE = 4e5
 # Below so many in the whole training, a number of them for each sample and parameter, starting
 # threads costs more than it saves.
 _SHORT, _EACH = 3e8, 33.0
+
+_SIZES = 4  # of batches in blocks, for which trainers are kept
 
 _IDLE_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
 
@@ -84,6 +86,7 @@ class CompiledTrainer:
             self.grads[...] = 0.0
         self.batches = self._batches = _no_batches(samples, theta.dtype, tiles)
         self.team = make_team(self.grads, self.threads, own, optimizer)
+        self.control = self.team.control
         self.work = aligned(self.threads * elements, theta.dtype)
         self._load()
         self._all_threads = self._trials = self._autotuner = Autotuner(self.threads)
@@ -105,7 +108,11 @@ class CompiledTrainer:
         return True
 
     def begin(self, samples: Samples, epochs: int, fixed: bool) -> None:
-        """Take these samples, which are as many as those that it was made for."""
+        """Take these samples: in batches as large as those that it was made for."""
+        if samples.rows != self.rows:
+            self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
+            order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
+            self._batches = self._batches._replace(order=order)
         short = epochs * samples.rows * self._work / SPEED < SHORTEST
         self._autotuner = self._all_threads if fixed or short else self._trials
         check_parameters(self.model.theta)
@@ -187,6 +194,15 @@ class CompiledTrainer:
         operations = 6.0 * self.model.theta.size * self.rows / self.steps_per_epoch + _STEP
         return bool(operations * steps > _LONG)
 
+    def share_penalties(self, part: float) -> None:
+        """Let the penalties be this part of theirs: the samples to come are such a part of all."""
+        kept = self.model.descriptor.base.kept
+        numbers = kept[layout.LAYER_HYPER]
+        for line, layer in zip(kept[layout.LAYERS], self._now.layers, strict=True):
+            place = int(line[layout.HYPER_OFFSET])
+            numbers[place + layout.L1] = part * layer.l1
+            numbers[place + layout.L2] = part * layer.l2
+
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""
         return evaluate(self._now, X, t, weights)
@@ -249,6 +265,32 @@ def compiled_trainer(
         last = signature, kind(network, now, samples, optimizer, chosen)
         network._trainer = last
     trainer: CompiledTrainer = last[1]
+    trainer.begin(samples, epochs, threads is not None)
+    return trainer
+
+
+def trainer_of_block(
+    known: dict[Any, CompiledTrainer],
+    network: Stack,
+    pinned: Pinned,
+    samples: Samples,
+    optimizer: Optimizer,
+    epochs: int,
+    threads: int | None,
+) -> CompiledTrainer:
+    """A trainer of blocks before, or a new one where none fits; ready to begin.
+
+    A block has one by what its own sizes ask for, whichever came before: so its bits are the same.
+    """
+    chosen = _threads(pinned.now, samples, epochs, threads)
+    whole = samples.batch == samples.rows  # whose tiles may stay cached
+    key = samples.batch, samples.shuffled, whole, chosen
+    trainer = known.get(key)
+    if trainer is None or not trainer.has_threads():
+        if len(known) == _SIZES:
+            del known[next(iter(known))]
+        kind: type[CompiledTrainer] = getattr(network, "trainer_class", CompiledTrainer)
+        trainer = known[key] = kind(network, pinned.now, samples, optimizer, chosen)
     trainer.begin(samples, epochs, threads is not None)
     return trainer
 

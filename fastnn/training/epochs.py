@@ -12,6 +12,7 @@ from ..callbacks import Callback, Run
 from ..model.snapshot import Pinned
 from ..optimizers import Optimizer
 from ..schedules import Constant, Schedule
+from .block_trainer import BlockTrainer
 from .trainer import Trainer
 
 __all__ = [
@@ -70,9 +71,15 @@ class Training:
     def plan(self) -> None:
         """Settle the epochs that come next, and their learning rates."""
         run, schedule = self.run, _schedule(self.run.optimizer, self._given)
-        validated = self._validation is not None
-        self._epochs = epochs_until_due(run, self._hooks, schedule, validated)
-        self._rates = _rates(run, schedule, self._epochs)
+        if isinstance(self.trainer, BlockTrainer):  # an epoch, which asks for each block's rates
+            given = run._learning_rate_set
+            self.trainer.schedule = None if given else schedule
+            rate = run.learning_rate if given else _rate(schedule, run.optimizer.steps)
+            self._epochs, self._rates = 1, np.array([rate])
+        else:
+            validated = self._validation is not None
+            self._epochs = epochs_until_due(run, self._hooks, schedule, validated)
+            self._rates = _rates(run, schedule, self._epochs)
         self._pinned.check()
 
     def train(self) -> None:
@@ -82,6 +89,8 @@ class Training:
         judged = None if validation is None else self.trainer.evaluate(*validation)
         run.history.extend(costs, _shown(self._rates, run, costs.size), seconds, judged)
         run._epoch += costs.size
+        if isinstance(self.trainer, BlockTrainer):
+            run._steps_per_epoch = self.trainer.steps_per_epoch
         run._note_draws()
 
     def tell(self) -> ValueError | None:

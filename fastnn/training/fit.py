@@ -28,7 +28,7 @@ from .epochs import Training, answered, begin, call_due, drive, end, epochs_unti
 from .layerwise import LayerTrainer
 from .trainer import Trainer
 
-__all__ = ["Task", "fit", "optimizer_for", "task_of", "training_of"]
+__all__ = ["Task", "fit", "hooks_of", "optimizer_for", "task_of", "training_of"]
 
 
 def fit(
@@ -74,8 +74,7 @@ def task_of(
 ) -> Task:
     """What these arguments of `fit` ask for, of at least so many rows."""
     epochs = count("epochs", epochs, least=0)
-    every = _reported_epochs(verbose)
-    hooks = [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
+    hooks = hooks_of(callbacks, verbose)
     now = snapshot(network)
     names = network._data_names
     x, targets = finite_samples(now.layers, now.cost_function, X, t, names, least)
@@ -120,6 +119,12 @@ def _reported_epochs(verbose: Any) -> int:
     if isinstance(verbose, (bool, np.bool_)):
         return int(verbose)
     return count("verbose", verbose, least=0)
+
+
+def hooks_of(callbacks: Callbacks, verbose: int) -> list[Callback]:
+    """What a training calls between its epochs."""
+    every = _reported_epochs(verbose)
+    return [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
 
 
 def _train(

@@ -17,12 +17,12 @@ from ..layers.changes import passing
 from ..losses.base import cost_of, delta_of
 from ..model.data import Samples
 from ..model.evaluation import check_parameters
-from ..model.snapshot import Pinned, logits
+from ..model.snapshot import Pinned, Snapshot, logits
 from ..model.stack import Stack
 from ..optimizers import Optimizer
 from .trainer import diverged
 
-__all__ = ["LayerTrainer"]
+__all__ = ["LayerTrainer", "cost_layer_by_layer"]
 
 
 class LayerTrainer:
@@ -72,6 +72,7 @@ class LayerTrainer:
                     total += cost * rows if mean else cost
                     seen += rows
             control[engine_team.EPOCH] += 1
+            control[engine_team.SEEN] = seen
             costs.append(total / (seen if mean else 1) if seen else math.nan)
             seconds.append(clock() - started)
         return np.array(costs), np.array(seconds), None
@@ -124,11 +125,16 @@ class LayerTrainer:
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """See `Trainer`."""
-        given, now = weights if weights.size else None, self._pinned.now
-        return _weighted_cost(now.cost_function, logits(now.layers, X), t, given)
+        return cost_layer_by_layer(self._pinned.now, X, t, weights)
 
     def close(self) -> None:
         """See `Trainer`."""
+
+
+def cost_layer_by_layer(now: Snapshot, X: Array, t: Array, weights: Array) -> float:
+    """Cost of checked samples, by the layers' own methods."""
+    given = weights if weights.size else None
+    return _weighted_cost(now.cost_function, logits(now.layers, X), t, given)
 
 
 def _copies(layers: list[Any]) -> list[tuple[Any, str, Array]]:
