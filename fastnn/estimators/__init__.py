@@ -7,7 +7,7 @@ classes, dropout, several networks. Needs the extra ``sklearn``.
 >>> from sklearn.datasets import load_iris
 >>> from fastnn.estimators import MLPClassifier
 >>> X, y = load_iris(return_X_y=True)
->>> MLPClassifier(solver="lbfgs", random_state=0).fit(X, y).score(X, y) > 0.95
+>>> MLPClassifier(solver="lbfgs", max_iter=500, random_state=0).fit(X, y).score(X, y) > 0.95
 True
 """
 
