@@ -61,7 +61,7 @@ def _contest(task: _Curve, iterations: int, seed: int, dtype: npt.DTypeLike) -> 
     methods: dict[str, tuple[Callable[[], Any], int]] = {
         "Adam": (lambda: get_opt("Adam", alpha=task.rate), _STEPS * iterations),
         "L-BFGS": (lambda: "L-BFGS", _LINES * iterations),
-        "Levenberg-Marquardt": (lambda: LevenbergMarquardt(goal=task.goal), iterations),
+        "Levenberg-Marquardt": (LevenbergMarquardt, iterations),
     }
     found = {}
     for name, (method, epochs) in methods.items():

@@ -30,6 +30,8 @@ from .trainer import Trainer
 
 __all__ = ["Task", "fit", "hooks_of", "optimizer_for", "task_of", "training_of"]
 
+_STEADY = Constant(0.0)  # the schedule of methods that have none
+
 
 def fit(
     network: Stack,
@@ -255,7 +257,7 @@ def _minimize(
     after = _after_iterations(hooks, run, pinned, task.validation, method.name)
 
     def until_due() -> int:
-        return epochs_until_due(run, hooks, Constant(0.0), task.validation is not None)
+        return epochs_until_due(run, hooks, _STEADY, task.validation is not None)
 
     forget(task.network.layers)
     try:

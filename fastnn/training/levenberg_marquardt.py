@@ -75,12 +75,9 @@ def _check(now: Snapshot, bayesian: bool) -> None:
         if layer.l2 and bayesian:
             why = "estimates the decay of all parameters itself where bayesian=True"
             raise ValueError(f"layers[{k}] has l2={layer.l2}, but {NAME} {why}")
-    size = sum(
-        getattr(layer, name).size
-        for layer in now.layers
-        if layer.trainable
-        for name in layer.trained
-    )
+    size = now.theta.size
+    if size > MOST_PARAMETERS:
+        size = int(_trained(now).sum())
     if size > MOST_PARAMETERS:
         raise ValueError(
             f"the network has {size} trained parameters, but {NAME} solves equations of at most "
