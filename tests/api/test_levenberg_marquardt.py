@@ -29,13 +29,14 @@ def fit(network, epochs=30, x=X, t=T, **more):
     return network.fit(x, t, optimizer=LevenbergMarquardt(**numbers), epochs=epochs, **more)
 
 
-def test_the_iterates_are_those_of_plain_numpy():
-    path = LeastSquares(regression(), X, T).minimize(6)
+@pytest.mark.parametrize("seed", [2, 5])  # of which μ falls and rises
+def test_the_iterates_are_those_of_plain_numpy(seed):
+    path = LeastSquares(regression(seed=seed), X, T).minimize(6)
     for k, theta in enumerate(path):
-        network = regression()
+        network = regression(seed=seed)
         fit(network, k + 1)
         np.testing.assert_allclose(network.parameters, theta, rtol=1e-9, atol=1e-9)
-    stepped = regression()
+    stepped = regression(seed=seed)
     fit(stepped, len(path), callbacks=lambda run: None)
     np.testing.assert_allclose(stepped.parameters, path[-1], rtol=1e-9, atol=1e-9)
 
@@ -135,6 +136,14 @@ def test_weights_count_like_repeated_samples():
         fit(other, 5, X[twice], T[twice], **more)
         np.testing.assert_allclose(one.parameters, other.parameters, rtol=1e-8, atol=1e-8)
     assert one.posterior.log_evidence == pytest.approx(other.posterior.log_evidence, rel=1e-6)
+
+
+def test_weights_of_classes_are_those_of_their_samples():
+    one, other = regression(), regression()
+    classes = (T > 0.5).astype(float)
+    fit(one, 4, t=classes, class_weight={1: 3.0})
+    fit(other, 4, t=classes, sample_weight=1 + 2 * classes[:, 0])
+    np.testing.assert_array_equal(one.parameters, other.parameters)
 
 
 def test_l2_is_that_of_more_residuals():
