@@ -382,9 +382,8 @@ class NeuralNetwork(Stack):
         Examples
         --------
         >>> from fastnn import DenseLayer, LinearLayer, SumSquaresError
-        >>> nn = NeuralNetwork(
-        ...     [DenseLayer(2, 8, "tanh", rng=0), LinearLayer(8, 1, rng=1)], SumSquaresError()
-        ... )
+        >>> layers = [DenseLayer(2, 8, activation="tanh", rng=0), LinearLayer(8, 1, rng=1)]
+        >>> nn = NeuralNetwork(layers, SumSquaresError())
         >>> X = np.random.default_rng(2).uniform(-1.0, 1.0, (100, 2))
         >>> u, grad, lap, pullback = nn.laplacian(X, pullback=True)
         >>> residual = lap + 1.0  # of Δu = -1, whose mean square is to be small
