@@ -18,6 +18,8 @@ he_normal        N₂ of standard deviation gain sqrt(2 / fan_in)
 lecun_uniform    U(-a, a), a = gain sqrt(3 / fan_in)
 lecun_normal     N₂ of standard deviation gain sqrt(1 / fan_in)
 orthogonal       gain Q, Q of orthonormal rows or columns, whichever are fewer
+siren            U(-a, a), a = sqrt(6 / fan_in) / omega
+siren_first      U(-1 / fan_in, 1 / fan_in)
 
 To add an initializer: a function of ``(shape, rng, **parameters)`` and an entry here.
 """
@@ -123,6 +125,15 @@ def _orthogonal(shape: Shape, rng: RNG, gain: float) -> Array:
     return np.asarray(q if shape[0] >= shape[1] else q.T)
 
 
+def _siren(shape: Shape, rng: RNG, omega: float) -> Array:
+    limit = math.sqrt(6.0 / shape[0]) / omega
+    return _uniform(shape, rng, -limit, limit)
+
+
+def _siren_first(shape: Shape, rng: RNG) -> Array:
+    return _uniform(shape, rng, -1.0 / shape[0], 1.0 / shape[0])
+
+
 def _ordered(low: float, high: float) -> None:
     if not 0.0 <= high - low < math.inf:
         raise ValueError(f"low must not be above high nor endlessly below: U({low}, {high})")
@@ -162,6 +173,8 @@ class Row(Spec):
 
     def limit(self, name: str) -> str:
         """What a parameter must be, whatever the entry."""
+        if name == "omega":
+            return "above 0"
         return "at least 0" if name in ("std", "gain") else "any number"
 
     def converted(self, name: str, default: Any, value: Any) -> float:
@@ -235,6 +248,8 @@ _SPECS = (
         _orthogonal,
         _GAIN,
     ),
+    Row("siren", "U(-a, a), a = sqrt(6 / fan_in) / omega", _siren, {"omega": 30.0}),
+    Row("siren_first", "U(-1 / fan_in, 1 / fan_in)", _siren_first),
 )
 
 INITIALIZERS: Table[Row] = Table("initializer", _SPECS)
@@ -360,6 +375,10 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
     being usual for tanh. Orthogonal weights keep lengths, so that the time it takes to train a deep
     linear network does not grow with its depth [4]_.
 
+    The siren entries are for layers of the activation ``sin`` [5]_: ``siren_first`` for the first
+    one, ``siren`` for those that follow. With the same omega as the layer's, the arguments of all
+    sines but the first then have a standard deviation of 1, however many layers there are.
+
     The bare names ``glorot`` or ``xavier``, ``he`` or ``kaiming``, and ``lecun`` all mean the
     uniform entry. That is the distribution of [1]_, while [2]_ draws from a normal one.
 
@@ -377,6 +396,8 @@ def get_init(init: Init, **parameters: Any) -> Initializer:
        Networks: Tricks of the Trade*, 1998, section 4.6.
     .. [4] A. M. Saxe, J. L. McClelland and S. Ganguli, "Exact solutions to the nonlinear dynamics
        of learning in deep linear neural networks", ICLR 2014.
+    .. [5] V. Sitzmann, J. N. P. Martel, A. W. Bergman, D. B. Lindell and G. Wetzstein, "Implicit
+       neural representations with periodic activation functions", NeurIPS 2020, section 3.2.
 
     Examples
     --------

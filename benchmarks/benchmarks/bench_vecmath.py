@@ -13,6 +13,8 @@ FUNCTIONS = {
     "expm1": (np.expm1, (-10, 10)),
     "log": (np.log, (0, 100)),
     "log1p": (np.log1p, (-1, 100)),
+    "sin": (np.sin, (-10, 10)),
+    "cos": (np.cos, (-10, 10)),
     "tanh": (np.tanh, (-10, 10)),
     "sigmoid": (special.expit, (-10, 10)),
     "softplus": (lambda x, out: np.logaddexp(x.dtype.type(0), x, out=out), (-10, 10)),

@@ -58,6 +58,10 @@ class Activator:
         """The second derivative at x."""
         raise NotImplementedError(f"{type(self).__name__} has no second derivative")
 
+    def d3y(self, x: Any, out: Any = None) -> Any:
+        """The third derivative at x; those that act on each number alone have one."""
+        raise NotImplementedError(f"{type(self).__name__} has no third derivative")
+
     def update(self, *args: Any, **keywords: Any) -> None:
         """Change what is trained; most activations have nothing of that kind."""
 

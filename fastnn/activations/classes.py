@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,6 +100,12 @@ def _documentation(spec: Activation, base: type[Activator]) -> str:
             f"{second:g}, of the third {third:g}.",
             "",
         ]
+        if math.isfinite(spec.largest[0]):
+            name, (single, double) = next(iter(spec.parameters)), spec.largest
+            lines += [
+                f"NaN where abs({name} x) is above {single:.4g} (float32) or {double:.4g}.",
+                "",
+            ]
         if spec.parameters:
             lines += ["Parameters", "----------"]
             for name, default in spec.parameters.items():

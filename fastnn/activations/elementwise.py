@@ -79,6 +79,11 @@ class Elementwise(Tabulated):
         """The second derivative at x."""
         return self._of_one("_second_derivative", x, out)
 
+    def d3y(self, x: Any, out: Any = None) -> Any:
+        """The third derivative at x."""
+        self.spec.derivative(3)
+        return self._of_one("_third_derivative", x, out)
+
     def _of_one(self, suffix: str, x: Any, out: Any) -> Any:
         for call in self._calls.get(suffix) or self._prepared(suffix):
             result = call(x) if out is None else call(x, out)

@@ -79,6 +79,10 @@ class ParametricReLU(Tabulated):
         """Zero."""
         return self._apply(kernels.prelu_second_derivative, x, out)
 
+    def d3y(self, x: Any, out: Any = None) -> Any:
+        """Zero."""
+        return self._apply(kernels.prelu_third_derivative, x, out)
+
     def update(self, learning_rate: float = 1e-2) -> None:
         """``alpha -= learning_rate * dalpha``."""
         self.alpha -= number("learning_rate", learning_rate) * self.dalpha

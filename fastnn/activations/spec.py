@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,8 @@ class Activation(Spec):
     bounds : (float, float, float, float)
         The largest errors of activation, derivative, second and third derivative, in ULP; near
         zeros away from x = 0 in eps.
+    largest : (float, float)
+        Up to which |x| times the parameter it is computed, in float32 and float64; NaN beyond.
     variants : mapping
         Parameters that choose another entry, and their values with those entries; None is this one.
     reference : str
@@ -66,6 +69,7 @@ class Activation(Spec):
     aliases: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
     bounds: tuple[float, float, float, float] = (2.0, 4.0, 8.0, 16.0)
+    largest: tuple[float, float] = (math.inf, math.inf)
     variants: Mapping[str, Mapping[str, Activation | None]] = field(default_factory=dict)
     reference: str = ""
 
@@ -105,6 +109,22 @@ class Activation(Spec):
                 raise ValueError(f"{name} must be {known}, not {value!r}")
             spec = specs[value] or self
         return spec, rest
+
+    def derivative(self, order: int) -> Callable[..., Any]:
+        """The formula of a derivative by x, for compiled code; of order 0, of the activation.
+
+        Raises
+        ------
+        ValueError
+            If it has none; the message names the activation.
+
+        """
+        found = None if self.kind else formulas.find(self.kernel + formulas.ORDERS[order])
+        if found is None:
+            which = ("formula", "derivative", "second derivative", "third derivative")[order]
+            raise ValueError(f"{self.title} has no {which} of each number alone")
+        formula: Callable[..., Any] = found
+        return formula
 
     @property
     def is_identity(self) -> bool:

@@ -143,7 +143,7 @@ _SPECS = (
     ),
     Activation(
         "Mish", "mish", "x tanh(log(1 + exp(x)))", "Mish", "Mish",
-        # f'' is a product of seven factors, each rounded; terms of f''' double an exponential's error
+        # f'' is a product of seven factors, each rounded; f''' makes much of an exponential's error
         bounds=(4.0, 4.0, 10.0, 24.0),
         reference="Misra, 2019, arXiv:1908.08681",
     ),
@@ -184,6 +184,7 @@ _SPECS = (
     ),
     Activation(
         "sin", "sin", "sin(omega x)", "Sin", aliases=("sine",), bounds=(1.0, 2.0, 4.0, 4.0),
+        largest=(2.0**18, 2.0**47),
         reference="Sitzmann, Martel, Bergman, Lindell and Wetzstein, Implicit neural "
         "representations with periodic activation functions, 2020, arXiv:2006.09661, with omega 30",
     ),

@@ -30,6 +30,10 @@ FORMULAS = {
 """All of them, by name."""
 
 
+ORDERS = "", "_derivative", "_second_derivative", "_third_derivative"
+"""What the names of derivatives end with, by their order."""
+
+
 def find(name):
     """The formula of that name, or None."""
     return FORMULAS.get(name)

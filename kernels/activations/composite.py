@@ -122,8 +122,8 @@ def mish_second_derivative(x):
 def mish_third_derivative(x):
     """3 τ'' + x τ''' = 4 e (3 A + x B) / (n + 2)⁴.
 
-    A = 4 + 8 e - 8 e³ - 7 e⁴ - 2 e⁵, B = 4 - 32 e² - 24 e³ + 5 e⁴ + 4 e⁵. For x > 0 it is written in
-    t = exp(-x) = 1 / e instead.
+    A = 4 + 8 e - 8 e³ - 7 e⁴ - 2 e⁵, B = 4 - 32 e² - 24 e³ + 5 e⁴ + 4 e⁵. For x > 0 it is
+    written in t = exp(-x) = 1 / e instead.
     """
     zero, one, two = cast_like(x, 0.0), cast_like(x, 1.0), cast_like(x, 2.0)
     x = least(most(x, _LOWEST), (60.0, 390.0))

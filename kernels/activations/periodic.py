@@ -1,7 +1,7 @@
 """The sine of a multiple: Sitzmann et al. 2020, arXiv 2006.09661.
 
-Where omega x is small, the sine is that product, and its rounding, which counts where the product is
-subnormal and the result is not, can be left out.
+Where omega x is small, the sine is that product. Its rounding, which counts where it is subnormal
+and the result is not, is left out then.
 """
 
 from .. import vecmath
@@ -29,7 +29,7 @@ def _times_cosine(a, x, omega):
 
 @scalar
 def sin(x, omega=1.0):
-    """sin(omega x), of the exact product; NaN for |omega x| above 2^18 (float32), 2^47 (float64)."""
+    """Sine of the exact omega x; NaN for |omega x| above 2**18 in float32, 2**47 in float64."""
     return _times_sine(cast_like(x, 1), x, omega)
 
 

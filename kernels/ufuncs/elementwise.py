@@ -89,8 +89,7 @@ def _with_vjp(formula, derivative):
     return scalar(and_vjp)
 
 
-_DERIVATIVES = ("_third_derivative", "_second_derivative", "_derivative")
-_SUFFIXES = (*_DERIVATIVES, "_and_vjp", "_vjp")
+_SUFFIXES = (*activations.ORDERS[:0:-1], "_and_vjp", "_vjp")  # the longer ones first
 
 
 def _parse(name):
@@ -102,7 +101,7 @@ def _parse(name):
 def formula_of(name):
     """The formula behind a ufunc's name, its number of outputs, its docstring; or None."""
     base, suffix = _parse(name)
-    if suffix in ("", *_DERIVATIVES):
+    if suffix in activations.ORDERS:
         formula = activations.find(name)
         return formula and (formula, 1, formula.__doc__)
     forward, derivative = activations.find(base), activations.find(f"{base}_derivative")

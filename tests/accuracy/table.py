@@ -8,12 +8,10 @@ from fastnn.kernels import activations
 
 __all__ = ["FUNCTIONS", "OTHERS", "TABLE", "Row", "suffixed"]
 
-ORDERS = ("", "_derivative", "_second_derivative", "_third_derivative")
-
 
 def suffixed(name, order):
     """The name of the formula of a derivative; order 0 is the activation itself."""
-    return name + ORDERS[order]
+    return name + activations.ORDERS[order]
 
 
 class Row(NamedTuple):
@@ -125,7 +123,6 @@ PLACES = {
     "sin": {
         "zeros": (_MULTIPLES, _ODD, _MULTIPLES, _ODD),
         "breaks": (0.7853982, 2.3561945, 2.0**-13, 2.0**-28, 1e3, 1e5),
-        "largest": (2.0**18, 2.0**47),
     },
     "sparse_plus": {"kinks": (-1.0, 1.0)},
     "sparse_sigmoid": {"kinks": (-1.0, 1.0)},
@@ -175,7 +172,8 @@ def _with(row, parameters):
 def _row(row):
     """The promises of a row of the library's table, for its own parameters."""
     given = CHOSEN.get(row.kernel) or tuple(row.parameters.values())
-    return Row(row.kernel, given, row.bounds, **PLACES.get(row.kernel, {}))
+    places = PLACES.get(row.kernel, {})
+    return Row(row.kernel, given, row.bounds, largest=row.largest, **places)
 
 
 TABLE = [_row(row) for row in ACTIVATIONS.values() if activations.find(suffixed(row.kernel, 1))]

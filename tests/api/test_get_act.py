@@ -10,6 +10,7 @@ from support.tolerance import assert_difference_close
 import fastnn
 from fastnn import activations
 from fastnn.activations import ACTIVATIONS, get_act
+from fastnn.kernels import activations as formulas
 from fastnn.reference.activations import find as reference
 
 GIVEN = {"threshold": (0.1, 20.0)}
@@ -57,11 +58,9 @@ def test_every_method_equals_the_reference(name, dtype):
     # as kernels get them
     given = [float(np.dtype(dtype).type(v)) for v in act._parameters.values()]
     wide = x.astype(float)
-    found = [act.forward(x), act.backward(x), act.d2y(x)]
+    found = [act.forward(x), act.backward(x), act.d2y(x), act.d3y(x)]
     eps = np.finfo(dtype).eps
-    for suffix, y, bound in zip(
-        ("", "_derivative", "_second_derivative"), found, spec.bounds, strict=True
-    ):
+    for suffix, y, bound in zip(formulas.ORDERS, found, spec.bounds, strict=True):
         expected = reference(spec.kernel + suffix)(wide, *given)
         assert y.dtype == dtype
         np.testing.assert_allclose(y, expected, rtol=2 * bound * eps, atol=2 * bound * eps)
@@ -156,7 +155,7 @@ def test_bad_parameters(name, args, given, error, message):
 @each_elementwise
 def test_out(name):
     act, x = made(name), points("float32")
-    for method in (act.forward, act.backward, act.d2y):
+    for method in (act.forward, act.backward, act.d2y, act.d3y):
         expected, out = method(x), np.full_like(x, 7)
         assert method(x, out=out) is out
         np.testing.assert_array_equal(out, expected)
@@ -400,6 +399,22 @@ def test_errata_second_derivative_of_every_activation():
     for name in ELEMENTWISE + ALONG + ["GLU", "PReLU"]:
         assert made(name).d2y(points()).shape == (6, 8)
     assert not get_act("ReLU").d2y(points()).any()
+
+
+def test_third_derivatives_of_what_acts_on_each_number_alone():
+    x = points()
+    for name in [*ELEMENTWISE, "PReLU"]:
+        y = made(name).d3y(x)
+        slope = (made(name).d2y(x + 1e-6) - made(name).d2y(x - 1e-6)) / 2e-6
+        np.testing.assert_allclose(y, slope, rtol=1e-4, atol=1e-6)
+        assert made(name).d3y(x, out=x[:]) is not None
+        x = points()
+    for name in ("softmax", "GLU"):
+        with pytest.raises(NotImplementedError, match=r"(Softmax|GLU) has no third"):
+            made(name).d3y(x)
+        with pytest.raises(ValueError, match=f"the activation {name} has no third derivative"):
+            ACTIVATIONS[name].derivative(3)
+    assert ACTIVATIONS["tanh"].derivative(0) is formulas.find("tanh")
 
 
 def test_errata_maxout_is_complete():

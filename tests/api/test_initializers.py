@@ -39,6 +39,9 @@ def cut_off_case(name, parameters, std):
 DISTRIBUTIONS = [
     uniform_case("uniform", {}, -0.05, 0.05),
     uniform_case("uniform", {"low": 1, "high": 4}, 1.0, 4.0),
+    uniform_case("siren", {}, -((6 / FAN_IN) ** 0.5) / 30, (6 / FAN_IN) ** 0.5 / 30),
+    uniform_case("siren", {"omega": 2}, -((6 / FAN_IN) ** 0.5) / 2, (6 / FAN_IN) ** 0.5 / 2),
+    uniform_case("siren_first", {}, -1 / FAN_IN, 1 / FAN_IN),
     ("normal", {}, 0.0, 1.0, 3.0, -np.inf, np.inf),
     ("normal", {"mean": -2, "std": 0.5}, -2.0, 0.5, 3.0, -np.inf, np.inf),
     cut_off_case("truncated_normal", {}, 1.0),

@@ -76,6 +76,7 @@ def test_activations_are_those_of_the_runtime(name, dtype, limit, path):
     if name == "threshold":
         given = {"threshold": 0.3, "value": -0.7}
     nn, x = alone(name, dtype, **given)
+    x = x[np.abs(x).max(axis=1) <= ACTIVATIONS[name].largest[dtype == np.float64] / 3]
     nn.export_onnx(path, opset=limit)
     y, expected = run(path, x), nn.predict(x)
     assert y.dtype == dtype
@@ -100,7 +101,10 @@ def test_nan_stays_and_infinities_have_their_limits(name, dtype, path):
     large = np.finfo(dtype).max
     highest, lowest = nn.predict(np.array([[large], [-large]], dtype))[:, 0]
     for found, limit in [(up, highest), (down, lowest)]:  # the limit, or a number as large
-        assert found == pytest.approx(limit, rel=1e-5) or min(abs(found), abs(limit)) > large / 1000
+        assert (
+            found == pytest.approx(limit, rel=1e-5, nan_ok=True)
+            or min(abs(found), abs(limit)) > large / 1000
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

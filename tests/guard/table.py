@@ -114,7 +114,7 @@ def _activations():
             for part, function in zip(("forward", "training", "back"), spec.kind[:3], strict=True):
                 yield Row(f"{name} {part}", function, numbers, 4)
             continue
-        for part in ("", "_derivative", "_second_derivative", "_third_derivative"):
+        for part in formulas.ORDERS:
             formula = formulas.find(f"{spec.kernel}{part}")
             if formula is None:
                 continue

@@ -31,6 +31,7 @@ _OF_NUMBERS = {
     np.exp: "Exp",
     np.log: "Log",
     np.tanh: "Tanh",
+    np.sin: "Sin",
     np.maximum: "Max",
     np.minimum: "Min",
     expit: "Sigmoid",

@@ -3,8 +3,8 @@
 By the names of the kernels' formulas: ``name(x, …)``, ``name_derivative(x, …)``,
 ``name_second_derivative(x, …)`` and ``name_third_derivative(x, …)``, with the activation's
 parameters after x. For numbers of the range of float32 the relative error stays below 1e-11, except
-near zeros of a derivative away from x = 0, where the absolute error does. NaN gives NaN, an infinity
-gives the limit or a number as large.
+near zeros away from x = 0, where the absolute error does. NaN gives NaN, an infinity gives the
+limit or a number as large.
 
 Of functions along an axis ``name_derivative`` is the diagonal of the Jacobian and ``name_vjp`` the
 product with all of it.

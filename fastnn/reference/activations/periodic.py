@@ -11,7 +11,7 @@ Array = npt.NDArray[np.float64]
 
 
 def sin(x: Array, omega: float = 1.0) -> Any:
-    """sin(ω x)."""
+    """Sine of ω x."""
     return np.sin(omega * x)
 
 
