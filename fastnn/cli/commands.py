@@ -13,7 +13,7 @@ from .arguments import DTYPES, fail
 
 __all__ = ["DEMOS", "PARTS", "bench", "demo", "info", "warm_up"]
 
-DEMOS = ("xor", "regression", "digits", "ode", "mdn", "lm")
+DEMOS = ("xor", "regression", "digits", "ode", "mdn", "lm", "pde")
 PARTS = ("dropin", "activations", "optimizers", "products", "training", "inference")
 
 # Command -> module -> name of its distribution, in the extra of the command's name.

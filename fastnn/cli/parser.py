@@ -27,6 +27,8 @@ Train the demo networks in compiled code, print what is measured, draw pictures.
               L-BFGS, and error bars from the evidence
   mpi         the digits, 64-512-512-10, by all ranks of `mpiexec -n 2 fastnn demo mpi` and by
               one process: the same curve, and the times
+  pde         the Poisson equation on a square, by a network whose cost has its Laplacian in
+              it, 2-32-32-1; timed against JAX where installed
 """
 
 _BENCH = """\
@@ -94,7 +96,8 @@ def _add_training(demo: Any) -> None:
         help="length of the training: full-batch gradient steps for xor and regression (default: "
         "100000), epochs of 43 mini-batches for digits (default: 50), of 10 for ode (default: "
         "2000), full-batch steps of Adam for mdn (default: 3000), iterations for lm (default: "
-        "600), epochs of 6 mini-batches for mpi (default: 20)",
+        "600), epochs of 6 mini-batches for mpi (default: 20), steps at 1000 points for pde "
+        "(default: 3000)",
     )
     demo.add_argument(
         "--seed",

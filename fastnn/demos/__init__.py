@@ -8,17 +8,15 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import numpy.typing as npt
 
 from ..bench.results import Ratio, judged
-from . import estimators, lm, mixture, ode, pictures
+from . import estimators, lm, mixture, ode, pde, pictures
 from .tasks import TASKS, Task
 from .training import Comparison, Training, compare, prepare, train
 
-__all__ = ["OTHERS", "TASKS", "run"]
-
-OTHERS = {"lm": lm.run}
-"""Demos that are more than one training: functions of out, length, seed and dtype."""
+__all__ = ["OWN", "TASKS", "run"]
 
 # Late in its 100,000 steps the xor task is at the edge of stability. In the last fifth, 4 % of all
 # moments of seeds 0 to 19 in float32 (3 % in float64) are below this accuracy; no seed stays there.
@@ -43,7 +41,7 @@ def run(
     Parameters
     ----------
     name : str
-        A key of `TASKS` or `OTHERS`.
+        A key of `TASKS` or `OWN`.
     out : Path
         An existing folder.
     epochs : int, optional
@@ -60,8 +58,25 @@ def run(
         The files written.
 
     """
-    if name in OTHERS:
-        return _written(OTHERS[name](out, epochs, seed, dtype))
+    if name in OWN:
+        files = OWN[name](out, epochs, seed, dtype, load)
+    else:
+        files = _trained(name, out, epochs, seed, dtype, load)
+    for path in files:
+        print(f"  wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
+    print(flush=True)
+    return files
+
+
+def _trained(
+    name: str,
+    out: Path,
+    epochs: int | None,
+    seed: int,
+    dtype: npt.DTypeLike,
+    load: float | None,
+) -> list[Path]:
+    """A task that `fit` trains."""
     task = TASKS[name](seed, dtype)
     epochs = task.epochs if epochs is None else epochs
     print(f"{name}: {task.title}, {task.network.dtype}, seed {seed}")
@@ -71,15 +86,26 @@ def run(
     task.network._gradient_check()
     training = train(task, epochs, seed)
     _summary(task, training, seconds)
-    return _written(_SHOWN.get(name, _show)(task, training, out, load))
+    return _SHOWN.get(name, _show)(task, training, out, load)
 
 
-def _written(files: list[Path]) -> list[Path]:
-    """The same files, once the user has been told of them."""
-    for path in files:
-        print(f"  wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
-    print(flush=True)
-    return files
+def _lm(
+    out: Path, length: int | None, seed: int, dtype: npt.DTypeLike, load: float | None
+) -> list[Path]:
+    """Levenberg-Marquardt beside Adam and L-BFGS."""
+    return lm.run(out, length, seed, dtype)
+
+
+def _pde(
+    out: Path, steps: int | None, seed: int, dtype: npt.DTypeLike, load: float | None
+) -> list[Path]:
+    """A network whose cost has its Laplacian in it, beside JAX."""
+    print(f"pde: 2-32-32-1, tanh, {np.dtype(dtype)}, seed {seed}")
+    run = pde.race(pde.STEPS if steps is None else steps, seed, dtype)
+    print(pde.report(run))
+    if run.ratios:
+        _noise(list(run.ratios.values()), run.pulses, load)
+    return [pictures.draw_poisson(run, out)]
 
 
 def _show(task: Task, training: Training, out: Path, load: float | None) -> list[Path]:
@@ -113,6 +139,8 @@ def _show_mixture(task: Task, training: Training, out: Path, load: float | None)
 
 
 _SHOWN = {"digits": _show_digits, "ode": _show_ode, "mdn": _show_mixture}
+OWN = {"lm": _lm, "pde": _pde}
+"""Demos that train in a way of their own, by name."""
 
 
 def _summary(task: Task, training: Training, preparing: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import NeuralNetwork
-from . import gif, ode
+from . import gif, ode, pde
 from .plots import (
     BLUE,
     RED,
@@ -19,7 +19,9 @@ from .plots import (
     Plot,
     SurfacePlot,
     draw_bars,
+    draw_costs,
     draw_density,
+    draw_field,
     draw_inverse,
     draw_mixing,
     draw_phases,
@@ -28,7 +30,7 @@ from .plots import (
 from .tasks import Task
 from .training import Training
 
-__all__ = ["draw", "draw_densities", "draw_paths"]
+__all__ = ["draw", "draw_densities", "draw_paths", "draw_poisson"]
 
 _FINE, _COARSE = 150, 100  # dots an inch of a still and of an animation
 _PLOTS: dict[str, Callable[[Task, int], Plot]] = {"xor": SurfacePlot, "regression": CurvePlot}
@@ -75,6 +77,22 @@ def draw_densities(task: Task, fit: NeuralNetwork, out: Path) -> Path:
     second.set_title("mixture density network: p(t | x)")
     draw_mixing(third, task.network)
     third.set_title("mixing coefficients")
+    figure.savefig(still)
+    return still
+
+
+def draw_poisson(run: pde.Run, out: Path) -> Path:
+    """Write the picture of a physics-informed network into `out`; returns its path."""
+    still = out / "pde.png"
+    found, wrong = pde.errors(run.network)
+    figure = new_figure(13.5, 4.1, _FINE)
+    first, second, third = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
+    draw_field(first, found, "viridis", float(found.max()), "u")
+    first.set_title(r"$\Delta u=-1$ on a square, $u=0$ on its edge")
+    draw_field(second, wrong, "RdBu_r", float(np.abs(wrong).max()), "u - exact solution")
+    second.set_title(f"error, {float(np.sqrt(np.mean(wrong**2))):.1e} RMS")
+    draw_costs(third, run.costs, run.totals)
+    third.set_title(f"{len(run.costs['fastnn']):,} steps of Adam, one thread")
     figure.savefig(still)
     return still
 

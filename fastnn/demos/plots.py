@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from .. import MixtureDensityError, NeuralNetwork
 from .._core.arrays import Array
@@ -20,7 +21,9 @@ __all__ = [
     "Plot",
     "SurfacePlot",
     "draw_bars",
+    "draw_costs",
     "draw_density",
+    "draw_field",
     "draw_inverse",
     "draw_mixing",
     "draw_phases",
@@ -191,3 +194,34 @@ def draw_bars(axes: Axes, seconds: dict[str, float]) -> None:
     axes.set_xlabel("µs an evaluation of the right-hand side")
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
+
+
+def draw_field(axes: Axes, values: Array, colors: str, largest: float, label: str) -> None:
+    """Values on a grid of the unit square, with a bar of their colours; signed ones around 0."""
+    signed = colors == "RdBu_r"
+    levels = np.linspace(-largest if signed else 0.0, largest, 25)
+    line = np.linspace(0, 1, len(values))
+    shown = np.clip(values, levels[0], levels[-1])
+    filled = axes.contourf(line, line, shown.T, levels, cmap=colors)
+    filled.set_edgecolor("face")  # no hairlines between the levels
+    if not signed:
+        axes.contour(line, line, shown.T, levels[4::4], colors="white", linewidths=0.6, alpha=0.7)
+    form = ScalarFormatter(useMathText=True)
+    form.set_powerlimits((-2, 2))
+    axes.figure.colorbar(filled, ax=axes, label=label, ticks=levels[::6], format=form)
+    axes.set(xlabel="x", ylabel="y", aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+
+
+def draw_costs(axes: Axes, costs: dict[str, list[float]], seconds: dict[str, float]) -> None:
+    """Costs of steps over the seconds of each program's training, smoothed over fifty steps."""
+    for k, name in enumerate(costs):
+        color, found = (RED, BLUE)[k % 2], np.array(costs[name])
+        times = seconds[name] * np.arange(1, found.size + 1) / found.size
+        axes.semilogy(times, found, color=color, lw=0.5, alpha=0.25)
+        width = min(50, found.size)
+        smooth = np.exp(np.convolve(np.log(found), np.full(width, 1 / width), "valid"))
+        label = f"{name}, {seconds[name]:.1f} s"
+        axes.semilogy(times[width - 1 :], smooth, color=color, lw=2, label=label)
+    axes.set(xlim=(0, None), xlabel="seconds, without compiling", ylabel=r"mean $(\Delta u+1)^2$")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper right")

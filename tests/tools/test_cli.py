@@ -16,7 +16,7 @@ import fastnn
 from fastnn import cli, info
 from fastnn.cli import commands
 from fastnn.cli.parser import parser as command_line
-from fastnn.demos import OTHERS, estimators, mixture, ode, plots, training
+from fastnn.demos import OWN, estimators, mixture, ode, pde, plots, training
 from fastnn.demos.tasks import TASKS, distance_of, pendulum
 
 FILES = {
@@ -152,6 +152,73 @@ def test_lm_prints_and_draws(dtype, tmp_path, capsys):
         assert min(picture.size) > 300
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pde_prints_and_draws(dtype, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pde, "_peer", lambda *given: Stranger())
+    threads = fastnn.get_num_threads()
+    arguments = ["demo", "pde", "--steps", "40", "--dtype", dtype, "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    assert fastnn.get_num_threads() == threads
+    text, errors = capsys.readouterr()
+    assert errors == ""
+    steps = re.findall(r"(?m)^step +(\d+), cost \d\.\d\de[+-]\d\d$", text)
+    assert list(map(int, steps)) == [*range(4, 41, 4)]
+    assert re.search(r"after 40 steps: error of the solution [\d.e-]+ RMS, [\d.e-]+ at most", text)
+    assert re.search(rf"[\d.]+ µs a step of 1000 points \({dtype}, threads=1\)", text)
+    assert re.search(r"(?m)^  JAX +[\d.]+ s, [\d.]+ µs a step, [\d.–]+ times as long", text)
+    assert "the solutions differ by 1.0e+00 at most" in text
+    assert re.search(r"(?m)^  noise +The machine was (quiet|noisy)", text)
+    assert [path.name for path in tmp_path.iterdir()] == ["pde.png"]
+    with Image.open(tmp_path / "pde.png") as picture:
+        picture.load()
+        assert min(picture.size) > 300
+
+
+class Stranger:
+    """In place of JAX: a training that takes some time, and a solution that is wrong by 1."""
+
+    def prepare(self):
+        pass
+
+    def train(self, steps):
+        self.rows = np.sort(np.random.default_rng(0).random(100_000))
+        return [1.0] * steps
+
+    def solution(self, X):
+        return np.where(X[:, :1] * X[:, 1:] == 0, 1.0, 0.0736)
+
+
+def test_pde_descends_along_the_gradient_of_its_cost():
+    nn, X = pde.network(1, "float64"), pde.points(np.random.default_rng(2), "float64")
+    cost, gradient = pde.gradient(nn, X)
+    for k in np.random.default_rng(3).choice(nn.parameters.size, 5):
+        costs = []
+        for step in (1e-5, -1e-5):
+            nn.parameters[k] += step
+            costs.append(pde.gradient(nn, X)[0])
+            nn.parameters[k] -= step
+        assert (costs[0] - costs[1]) / 2e-5 == pytest.approx(gradient[k], rel=1e-5, abs=1e-8)
+    assert cost == pytest.approx(np.mean([costs]), rel=1e-3)
+
+
+def test_exact_solution_of_the_pde():
+    u, h = pde.exact(), 0.01
+    assert not u[0].any()
+    assert np.abs(u[:, -1]).max() < 1e-15
+    assert u.max() == u[50, 50] == pytest.approx(0.0736713532815138, abs=1e-8)
+    middle = u[20:-20, 20:-20]
+    beside = u[19:-21, 20:-20] + u[21:-19, 20:-20] + u[20:-20, 19:-21] + u[20:-20, 21:-19]
+    np.testing.assert_allclose((beside - 4 * middle) / h**2, -1, atol=1e-3)
+
+
+def test_pde_comes_to_the_solution():
+    run = pde.race(300, 0, "float32")
+    found, wrong = pde.errors(run.network)
+    assert np.sqrt(np.mean(wrong**2)) < 1e-3
+    assert np.mean(run.costs["fastnn"][-30:]) < 0.05
+    np.testing.assert_array_equal(found[0], 0)
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_mixture_solves_what_least_squares_cannot(seed, dtype, capsys):
@@ -263,9 +330,9 @@ def test_integrate_is_cached_and_does_without(child, own_copy, tmp_path, present
 def test_all_demos_run(tmp_path, capsys):
     assert cli.main(["demo", "--steps", "1", "--out", str(tmp_path)]) == 0
     expected = [name for names in FILES.values() for name in names]
-    expected += ["ode.png", "mdn.png", "lm.png"]
+    expected += ["ode.png", "mdn.png", "lm.png", "pde.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(expected)
-    assert set(commands.DEMOS) == set(TASKS) | set(OTHERS)
+    assert set(commands.DEMOS) == {*TASKS, *OWN}
 
 
 def test_demo_of_ranks_says_what_it_needs(tmp_path, monkeypatch, capsys):
