@@ -28,5 +28,5 @@ def test_program_runs(program, capsys):
 
 
 def test_there_are_programs_and_commands():
-    assert len(PROGRAMS) == 55
+    assert len(PROGRAMS) == 60
     assert re.search(r"python3 -m venv \.venv .*pytest -n 2\n", README)
