@@ -17,7 +17,6 @@ from ..inference.overloads import (
     check_array,
     check_model,
     check_samples,
-    check_workspace,
     descriptor_of,
     rows_of,
     theta_of,
