@@ -3,8 +3,9 @@
 Nothing here knows the API above. Start reading at `codegen` (how everything is compiled), `engine`
 (a whole training), `gemm` (products in registers) and `vecmath` (the functions that activations
 are made of). For your own compiled functions: `predict`, `train_step`, `jacobian`, `vjp`, and
-`workspace_size`, of a model that ``net.compiled()`` gives; and of ``net.compiled(derivatives=True)``
-`jvp`, `hvp`, `parameter_jacobian`, `laplacian`, `laplacian_vjp` and `derivatives_workspace_size`.
+`workspace_size`, of a model that ``net.compiled()`` gives; and of
+``net.compiled(derivatives=True)`` `jvp`, `hvp`, `parameter_jacobian`, `laplacian`, `laplacian_vjp`
+and `derivatives_workspace_size`.
 """
 
 from importlib.util import find_spec

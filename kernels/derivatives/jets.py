@@ -6,13 +6,14 @@ stretches of `n_lanes`, so that a layer is one product of the weights with all o
 
     y = f(z),  ∂y = f' ∂z,  Δy = f'' Σ (∂z)² + f' Δz
 
-What f' and its derivatives multiply is kept for the way back, which takes a cotangent of each. With d = f', e_k = f'' ∂_k z and m = f''' Σ (∂z)² + f'' Δz:
+What f' and its derivatives multiply is kept for the way back, which takes a cotangent of each. With
+d = f', e_k = f'' ∂_k z and m = f''' Σ (∂z)² + f'' Δz:
 
     z̄ = d ȳ + Σ_k e_k ∂_k ȳ + m Δȳ,  ∂_k z̄ = d ∂_k ȳ + 2 e_k Δȳ,  Δz̄ = d Δȳ
 
 Kinds: along one direction of the inputs; along one direction of the parameters (Pearlmutter's
-R-operator, Neural Computation 6, 1994); along each input, with the Laplacian (the forward Laplacian:
-Li et al., 2023, arXiv:2307.08214).
+R-operator, Neural Computation 6, 1994); along each input, with the Laplacian (the forward
+Laplacian: Li et al., 2023, arXiv:2307.08214).
 """
 
 from typing import NamedTuple
@@ -275,7 +276,8 @@ def add_direction(net, q, direction, x, jet, packing, n_lanes):
 def forward(net, room, n_lanes, kind, keeps, column, direction):
     """All layers; column: of their table, which has the kernels. Returns the last jets.
 
-    direction: of the parameters, for those jets; else any pointer. All activations are of each number.
+    direction: of the parameters, for those jets; else any pointer. All activations are of each
+    number.
     """
     stride, x, jet = blocks_of(net, kind) * n_lanes, room.x, room.jets
     saved = room.saved
