@@ -272,7 +272,7 @@ class NeuralNetwork(Stack):
         (array([43.]), array([10.]))
 
         """
-        return inference.jvp(self, X, V)
+        return _derivatives().jvp(self, X, V)  # type: ignore[no-any-return]
 
     def hvp(self, X: npt.ArrayLike, t: npt.ArrayLike, v: npt.ArrayLike) -> Array:
         """Hessian of `cost` by the parameters, times a vector.
@@ -313,7 +313,7 @@ class NeuralNetwork(Stack):
         array([ 9., 12.,  3.])
 
         """
-        return inference.hvp(self, X, t, v)
+        return _derivatives().hvp(self, X, t, v)  # type: ignore[no-any-return]
 
     def parameter_jacobian(self, X: npt.ArrayLike) -> Array:
         """Derivatives of every output of every sample by every parameter.
@@ -340,7 +340,7 @@ class NeuralNetwork(Stack):
         array([[3., 4., 1.]])
 
         """
-        return inference.parameter_jacobian(self, X)
+        return _derivatives().parameter_jacobian(self, X)  # type: ignore[no-any-return]
 
     def laplacian(self, X: npt.ArrayLike, *, pullback: bool = False) -> tuple[Any, ...]:
         """Outputs u, their gradients by the inputs, and their Laplacians Σ_i ∂²u/∂X_i².
@@ -392,7 +392,7 @@ class NeuralNetwork(Stack):
         ((100, 1), (100, 1, 2), (100, 1), (33,))
 
         """
-        return inference.laplacian(self, X, pullback)
+        return _derivatives().laplacian(self, X, pullback)  # type: ignore[no-any-return]
 
     def low_level_callable(self) -> Any:
         """The network as a ``scipy.LowLevelCallable``: ``double f(int n, double *x, void *)``.
@@ -773,6 +773,10 @@ def load(path: str | os.PathLike[str]) -> NeuralNetwork:
 def _files() -> Any:
     """Imported when first needed, as the next: most programs begin without."""
     return imported(".files", __package__)
+
+
+def _derivatives() -> Any:
+    return imported(".inference.derivatives", __package__)
 
 
 def _summary() -> Any:

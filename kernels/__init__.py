@@ -11,14 +11,6 @@ and `derivatives_workspace_size`.
 from importlib.util import find_spec
 
 from .codegen.compiler import imported
-from .derivatives.overloads import (
-    derivatives_workspace_size,
-    hvp,
-    jvp,
-    laplacian,
-    laplacian_vjp,
-    parameter_jacobian,
-)
 from .inference.overloads import jacobian, predict, train_step, vjp, workspace_size
 
 __all__ = [
@@ -36,13 +28,25 @@ __all__ = [
 ]
 
 
+_OF_DERIVATIVES = {
+    "derivatives_workspace_size", "hvp", "jvp", "laplacian", "laplacian_vjp", "parameter_jacobian",
+}  # fmt: skip
+
+
 def _ufuncs():
     """The module of ufuncs, left out of ``import fastnn``: it takes a while."""
     return imported(".ufuncs.elementwise", __name__)
 
 
 def __getattr__(name):
-    """Ufuncs of activations by their names, see `ufuncs`; made when first asked for."""
+    """Ufuncs of activations by their names, see `ufuncs`, and functions of derivatives.
+
+    Made or imported when first asked for.
+    """
+    if name in _OF_DERIVATIVES:
+        function = getattr(imported(".derivatives.overloads", __name__), name)
+        globals()[name] = function
+        return function
     # `from fastnn.kernels import` asks here first for modules too
     if name.startswith("_") or find_spec(f".{name}", __name__):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -54,4 +58,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return [*globals(), *_ufuncs().known()]
+    return [*globals(), *_OF_DERIVATIVES, *_ufuncs().known()]

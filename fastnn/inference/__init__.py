@@ -1,16 +1,14 @@
-"""Networks in other hands: predictions, derivatives, models for users' kernels, C callbacks."""
+"""Networks in other hands: predictions, models for users' kernels, C callbacks, derivatives.
 
-from .derivatives import hvp, jvp, laplacian, parameter_jacobian
+The module `derivatives` is imported when first needed.
+"""
+
 from .doors import compiled, jacobian, low_level_callable, predict, vjp
 
 __all__ = [
     "compiled",
-    "hvp",
     "jacobian",
-    "jvp",
-    "laplacian",
     "low_level_callable",
-    "parameter_jacobian",
     "predict",
     "vjp",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import kernels
 from .._core.arrays import Array, aligned, check_out, convert
 from .._core.live_models import holders, watch
 from .._core.random import RNG, uniform_source
@@ -17,14 +18,12 @@ from ..callbacks.base import flag
 from ..kernels.codegen import headers
 from ..kernels.codegen.compiler import imported
 from ..kernels.codegen.declare import address
-from ..kernels.derivatives.overloads import derivatives_workspace_size
 from ..kernels.engine import layout
 from ..kernels.engine.model import Model
 from ..kernels.inference import functions as inference
 from ..kernels.inference import overloads as api
 from ..layers.base import check_trainable
 from ..model.compile import Use, is_compiled, keep, model
-from ..model.derivatives import NAMES, obstacle
 from ..model.evaluation import BOTH_WAYS, FORWARD, shares
 from ..model.flat_parameters import Known
 from ..model.snapshot import Snapshot, logits, snapshot
@@ -120,10 +119,10 @@ def compiled(
     if opt is not None:
         opt.serve(network.layers)
     grad = None if opt is None else np.zeros_like(now.theta)
-    names = (
-        name for name in NAMES if derivatives and not obstacle(name, now.layers, now.cost_function)
-    )
-    use = Use(in_njit=True, derivatives=tuple(names))
+    names: tuple[str, ...] = ()
+    if derivatives:
+        names = imported("..model.derivatives", __package__).possible(now.layers, now.cost_function)
+    use = Use(in_njit=True, derivatives=names)
     made = model(now.layers, now.cost_function, now.theta, use, opt, grad)
     if opt is not None:
         opt.bind(made.descriptor.base)
@@ -131,7 +130,7 @@ def compiled(
         if any(layer.dropout for layer in now.layers):
             made.descriptor[layout.SEED] = int(uniform_source(rng).uniform() * 2**31)
     watch(made.descriptor.base, known.layers)
-    least = derivatives_workspace_size(made, 1) if derivatives else 0
+    least = kernels.derivatives_workspace_size(made, 1) if derivatives else 0
     return _with_scratch(made, least=least)[0]
 
 

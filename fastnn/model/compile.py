@@ -15,6 +15,7 @@ from .._core.caches import second_cache
 from .._core.live_models import Owner
 from ..activations import Activation
 from ..kernels.codegen.cache_lines import LINE_BYTES, LINE_WORDS
+from ..kernels.codegen.compiler import imported
 from ..kernels.codegen.declare import address
 from ..kernels.codegen.signature import Signature
 from ..kernels.engine import layout
@@ -27,7 +28,6 @@ from ..layers import DenseLayer
 from ..layers.prepared import goes_own_way
 from ..losses.base import CostFunction, CostKernels, check_total
 from ..optimizers import Optimizer, Rule
-from . import derivatives
 
 
 def is_compiled(layers: Sequence[Any], cost: Any) -> bool:
@@ -66,7 +66,7 @@ class Use:
     training: bool = False
     in_njit: bool = False  # in users' own kernels
     stepping: bool = False  # one step on all samples, by a call of its own
-    derivatives: tuple[str, ...] = ()  # names of `derivatives.NAMES`
+    derivatives: tuple[str, ...] = ()  # of `derivatives.NAMES`
 
 
 def keep(model: Model, index: int, array: npt.NDArray[Any]) -> None:
@@ -105,7 +105,8 @@ def model(
     result.descriptor[layout.WORK] = work_of(layers)
     result.descriptor[layout.MEAN] = cost.reduction == "mean"
     if use.derivatives:
-        derivatives.add(result.descriptor, table, layers, cost, use.derivatives, theta.dtype)
+        of = imported(".derivatives", __package__)  # which most programs do not need
+        of.add(result.descriptor, table, layers, cost, use.derivatives, theta.dtype)
     return result
 
 

@@ -18,7 +18,7 @@ from ..losses import table as losses
 from ..losses.base import CostFunction
 from ..losses.spec import Loss
 
-__all__ = ["NAMES", "add", "obstacle"]
+__all__ = ["NAMES", "add", "obstacle", "possible"]
 
 _FUNCTIONS = {
     "jvp": (layout.JVP, first_order.jvp, first_order.JVP),
@@ -35,6 +35,11 @@ NAMES = tuple(_FUNCTIONS)
 _ORDERS = {"hvp": 2, "laplacian": 2, "laplacian_vjp": 3}
 _COLUMNS = {2: (layout.SECOND, layout.OUTPUT_SECOND), 3: (layout.THIRD, layout.OUTPUT_THIRD)}
 _WORDS = {2: "second", 3: "third"}
+
+
+def possible(layers: Sequence[DenseLayer], cost: CostFunction) -> tuple[str, ...]:
+    """Names of the derivatives that a network has."""
+    return tuple(name for name in NAMES if not obstacle(name, layers, cost))
 
 
 def obstacle(name: str, layers: Sequence[DenseLayer], cost: CostFunction) -> str:

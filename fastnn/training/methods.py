@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..callbacks import Callback
+from ..kernels.codegen.compiler import imported
 from ..optimizers import levenberg_marquardt as marquardt
 from ..optimizers.table import LBFGS
-from . import lbfgs, levenberg_marquardt
+from . import lbfgs
 
 __all__ = ["Method", "find"]
 
@@ -34,6 +35,7 @@ def find(optimizer: object) -> Method | None:
         optimizer = marquardt.LevenbergMarquardt()
     if not isinstance(optimizer, marquardt.LevenbergMarquardt):
         return None
+    levenberg_marquardt = imported(".levenberg_marquardt", __package__)
     return Method(
         marquardt.NAME,
         functools.partial(levenberg_marquardt.Objective, method=optimizer),
