@@ -112,7 +112,7 @@ class CompiledTrainer:
         if samples.rows != self.rows:
             self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
             order = np.empty(samples.rows if samples.shuffled else 0, np.int64)
-            self._batches = self._batches._replace(order=order)
+            self.batches = self._batches = self._batches._replace(order=order)
         short = epochs * samples.rows * self._work / SPEED < SHORTEST
         self._autotuner = self._all_threads if fixed or short else self._trials
         check_parameters(self.model.theta)

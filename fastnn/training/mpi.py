@@ -231,6 +231,7 @@ class RankTrainer(CompiledTrainer):
             seed = (draws.seed + self.ranks.rank * _ANOTHER_SEED) % _SEEDS
             draws = replace(draws, seed=seed, rows=samples.rows if draws.rows else 0)
         self.begin(replace(samples, draws=draws), 0, True)
+        self.batches = engine_team.Batches(*samples.arrays(), *self._batches[3:])
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """See `Trainer`; of rank 0, which lets the others do the same."""
