@@ -207,7 +207,7 @@ def _peer(nn: NeuralNetwork, schedule: Cosine, seed: int) -> Any:
     if importlib.util.find_spec("jax") is None:
         return None
     with held(1):  # JAX counts the cores when it starts
-        from .pde_jax import Peer
+        from .jax_peer import Peer
 
         return Peer(nn, schedule, seed)
 
