@@ -60,7 +60,7 @@ class Report:
         )
 
 
-def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
+def warm_up(dtypes: Iterable[str], quiet: bool = False, derivatives: bool = False) -> Report:
     """Compile what networks of these dtypes use.
 
     Parameters
@@ -69,6 +69,8 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
         "float32", "float64".
     quiet : bool
         Do not show what is being compiled.
+    derivatives : bool
+        What `jvp`, `hvp`, `parameter_jacobian` and `laplacian` use, too: many networks do without.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def warm_up(dtypes: Iterable[str], quiet: bool = False) -> Report:
     silence()  # what is compiled is shown here
     before, present = counts(), _kept()
     start = time.perf_counter()
-    todo = steps(dtypes)
+    todo = steps(dtypes, derivatives)
     with _helpers(todo):
         for _, step in todo if quiet else shown(todo):
             step()
@@ -175,14 +177,14 @@ def _dispatchers() -> set[Dispatcher]:
     return {value for value in values if isinstance(value, Dispatcher)}
 
 
-def steps(dtypes: Iterable[str]) -> list[_Step]:
+def steps(dtypes: Iterable[str], derivatives: bool = False) -> list[_Step]:
     """Names and calls: networks of each dtype, then functions of arrays, which take both."""
-    todo = [step for dtype in dtypes for step in _of_networks(dtype)]
+    todo = [step for dtype in dtypes for step in _of_networks(dtype, derivatives)]
     todo += [(f"ufunc {name}", partial(_name, name)) for name in known()]
     return todo + [(f"error {name}", partial(_measure, name)) for name in ERRORS]
 
 
-def _of_networks(dtype: str) -> list[_Step]:
+def _of_networks(dtype: str, derivatives: bool) -> list[_Step]:
     """First what all networks share, then the rows."""
     rows = [
         *((f"activation {name}", _Case(dtype, activation=name)) for name in ACTIVATIONS),
@@ -192,7 +194,10 @@ def _of_networks(dtype: str) -> list[_Step]:
     steps: list[_Step] = [
         (f"{dtype} {name}", partial(use, _Case(dtype))) for name, use in _USES.items()
     ]
-    return steps + [(f"{dtype} {name}", partial(_use, case)) for name, case in rows]
+    steps += [(f"{dtype} {name}", partial(_use, case)) for name, case in rows]
+    if derivatives:
+        steps += [(f"{dtype} derivatives, {name}", partial(_derive, case)) for name, case in rows]
+    return steps
 
 
 @dataclass(frozen=True)
@@ -312,6 +317,21 @@ def _call(case: _Case) -> None:
 def _multiply(case: _Case) -> None:
     """What only large layers want."""
     declare.address(packing.packed_gemm, case.dtype, packing.PACKED_GEMM)
+
+
+def _derive(case: _Case) -> None:
+    """Derivatives of the network, as far as its activation and its cost have them."""
+    x, network = case.zeros(), case.networks()[0]
+    module = imported(".model.derivatives", __package__)
+    known = module.possible(network.layers, network.cost_function)
+    network.compiled(derivatives=True)
+    network.jvp(x, x)
+    network.parameter_jacobian(x)
+    if "hvp" in known:
+        network.hvp(x, x, network.parameters)
+    if "laplacian_vjp" in known:
+        u, _, _, pullback = network.laplacian(x, pullback=True)
+        pullback(u)
 
 
 _USES: dict[str, Callable[[_Case], None]] = {

@@ -156,7 +156,7 @@ def warm_up(given: argparse.Namespace) -> None:
 
     dtypes = DTYPES if given.dtype == "all" else (given.dtype,)
     try:
-        report = compile_all(dtypes, given.quiet)
+        report = compile_all(dtypes, given.quiet, given.derivatives)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -202,5 +202,10 @@ def _add_warmup(parsers: Any) -> None:
         default="all",
         help="of the networks to come (default: %(default)s)",
     )
+    warmup.add_argument(
+        "--derivatives",
+        action="store_true",
+        help="compile derivatives of networks, too: jvp, hvp, parameter_jacobian, laplacian",
+    )
     warmup.add_argument("--quiet", action="store_true", help="print errors only")
     warmup.set_defaults(run=commands.warm_up)

@@ -164,3 +164,18 @@ def test_bar_on_a_terminal_lines_elsewhere(installed, monkeypatch, capsys):
     lines = [line.split("   ")[0] for line in capsys.readouterr().out.splitlines()]
     assert lines == ([] if installed else ["step 0", "step 1", "step 2"])
     assert ("step 1" in terminal.getvalue()) == installed
+
+
+def test_derivatives_are_compiled_where_they_are_asked_for():
+    plain, more = (dict(warmup.steps(["float64"], asked)) for asked in (False, True))
+    names = [f"activation {name}" for name in ACTIVATIONS]
+    names += [*(f"cost {name}" for name in COSTS), *(f"rule {name}" for name in RULES)]
+    assert more.keys() - plain.keys() == {f"float64 derivatives, {name}" for name in names}
+    more["float64 derivatives, activation tanh"]()
+    more["float64 derivatives, cost SumSquaresError"]()
+    layer = fastnn.DenseLayer(2, 3, activation="tanh")
+    nn, X = fastnn.NeuralNetwork([layer], fastnn.SumSquaresError()), np.ones((5, 2))
+    before = set(declare._addresses)
+    nn.laplacian(X, pullback=True)[3](g_lap=np.ones((5, 3)))
+    nn.hvp(X, np.ones((5, 3)), nn.parameters)
+    assert set(declare._addresses) == before
