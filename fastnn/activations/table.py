@@ -149,8 +149,8 @@ _SPECS = (
     ),
     Activation(
         "tanhExp", "tanh_exp", "x tanh(exp(x))", "TanhExp", "tanhExp",
-        # f'' falls as exp(-2 exp(x)), whose error is that of its exponent, up to 750
-        bounds=(4.0, 4.0, 80.0, 80.0),
+        # f'' and f''' fall as exp(-2 exp(x)), whose error is that of its exponent, up to 750
+        bounds=(4.0, 4.0, 80.0, 128.0),
         reference="Liu and Di, 2020, arXiv:2003.09855",
     ),
     Activation(
