@@ -134,7 +134,7 @@ def test_nowhere_to_keep_anything():
 def test_kernels_that_could_not_be_kept(monkeypatch, capsys):
     counts = iter([(0, 0), (10**6, 0)])
     monkeypatch.setattr(warmup, "counts", lambda: next(counts))
-    monkeypatch.setattr(warmup, "steps", lambda dtypes: [])
+    monkeypatch.setattr(warmup, "steps", lambda *given: [])
     with pytest.raises(SystemExit) as leaving:
         cli.main(["warmup"])
     assert leaving.value.code == 1
