@@ -1,7 +1,6 @@
 """Check activations and derivatives at every float32 number.
 
-    python tests/accuracy/exhaustive.py [names …] [--forward | --derivatives]
-                                        [--processes N] [--step K]
+    python tests/accuracy/exhaustive.py [names …] [--orders 0 1 2 3] [--processes N] [--step K]
 
 Each of the 2**32 bit patterns against the float64 reference; or each K-th, and every one of sizes
 from 2**-8 to 2**8, where nearly all that functions do is done. Writes ``float32.md``
@@ -249,9 +248,10 @@ def broken(row, order, entry):
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="activations; all by default")
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--forward", action="store_true", help="no derivatives")
-    kind.add_argument("--derivatives", action="store_true", help="nothing else")
+    parser.add_argument(
+        "--orders", type=int, nargs="+", choices=range(4), default=range(4), metavar="N",
+        help="derivatives of these orders only; 0: the activation",
+    )  # fmt: skip
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--step", type=int, default=1, help="each K-th bit pattern")
     options = parser.parse_args(arguments)
@@ -265,11 +265,10 @@ def main(arguments=None):
     """Run what is left, write the results, and say by the exit status whether all bounds hold."""
     options = parse(arguments)
     step, key = options.step, fingerprint(options.step)
-    orders = (0,) if options.forward else (1, 2, 3) if options.derivatives else (0, 1, 2, 3)
     chosen = [
         (index, suffixed(row.name, order))
         for index, (row, order) in enumerate(FUNCTIONS)
-        if order in orders and row.name in (options.names or [row.name])
+        if order in options.orders and row.name in (options.names or [row.name])
     ]
     parts = spans(step)
     state, entries = load_state(key), json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
