@@ -95,7 +95,7 @@ def _main(dtype, names):
 
     gc.disable()  # a tenth of the time
     found = {}
-    for name in names or KERNELS:
+    for name in (name for name in KERNELS if name in (names or KERNELS)):
         kernel = KERNELS[name]
         declare.address(kernel.function, dtype, kernel.signature)
         compiled = declare._addresses[kernel.function, dtype.char, kernel.signature]
@@ -103,9 +103,8 @@ def _main(dtype, names):
             sys.exit("what comes from the cache has no assembly: NUMBA_CACHE_DIR must be empty")
         library = compiled._library
         found[name] = facts(library.get_asm_str(), library.get_llvm_str(), dtype)
-    if not names:
-        for _, call, short, _, _ in operations(dtype.name):
-            call(*short)  # which are counted with what is in the cache then
+    for _, call, short, _, _ in operations(dtype.name, names):
+        call(*short)  # which are counted with what is in the cache then
     print(json.dumps(found))
 
 

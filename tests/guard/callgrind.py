@@ -84,14 +84,14 @@ def _main(dtype, names):
     from guard.table import KERNELS, Memory, prototype
 
     memory, calls = Memory(dtype), []
-    for name in names or KERNELS:
+    for name in (name for name in KERNELS if name in (names or KERNELS)):
         kernel = KERNELS[name]
         if dtype != "float32" and kernel.has_remainder:
             continue  # the loops around formulas are those of float32
         call = prototype(kernel)(address(kernel.function, np.dtype(dtype), kernel.signature))
         calls.append((kernel, call))
     counter = Counter()
-    ready = [] if names else operations(dtype)
+    ready = operations(dtype, names)
     for _, call, short, long, _ in ready:
         call(*short)
         call(*long)

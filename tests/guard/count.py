@@ -114,9 +114,9 @@ def excess(key, number):
     )
 
 
-def write(counts):
-    """Make them the budgets."""
-    rows = {}
+def write(counts, everything):
+    """Make them the budgets, beside those of other kernels unless they are of everything."""
+    rows = {} if everything else json.loads(BUDGETS.read_text())["instructions"]
     for key, number in counts.items():
         name, dtype = key.rsplit(" ", 1)
         rows.setdefault(name, {})[dtype] = number
@@ -127,20 +127,20 @@ def write(counts):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("kernels", nargs="*", help=f"of {', '.join([*KERNELS][:3])} …")
+    parser.add_argument("names", nargs="*", help=f"of budgets.json, as {', '.join([*KERNELS][:3])}")
     parser.add_argument("--dtype", choices=DTYPES, help="default: both")
     parser.add_argument("--write", action="store_true", help="make them the budgets")
     given = parser.parse_args()
-    if given.write and (given.kernels or given.dtype):
-        parser.error("--write is for all kernels")
     if not assembly.is_possible() or (given.write and not is_countable()):
         parser.error("this needs a processor with AVX2, and Valgrind")
     with tempfile.TemporaryDirectory() as folder:
-        guard = Guard(folder, given.kernels, [given.dtype] if given.dtype else DTYPES)
+        guard = Guard(folder, given.names, [given.dtype] if given.dtype else DTYPES)
         looked = guard.look()
         counts = guard.count() if is_countable() else {}
+    if unknown := {*given.names} - {key.rsplit(" ", 1)[0] for key in [*looked, *counts]}:
+        parser.error(f"nothing is named {', '.join(sorted(unknown))}")
     if given.write:
-        write(counts)
+        write(counts, everything=not (given.names or given.dtype))
     bad = [f"{key}: {', '.join(found)}" for key, found in looked.items() if found]
     for key, number in counts.items():
         print(f"{key:50}{number:12.3f}")

@@ -1,6 +1,7 @@
 """What users call, whole: the kernels put together, whose parts `table` has."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -17,28 +18,40 @@ _WORK = 5e7  # multiplications and additions of the epochs that the longer train
 _NUMBERS = 20_000
 
 
-def operations(dtype):
-    """Rows of name, function, arguments of a short and of a long call, things that it does more."""
-    found = [_training(task) for task in TASKS.values() if isinstance(task, Training)]
-    found = [row for row in found if row] + [_prediction(), _step()]
+def operations(dtype, names=()):
+    """Rows of name, function, arguments of a short and of a long call, things that it does more.
+
+    Of all, or of those of `names`; what they compile is compiled here.
+    """
+    if dtype != "float32":
+        return []
+    makers = {
+        f"training {task.name}": partial(_training, task) for task in TASKS.values() if _fits(task)
+    }
+    makers |= {"prediction": _prediction, "Adam clipped": _step}
     for name, shape in (("tanh", ()), ("softmax", (10,)), ("softmax", (1000,))):
-        found.append(_ufunc(name, shape))
-    return found if dtype == "float32" else []
+        makers[" of ".join(["ufunc " + name, *map(str, shape)])] = partial(_ufunc, name, shape)
+    return [(name, *make()) for name, make in makers.items() if name in (names or makers)]
+
+
+def _weights(task):
+    return sum(n * m for n, m in pairwise(task.sizes))
+
+
+def _fits(task):
+    return isinstance(task, Training) and _weights(task) <= _MOST
 
 
 def _training(task):
-    weights = sum(n * m for n, m in pairwise(task.sizes))
-    if weights > _MOST:
-        return None
     batches = 1 if task.batch * task.sizes[0] > _NUMBERS else 4
     # So many that what Python does in a call, which is never quite the same, is little beside them.
-    more = max(1, int(_WORK / (3 * weights * task.batch * batches)))
+    more = max(1, int(_WORK / (3 * _weights(task) * task.batch * batches)))
     few = [replace(task, dtype="float32", batches=batches, epochs=k) for k in (1, 1 + more)]
     trainers = [ours.competitor(one, n_threads=1) for one in few]
     for trainer in trainers:
         trainer.start()
     short, long = ((trainer.run,) for trainer in trainers)
-    return f"training {task.name}", lambda run: run(), short, long, task.batch * batches * more
+    return lambda run: run(), short, long, task.batch * batches * more
 
 
 def _prediction():
@@ -49,7 +62,7 @@ def _prediction():
     ]
     network = fastnn.NeuralNetwork(layers, fastnn.SumSquaresError())
     x = np.zeros((2048, task.sizes[0]), "float32")
-    return "prediction", network.predict, (x[:1024],), (x,), 1024
+    return network.predict, (x[:1024],), (x,), 1024
 
 
 def _step():
@@ -57,7 +70,7 @@ def _step():
         (fastnn.get_opt("Adam", clip_norm=1.0), *(np.full(size, 0.1, "float32") for _ in range(2)))
         for size in (_NUMBERS, 4 * _NUMBERS)
     ]
-    return "Adam clipped", lambda opt, p, g: opt.step(p, g), *pairs, 3 * _NUMBERS
+    return lambda opt, p, g: opt.step(p, g), *pairs, 3 * _NUMBERS
 
 
 def _ufunc(name, shape):
@@ -65,5 +78,4 @@ def _ufunc(name, shape):
     for size in (_NUMBERS, 4 * _NUMBERS):
         x = np.full((size // 1000 * 1000,), 0.5, "float32").reshape(-1, *shape)
         calls.append((x, np.empty_like(x)))
-    title = " of ".join(["ufunc " + name, *map(str, shape)])
-    return title, lambda x, out: ufunc(x, out=out), *calls, 3 * _NUMBERS
+    return lambda x, out: ufunc(x, out=out), *calls, 3 * _NUMBERS

@@ -18,8 +18,8 @@ KERNELS = {
     "a first training by L-BFGS": 4,  # gradient, iterations, what they advance by, the clock
     "a first prediction": 4,
     "a first step of an optimizer": 1,
-    # for two dtypes, as are the loops of ufuncs of one to three arguments, and the prepared call
-    "forward of every activation": 2 * (sum(not s.kind for s in ACTIVATIONS.values()) + 3 + 1),
+    # for two dtypes, as are the loop of ufuncs, and the prepared call
+    "forward of every activation": 2 * (sum(not s.kind for s in ACTIVATIONS.values()) + 1 + 1),
     "the same again": 0,
     "gradient of every cost": len(COSTS) + 2,  # the prepared call, and the way of some costs
     "a step of every rule": len({rule.kernel() for rule in RULES.values()}) - 2,
