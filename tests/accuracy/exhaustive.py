@@ -131,10 +131,11 @@ def check(index, start, stop, step):
             # patterns of one sign are in order
             low, high = min(wide[0], wide[-1]), max(wide[0], wide[-1])
             inside = ~((intervals[:, 1] < low) | (intervals[:, 0] > high))
+            true = np.asarray(exact(wide, *numbers), np.float64)
             judge(
                 wide,
                 apply(name, x, *row.parameters),
-                np.asarray(exact(wide, *numbers), np.float64),
+                np.where(np.abs(wide) > row.largest[0], np.nan, true),
                 intervals[inside],
                 UNITS,
                 worst,
