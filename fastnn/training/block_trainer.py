@@ -23,12 +23,12 @@ from ..optimizers import Optimizer
 from ..schedules import Constant, Schedule
 from .compiled import CompiledTrainer, trainer_of_block
 from .layerwise import LayerTrainer, cost_layer_by_layer
-from .trainer import Trainer, diverged
+from .trainer import Trainer, diverged, rate_at
 
 __all__ = ["BlockTrainer"]
 
 
-class BlockTrainer:
+class BlockTrainer(Trainer):
     """Takes the steps of an epoch block by block; a batch is of one block.
 
     Parameters
@@ -49,15 +49,13 @@ class BlockTrainer:
 
     Attributes
     ----------
-    schedule : Schedule or None
-        Of the learning rates; None: those that `train` is given.
     steps_per_epoch : int
         Of the last epoch; before the first, where the sizes of the blocks are known, of that. Else
         0.
 
     """
 
-    schedule: Schedule | None = None
+    _schedule: Schedule = Constant(0.0)  # of the epoch that is planned
 
     def __init__(
         self,
@@ -95,8 +93,13 @@ class BlockTrainer:
             none = Samples(nothing, nothing, nothing[:, 0], 1, False, None)
             LayerTrainer(self.network, self._pinned, none, self.optimizer)
 
+    def plan(self, schedule: Schedule, epochs: int) -> tuple[int, Array]:
+        """See `Trainer`: an epoch, with the rate of its first step; each block asks for its own."""
+        self._schedule = schedule
+        return 1, np.array([rate_at(schedule, self.optimizer.steps)])
+
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
-        """See `Trainer`; the rate is the first one, unless there is a schedule."""
+        """See `Trainer`."""
         costs: list[float] = []
         seconds: list[float] = []
         for _ in range(epochs):
@@ -148,8 +151,8 @@ class BlockTrainer:
 
     def _rates(self, rate: float, steps: int) -> Array:
         """Learning rates of so many steps to come, or one for all of them."""
-        schedule, first = self.schedule, self.optimizer.steps
-        if schedule is None or isinstance(schedule, Constant):
+        schedule, first = self._schedule, self.optimizer.steps
+        if isinstance(schedule, Constant):
             return np.array([rate])
         return np.asarray(schedule(np.arange(first, first + steps)))
 

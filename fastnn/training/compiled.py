@@ -25,7 +25,7 @@ from ..model.snapshot import Pinned, Snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer
 from .autotune import SHORTEST, SPEED, Autotuner
-from .trainer import diverged
+from .trainer import Trainer, diverged
 
 __all__ = ["CompiledTrainer", "compiled_trainer", "trainer_of_block"]
 
@@ -53,7 +53,7 @@ _IDLE_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
 _CACHED_TILE_BYTES = 1 << 22  # of gathered samples that stay cached from step to step
 
 
-class CompiledTrainer:
+class CompiledTrainer(Trainer):
     """The engine with its buffers.
 
     A network keeps its last one: many articles call `fit` once a step, on the same data.

@@ -5,21 +5,16 @@ from __future__ import annotations
 import math
 from contextlib import closing
 
-import numpy as np
-
 from .._core.arrays import Array
 from ..callbacks import Callback, Run
 from ..model.snapshot import Pinned
 from ..optimizers import Optimizer
 from ..schedules import Constant, Schedule
-from .block_trainer import BlockTrainer
-from .trainer import Trainer
+from .trainer import MOST_EPOCHS, Trainer, rate_at
 
 __all__ = [
     "Training", "answered", "begin", "call_due", "drive", "end", "epochs_until_due", "first_rate",
 ]  # fmt: skip
-
-_BLOCK = 1 << 16  # epochs in one call at most, and steps whose learning rates are computed at once
 
 
 class Training:
@@ -70,16 +65,8 @@ class Training:
 
     def plan(self) -> None:
         """Settle the epochs that come next, and their learning rates."""
-        run, schedule = self.run, _schedule(self.run.optimizer, self._given)
-        if isinstance(self.trainer, BlockTrainer):  # an epoch, which asks for each block's rates
-            given = run._learning_rate_set
-            self.trainer.schedule = None if given else schedule
-            rate = run.learning_rate if given else _rate(schedule, run.optimizer.steps)
-            self._epochs, self._rates = 1, np.array([rate])
-        else:
-            validated = self._validation is not None
-            self._epochs = epochs_until_due(run, self._hooks, schedule, validated)
-            self._rates = _rates(run, schedule, self._epochs)
+        epochs = epochs_until_due(self.run, self._hooks, self._validation is not None)
+        self._epochs, self._rates = self.trainer.plan(self._schedule(), epochs)
         self._pinned.check()
 
     def train(self) -> None:
@@ -89,20 +76,26 @@ class Training:
         judged = None if validation is None else self.trainer.evaluate(*validation)
         run.history.extend(costs, _shown(self._rates, run, costs.size), seconds, judged)
         run._epoch += costs.size
-        if isinstance(self.trainer, BlockTrainer):
-            run._steps_per_epoch = self.trainer.steps_per_epoch
+        run._steps_per_epoch = self.trainer.steps_per_epoch
         run._note_draws()
 
     def tell(self) -> ValueError | None:
         """Tell the callbacks that are due; the error, if it diverges and none answers for it."""
-        run, optimizer = self.run, self.run.optimizer
+        run = self.run
         if self._error:
             self._over = True
             return None if answered(self._hooks, run, self._error) else self._error
         if not run._learning_rate_set and run.epoch < run.epochs:  # there is a next one
-            run._learning_rate = _rate(_schedule(optimizer, self._given), optimizer.steps)
+            run._learning_rate = rate_at(self._schedule(), run.optimizer.steps)
         call_due(self._hooks, run, self._pinned)
         return None
+
+    def _schedule(self) -> Schedule:
+        """Of the steps to come: a rate that a callback has set comes before all others."""
+        run = self.run
+        if run._learning_rate_set:
+            return Constant(run.learning_rate)
+        return _schedule(run.optimizer, self._given)
 
     def close(self) -> None:
         """End what runs in the background, and tell the callbacks; again, do nothing."""
@@ -156,20 +149,17 @@ def end(hooks: list[Callback], run: Run) -> None:
             end(hooks[1:], run)
 
 
-def epochs_until_due(run: Run, hooks: list[Callback], schedule: Schedule, validated: bool) -> int:
-    """Epochs that may run in one call: until a callback is due, rates are in hand, or the end."""
+def epochs_until_due(run: Run, hooks: list[Callback], validated: bool) -> int:
+    """Epochs that may run in one call: until a callback is due, or the end."""
     if validated:
         return 1
     stops = [run.epochs, *(hook.every * (run.epoch // hook.every + 1) for hook in hooks)]
-    epochs = min(*stops, run.epoch + _BLOCK) - run.epoch
-    if not (run._learning_rate_set or isinstance(schedule, Constant)):
-        epochs = min(epochs, max(1, _BLOCK // run.steps_per_epoch))
-    return epochs
+    return min(*stops, run.epoch + MOST_EPOCHS) - run.epoch
 
 
 def first_rate(optimizer: Optimizer, given: Schedule | None, epochs: int) -> float:
     """The learning rate of the first of so many epochs; NaN where there is none."""
-    return _rate(_schedule(optimizer, given), optimizer.steps) if epochs else math.nan
+    return rate_at(_schedule(optimizer, given), optimizer.steps) if epochs else math.nan
 
 
 def _schedule(optimizer: Optimizer, given: Schedule | None) -> Schedule:
@@ -180,17 +170,3 @@ def _shown(rates: Array, run: Run, epochs: int) -> Array:
     """The learning rate of each epoch's first step."""
     every = run.steps_per_epoch if rates.size > 1 else 1
     return rates[0] if rates.size < epochs else rates[: every * epochs : every]
-
-
-def _rate(schedule: Schedule, step: int) -> float:
-    return schedule.rate if isinstance(schedule, Constant) else float(schedule(step))
-
-
-def _rates(run: Run, schedule: Schedule, epochs: int) -> Array:
-    """Learning rates of the steps to come, or one for all of them."""
-    if run._learning_rate_set:
-        return np.array([run.learning_rate])
-    if isinstance(schedule, Constant):
-        return np.array([schedule.rate])
-    first = run.optimizer.steps
-    return np.asarray(schedule(np.arange(first, first + epochs * run.steps_per_epoch)))

@@ -30,8 +30,6 @@ from .trainer import Trainer
 
 __all__ = ["Task", "fit", "hooks_of", "optimizer_for", "task_of", "training_of"]
 
-_STEADY = Constant(0.0)  # the schedule of methods that have none
-
 
 def fit(
     network: Stack,
@@ -162,7 +160,7 @@ def training_of(
     if optimizer is not None:
         network.optimizer = opt
     run = task.run(
-        steps_per_epoch=-(-samples.rows // samples.batch),
+        steps_per_epoch=trainer.steps_per_epoch,
         optimizer=opt,
         learning_rate=rate,
         training_cost=lambda: trainer.evaluate(*task.chosen_data()),
@@ -257,7 +255,7 @@ def _minimize(
     after = _after_iterations(hooks, run, pinned, task.validation, method.name)
 
     def until_due() -> int:
-        return epochs_until_due(run, hooks, _STEADY, task.validation is not None)
+        return epochs_until_due(run, hooks, task.validation is not None)
 
     forget(task.network.layers)
     try:

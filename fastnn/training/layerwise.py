@@ -20,19 +20,19 @@ from ..model.evaluation import check_parameters
 from ..model.snapshot import Pinned, Snapshot, logits
 from ..model.stack import Stack
 from ..optimizers import Optimizer
-from .trainer import diverged
+from .trainer import Trainer, diverged
 
 __all__ = ["LayerTrainer", "cost_layer_by_layer"]
 
 
-class LayerTrainer:
+class LayerTrainer(Trainer):
     """Forward and back through the layers' own methods, in NumPy."""
 
     def __init__(
         self, network: Stack, pinned: Pinned, samples: Samples, optimizer: Optimizer
     ) -> None:
         self.network, self.samples, self.optimizer = network, samples, optimizer
-        self._pinned = pinned
+        self._pinned, self.steps_per_epoch = pinned, -(-samples.rows // samples.batch)
         _check_own_layers(network.layers, optimizer)
         if not optimizer.is_plain:
             optimizer.state_for(network.parameters)

@@ -10,14 +10,30 @@ import numpy.typing as npt
 from .._core.arrays import Array
 from ..kernels.engine import team as engine_team
 from ..optimizers import Optimizer
+from ..schedules import Constant, Schedule
 
-__all__ = ["Trainer", "diverged"]
+__all__ = ["MOST_EPOCHS", "Trainer", "diverged", "rate_at"]
+
+MOST_EPOCHS = 1 << 16  # in one call
+_MOST_RATES = 1 << 16  # that are computed at once
 
 
 class Trainer(Protocol):
     """Trains for some epochs at a time."""
 
+    optimizer: Optimizer
     control: npt.NDArray[np.int64]  # where it stands, see ``kernels/engine/team.py``
+    steps_per_epoch: int  # of the last epoch, or as known before the first; 0: not known
+
+    def plan(self, schedule: Schedule, epochs: int) -> tuple[int, Array]:
+        """How many of these epochs come next, and the rates of their steps, or one for all."""
+        if isinstance(schedule, Constant):
+            return epochs, np.array([schedule.rate])
+        first, epochs = (
+            self.optimizer.steps,
+            min(epochs, max(1, _MOST_RATES // self.steps_per_epoch)),
+        )
+        return epochs, np.asarray(schedule(np.arange(first, first + epochs * self.steps_per_epoch)))
 
     def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
         """Costs and seconds of the epochs that were completed, and why it was not all of them."""
@@ -27,6 +43,11 @@ class Trainer(Protocol):
 
     def close(self) -> None:
         """End what runs in the background."""
+
+
+def rate_at(schedule: Schedule, step: int) -> float:
+    """The learning rate of a step."""
+    return schedule.rate if isinstance(schedule, Constant) else float(schedule(step))
 
 
 def diverged(
