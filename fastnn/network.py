@@ -25,10 +25,10 @@ from .model.posterior import deviations
 from .model.prepared import ask
 from .model.stack import Stack
 from .optimizers import LevenbergMarquardt, Optimizer
-from .training.block_fit import are_blocks, fit_blocks
-from .training.fit import fit
 from .training.gradient_check import in_float64, largest_relative_error
 from .training.one_step import one_step
+from .training.route import train
+from .training.settings import Settings
 
 __all__ = ["NeuralNetwork", "load"]
 
@@ -625,39 +625,30 @@ class NeuralNetwork(Stack):
 
         """
         if (
-            type(epochs) is int
+            t is not None
+            and type(epochs) is int
             and epochs == 1
             and batch_size is None
             and validation_data is None
             and sample_weight is None
             and class_weight is None
-            and type(callbacks) is tuple
-            and not callbacks
-            and (verbose is False or (type(verbose) is int and verbose == 0))
             and rng is None
             and n_threads is None
             and comm is None
+            and type(callbacks) is tuple
+            and not callbacks
+            and (verbose is False or (type(verbose) is int and verbose == 0))
             and shard is False
-            and t is not None
         ):
             history = one_step(self, X, t, learning_rate, optimizer)
             if history is not None:
                 return history
-        given: tuple[Any, ...] = (
-            X, t, learning_rate, optimizer, epochs, batch_size, shuffle, validation_data,
-            sample_weight, class_weight, callbacks, verbose, rng, n_threads,
+        settings = Settings(
+            learning_rate, optimizer, epochs, batch_size, shuffle, validation_data, sample_weight,
+            class_weight, callbacks, verbose, rng, n_threads, comm, shard,
         )  # fmt: skip
         with self._lock.held():
-            blocks = are_blocks(X, t)
-            if comm is not None:
-                if blocks:
-                    raise TypeError("comm needs X and t as arrays, not data in blocks")
-                return imported(".training.mpi", __package__).fit_by_ranks(  # type: ignore[no-any-return]
-                    self, comm, shard, *given
-                )
-            if flag("shard", shard):
-                raise ValueError("shard=True shares rows out among ranks: expected comm, too")
-            return (fit_blocks if blocks else fit)(self, *given)
+            return train(self, X, t, settings)
 
     def export_onnx(
         self, path: str | os.PathLike[str], *, activate: bool = True, opset: int = 20

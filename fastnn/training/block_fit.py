@@ -5,11 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-import numpy.typing as npt
-
-from .._core.arrays import count
 from .._core.random import RNG
-from ..callbacks import Callbacks, Run
+from ..callbacks import Run
 from ..history import History
 from ..losses.base import check_total
 from ..model.block_sources import Source, is_chunked, source_of_arrays, source_of_blocks
@@ -18,11 +15,11 @@ from ..model.data import validation_pair
 from ..model.draws import BLOCKS, Draws
 from ..model.snapshot import Pinned, Snapshot, snapshot
 from ..model.stack import Stack
-from ..optimizers import Optimizer
 from . import methods
 from .block_trainer import BlockTrainer
 from .epochs import Training, drive, first_rate
-from .fit import hooks_of, optimizer_for
+from .fit import optimizer_for
+from .settings import Settings
 
 __all__ = ["are_blocks", "fit_blocks"]
 
@@ -52,46 +49,27 @@ def _is_list_of_blocks(X: Any) -> bool:
     return isinstance(X, (list, tuple)) and len(X) > 0 and isinstance(X[0], tuple)
 
 
-def fit_blocks(
-    network: Stack,
-    X: Any,
-    t: Any,
-    learning_rate: Any,
-    optimizer: Optimizer | str | None,
-    epochs: int,
-    batch_size: int | None,
-    shuffle: bool,
-    validation_data: tuple[Any, ...] | None,
-    sample_weight: npt.ArrayLike | None,
-    class_weight: Any,
-    callbacks: Callbacks,
-    verbose: int,
-    rng: RNG | Draws,
-    n_threads: int | None,
-) -> History:
-    """See `NeuralNetwork.fit`."""
-    epochs = count("epochs", epochs, least=0)
-    hooks = hooks_of(callbacks, verbose)
-    threads = None if n_threads is None else count("n_threads", n_threads, least=1)
-    batch = None if batch_size is None else count("batch_size", batch_size, least=1)
-    now = _snapshot(network, optimizer)
-    source = _source(X, t, sample_weight, epochs)
-    blocks = Blocks(source, now.layers, now.cost_function, class_weight)
-    validation = validation_pair(now.layers, now.cost_function, validation_data)
+def fit_blocks(network: Stack, X: Any, t: Any, settings: Settings) -> History:
+    """See `NeuralNetwork.fit`; the settings are checked."""
+    epochs, shuffle = settings.epochs, settings.shuffle
+    now = _snapshot(network, settings.optimizer)
+    source = _source(X, t, settings.sample_weight, epochs)
+    blocks = Blocks(source, now.layers, now.cost_function, settings.class_weight)
+    validation = validation_pair(now.layers, now.cost_function, settings.validation_data)
     pinned = Pinned(network, now, *(validation or ()))
-    opt, given = optimizer_for(network, learning_rate, optimizer)
+    opt, given = optimizer_for(network, settings)
     rate = first_rate(opt, given, epochs)
-    draws = _draws(now.layers, shuffle, rng, opt.steps)
+    draws = _draws(now.layers, shuffle, settings.rng, opt.steps)
     pinned.check()  # a schedule of the caller's has run
-    cut = blocks, batch, bool(shuffle), draws
-    with closing(BlockTrainer(network, pinned, *cut, opt, epochs, threads)) as trainer:
-        if optimizer is not None:
+    cut = blocks, settings.batch_size, shuffle, draws
+    with closing(BlockTrainer(network, pinned, *cut, opt, epochs, settings.n_threads)) as trainer:
+        if settings.optimizer is not None:
             network.optimizer = opt
         run = Run(
             network, History(), epochs=epochs, steps_per_epoch=trainer.steps_per_epoch,
             optimizer=opt, learning_rate=rate, training_cost=trainer.cost, draws=draws,
         )  # fmt: skip
-        drive(Training(run, trainer, pinned, given, hooks, validation))
+        drive(Training(run, trainer, pinned, given, settings.hooks, validation))
     return run.history
 
 

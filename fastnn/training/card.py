@@ -11,6 +11,7 @@ import numpy as np
 from .._core.arrays import Array
 from ..model.snapshot import Snapshot
 from ..optimizers import Optimizer
+from .settings import Settings
 
 __all__ = ["Card", "card_of", "first_difference"]
 
@@ -31,30 +32,24 @@ class Card(NamedTuple):
 
 
 def card_of(
-    now: Snapshot,
-    data: tuple[Array, Array, Array],
-    opt: Optimizer,
-    epochs: int,
-    batch_size: int | None,
-    shuffle: bool,
-    shard: bool,
-    threads: int,
+    now: Snapshot, data: tuple[Array, Array, Array], opt: Optimizer, settings: Settings
 ) -> Card:
     """The card of a training; data: samples, targets and weights."""
     cost = f"{now.cost_function!r}, {now.cost_function.reduction}"
     layers = tuple(f"{layer!r}, trainable={layer.trainable}" for layer in now.layers)
     return Card(
-        now.theta.dtype.name, layers, cost, _settings(opt), epochs, batch_size, shuffle, shard,
-        threads, _digest(data) if shard else "",
+        now.theta.dtype.name, layers, cost, _numbers(opt), settings.epochs, settings.batch_size,
+        settings.shuffle, settings.shard, settings.n_threads or 1,
+        _digest(data) if settings.shard else "",
     )  # fmt: skip
 
 
-def _settings(opt: Optimizer) -> str:
+def _numbers(opt: Optimizer) -> str:
     """A rule with its numbers, without the learning rate, which is rank 0's."""
-    settings = {name: value for name, value in opt.hyper.items() if not callable(value)}
+    numbers = {name: value for name, value in opt.hyper.items() if not callable(value)}
     for name in ("weight_decay", "clip_norm", "clip_value", "on_nonfinite"):
-        settings[name] = getattr(opt, name)
-    return f"{opt.rule.name}({', '.join(f'{name}={value}' for name, value in settings.items())})"
+        numbers[name] = getattr(opt, name)
+    return f"{opt.rule.name}({', '.join(f'{name}={value}' for name, value in numbers.items())})"
 
 
 def _digest(data: tuple[Array, Array, Array]) -> str:

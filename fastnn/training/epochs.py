@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import closing
 
 from .._core.arrays import Array
@@ -32,7 +33,7 @@ class Training:
         What nobody may change meanwhile.
     given : Schedule or None
         Learning rates that come before the optimizer's, which callbacks may change.
-    hooks : list of Callback
+    hooks : sequence of Callback
     validation : tuple of arrays or None
 
     """
@@ -43,7 +44,7 @@ class Training:
         trainer: Trainer,
         pinned: Pinned,
         given: Schedule | None,
-        hooks: list[Callback],
+        hooks: Sequence[Callback],
         validation: tuple[Array, Array, Array] | None,
     ) -> None:
         self.run, self.trainer, self.closed = run, trainer, False
@@ -119,14 +120,14 @@ def drive(training: Training) -> None:
                 raise error
 
 
-def begin(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
+def begin(hooks: Sequence[Callback], run: Run, pinned: Pinned) -> None:
     """Tell all callbacks, which may not change what is pinned."""
     for hook in hooks:
         hook.on_begin(run)
         pinned.check()
 
 
-def call_due(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
+def call_due(hooks: Sequence[Callback], run: Run, pinned: Pinned) -> None:
     """Tell the callbacks that want to know of this epoch."""
     for hook in hooks:
         if run.epoch % hook.every == 0 or run.epoch == run.epochs:
@@ -134,13 +135,13 @@ def call_due(hooks: list[Callback], run: Run, pinned: Pinned) -> None:
             pinned.check()
 
 
-def answered(hooks: list[Callback], run: Run, error: ValueError) -> bool:
+def answered(hooks: Sequence[Callback], run: Run, error: ValueError) -> bool:
     """Tell all callbacks of a divergence; whether one of them answers for it."""
     answers = [hook.on_divergence(run, error) for hook in hooks]  # all are told
     return any(answers)
 
 
-def end(hooks: list[Callback], run: Run) -> None:
+def end(hooks: Sequence[Callback], run: Run) -> None:
     """Tell all callbacks, even if one of them raises."""
     if hooks:
         try:
@@ -149,7 +150,7 @@ def end(hooks: list[Callback], run: Run) -> None:
             end(hooks[1:], run)
 
 
-def epochs_until_due(run: Run, hooks: list[Callback], validated: bool) -> int:
+def epochs_until_due(run: Run, hooks: Sequence[Callback], validated: bool) -> int:
     """Epochs that may run in one call: until a callback is due, or the end."""
     if validated:
         return 1

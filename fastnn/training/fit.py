@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, count
-from .._core.random import RNG
-from ..callbacks import Callback, Callbacks, Progress, Run, as_callbacks
+from .._core.arrays import Array
+from ..callbacks import Callback, Run
 from ..history import History
 from ..layers.base import check_trainable, forget
 from ..model.data import Samples, finite_samples, rows_of, sample_weights, validation_pair
@@ -26,80 +25,53 @@ from . import lbfgs, methods
 from .compiled import compiled_trainer
 from .epochs import Training, answered, begin, call_due, drive, end, epochs_until_due, first_rate
 from .layerwise import LayerTrainer
+from .settings import Settings
 from .trainer import Trainer
 
-__all__ = ["Task", "fit", "hooks_of", "optimizer_for", "task_of", "training_of"]
+__all__ = ["Task", "fit", "optimizer_for", "task_of", "training_of"]
 
 
-def fit(
-    network: Stack,
-    X: npt.ArrayLike,
-    t: npt.ArrayLike,
-    learning_rate: Any,
-    optimizer: Any,
-    epochs: int,
-    batch_size: int | None,
-    shuffle: bool,
-    validation_data: tuple[Any, ...] | None,
-    sample_weight: npt.ArrayLike | None,
-    class_weight: Any,
-    callbacks: Callbacks,
-    verbose: int,
-    rng: RNG | Draws,
-    n_threads: int | None,
-) -> History:
-    """See `NeuralNetwork.fit`."""
-    threads = None if n_threads is None else count("n_threads", n_threads, least=1)
-    task = task_of(
-        network, X, t, epochs, batch_size, validation_data, sample_weight, class_weight, callbacks,
-        verbose,
-    )  # fmt: skip
-    if (method := methods.find(optimizer)) is not None:
-        return _minimize(task, learning_rate, threads, method)
-    return _train(task, learning_rate, optimizer, shuffle, rng, threads)
+def fit(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, settings: Settings) -> History:
+    """See `NeuralNetwork.fit`; the settings are checked."""
+    task = task_of(network, X, t, settings)
+    if (method := methods.find(settings.optimizer)) is not None:
+        return _minimize(task, method)
+    training = training_of(task)
+    drive(training)
+    return training.run.history
 
 
 def task_of(
-    network: Stack,
-    X: npt.ArrayLike,
-    t: npt.ArrayLike,
-    epochs: int,
-    batch_size: int | None,
-    validation_data: tuple[Any, ...] | None,
-    sample_weight: npt.ArrayLike | None,
-    class_weight: Any,
-    callbacks: Callbacks,
-    verbose: int,
-    least: int = 1,
+    network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, settings: Settings, least: int = 1
 ) -> Task:
-    """What these arguments of `fit` ask for, of at least so many rows."""
-    epochs = count("epochs", epochs, least=0)
-    hooks = hooks_of(callbacks, verbose)
+    """What is to be trained, by checked settings, on at least so many rows."""
     now = snapshot(network)
-    names = network._data_names
-    x, targets = finite_samples(now.layers, now.cost_function, X, t, names, least)
-    batch = len(x) if batch_size is None else count("batch_size", batch_size, least=1)
-    data = x, targets, sample_weights(sample_weight, class_weight, targets)
-    validation = validation_pair(now.layers, now.cost_function, validation_data)
-    return Task(network, now, data, validation, min(batch, len(x)), epochs, hooks)
+    x, targets = finite_samples(now.layers, now.cost_function, X, t, network._data_names, least)
+    weights = sample_weights(settings.sample_weight, settings.class_weight, targets)
+    validation = validation_pair(now.layers, now.cost_function, settings.validation_data)
+    return Task(network, now, (x, targets, weights), validation, settings)
 
 
 class Task(NamedTuple):
-    """What is to be trained, on what, and for how long: all of it checked."""
+    """What is to be trained, on what, and how: all of it checked."""
 
     network: Stack
     now: Snapshot
     data: tuple[Array, Array, Array]  # samples, targets, weights
     validation: tuple[Array, Array, Array] | None
-    batch: int
-    epochs: int
-    hooks: list[Callback]
+    settings: Settings
     chosen: npt.NDArray[np.int64] | None = None  # rows that are trained on; None: all
 
     @property
     def rows(self) -> int:
         """How many samples are trained on."""
         return len(self.data[0]) if self.chosen is None else self.chosen.size
+
+    @property
+    def batch(self) -> int:
+        """How many of them a step has."""
+        asked = self.settings.batch_size
+        return self.rows if asked is None else min(asked, self.rows)
 
     def chosen_data(self) -> tuple[Array, Array, Array]:
         """The samples that are trained on, with their targets and weights."""
@@ -111,53 +83,19 @@ class Task(NamedTuple):
 
     def run(self, **options: Any) -> Run:
         """What callbacks see."""
-        return Run(self.network, History(), epochs=self.epochs, **options)
+        return Run(self.network, History(), epochs=self.settings.epochs, **options)
 
 
-def _reported_epochs(verbose: Any) -> int:
-    """Epochs from one report to the next; 0 for none."""
-    if isinstance(verbose, (bool, np.bool_)):
-        return int(verbose)
-    return count("verbose", verbose, least=0)
-
-
-def hooks_of(callbacks: Callbacks, verbose: int) -> list[Callback]:
-    """What a training calls between its epochs."""
-    every = _reported_epochs(verbose)
-    return [*as_callbacks(callbacks), *([Progress(every)] if every else [])]
-
-
-def _train(
-    task: Task,
-    learning_rate: Any,
-    optimizer: Optimizer | str | None,
-    shuffle: bool,
-    rng: RNG | Draws,
-    threads: int | None,
-) -> History:
-    """Train by steps of an update rule."""
-    training = training_of(task, learning_rate, optimizer, shuffle, rng, threads)
-    drive(training)
-    return training.run.history
-
-
-def training_of(
-    task: Task,
-    learning_rate: Any,
-    optimizer: Optimizer | str | None,
-    shuffle: bool,
-    rng: RNG | Draws,
-    threads: int | None,
-) -> Training:
+def training_of(task: Task) -> Training:
     """A training by steps of an update rule, which is yet to begin."""
-    network, epochs = task.network, task.epochs
-    opt, given = optimizer_for(network, learning_rate, optimizer)
-    samples = _samples(task, shuffle, rng, opt.steps)
+    network, settings, epochs = task.network, task.settings, task.settings.epochs
+    opt, given = optimizer_for(network, settings)
+    samples = _samples(task, opt.steps)
     rate = first_rate(opt, given, epochs)
     pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
-    trainer = _trainer_for(network, pinned, samples, opt, epochs, threads)
-    if optimizer is not None:
+    trainer = _trainer_for(network, pinned, samples, opt, epochs, settings.n_threads)
+    if settings.optimizer is not None:
         network.optimizer = opt
     run = task.run(
         steps_per_epoch=trainer.steps_per_epoch,
@@ -166,14 +104,14 @@ def training_of(
         training_cost=lambda: trainer.evaluate(*task.chosen_data()),
         draws=samples.draws,
     )
-    return Training(run, trainer, pinned, given, task.hooks, task.validation)
+    return Training(run, trainer, pinned, given, settings.hooks, task.validation)
 
 
-def _samples(task: Task, shuffle: bool, rng: RNG | Draws, steps: int) -> Samples:
+def _samples(task: Task, steps: int) -> Samples:
     """The data in batches; steps: of the optimizer so far."""
-    shuffled = bool(shuffle) and task.batch < task.rows
+    shuffled = task.settings.shuffle and task.batch < task.rows
     random = shuffled or any(getattr(layer, "dropout", 0.0) for layer in task.now.layers)
-    draws = Draws.begin(rng, task.rows if shuffled else 0, steps) if random else None
+    draws = Draws.begin(task.settings.rng, task.rows if shuffled else 0, steps) if random else None
     data, chosen = task.data, task.chosen
     if chosen is not None and not task.now.compiled:  # layers of the caller's take what they get
         data, chosen = task.chosen_data(), None
@@ -195,17 +133,15 @@ def _trainer_for(
     return compiled_trainer(network, pinned, samples, optimizer, epochs, threads)
 
 
-def optimizer_for(
-    network: Stack, learning_rate: Any, optimizer: Optimizer | str | None
-) -> tuple[Optimizer, Schedule | None]:
+def optimizer_for(network: Stack, settings: Settings) -> tuple[Optimizer, Schedule | None]:
     """The optimizer that `fit` uses, and the learning rates that it takes instead of its own.
 
     A learning rate alone is gradient descent, as in the article; neither goes on with the optimizer
     of the last `fit`; the same name again goes on with its state.
     """
-    last = network.optimizer
-    if optimizer is not None:
-        chosen = resolve(optimizer, last)
+    last, learning_rate = network.optimizer, settings.learning_rate
+    if settings.optimizer is not None:
+        chosen = resolve(settings.optimizer, last)
     elif learning_rate is not None:
         return _descent(network, learning_rate), None
     elif last is not None:
@@ -235,17 +171,22 @@ def _descent(network: Stack, rate: Any) -> Optimizer:
     return descent
 
 
-def _minimize(
-    task: Task, learning_rate: Any, threads: int | None, method: methods.Method
-) -> History:
-    """What `_train` is for a method that does not go by single steps: an epoch is an iteration."""
-    if learning_rate is not None:
+def _check_whole(task: Task, method: methods.Method) -> None:
+    """Refuse what does not go with a method that takes all samples at once."""
+    if task.settings.learning_rate is not None:
         raise TypeError(f"{method.name} finds the length of its steps: give no learning_rate")
-    rows = len(task.data[0])
-    if task.batch < rows:
-        raise ValueError(f"batch_size is {task.batch}, but {method.name} takes all {rows} samples")
-    pinned, hooks = task.pinned(), [*task.hooks, *method.hooks(task.validation is not None)]
-    objective = method.objective(task.network, *task.data, pinned, threads)
+    if task.batch < task.rows:
+        raise ValueError(
+            f"batch_size is {task.batch}, but {method.name} takes all {task.rows} samples"
+        )
+
+
+def _minimize(task: Task, method: methods.Method) -> History:
+    """Train by a method that does not go by single steps: an epoch is an iteration."""
+    _check_whole(task, method)
+    settings = task.settings
+    pinned, hooks = task.pinned(), [*settings.hooks, *method.hooks(task.validation is not None)]
+    objective = method.objective(task.network, *task.data, pinned, settings.n_threads)
     run = task.run(
         steps_per_epoch=1,
         optimizer=method.name,
@@ -260,7 +201,9 @@ def _minimize(
     forget(task.network.layers)
     try:
         begin(hooks, run, pinned)
-        minimum = method.descend(objective, 0 if run.stopping else task.epochs, after, until_due)
+        minimum = method.descend(
+            objective, 0 if run.stopping else settings.epochs, after, until_due
+        )
         if minimum.converged and not run.stopping:
             run.stop(f"{method.name} has converged: {minimum.reason}")
     except lbfgs.NotFiniteError as error:
@@ -272,7 +215,7 @@ def _minimize(
 
 
 def _after_iterations(
-    hooks: list[Callback],
+    hooks: Sequence[Callback],
     run: Run,
     pinned: Pinned,
     validation: tuple[Array, Array, Array] | None,

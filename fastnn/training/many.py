@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,6 @@ from .._core import collector
 from .._core.arrays import Array, count
 from .._core.random import RNG
 from .._core.threads import get_num_threads, start_threads
-from ..callbacks import as_callbacks
 from ..history import History
 from ..losses.base import CostFunction
 from ..model.data import finite_samples, sample_weights, validation_pair
@@ -27,6 +27,7 @@ from . import methods, per_network
 from .compiled import CompiledTrainer
 from .epochs import Training
 from .fit import Task, training_of
+from .settings import Settings
 
 __all__ = ["fit_many", "predict_many"]
 
@@ -132,14 +133,11 @@ def fit_many(
         raise ValueError(f'on_divergence must be "raise" or "stop", not {on_divergence!r}')
     threads = get_num_threads() if n_threads is None else count("n_threads", n_threads, least=1)
     n = len(found)
-    given = {
-        "epochs": per_network.each("epochs", epochs, n),
-        "batch_size": per_network.each("batch_size", batch_size, n),
+    plain = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "X": X, "t": t}
+    plain |= {"sample_weight": sample_weight, "class_weight": class_weight}
+    given = {name: per_network.each(name, value, n) for name, value in plain.items()}
+    given |= {
         "subsets": per_network.each_subset(subsets, n),
-        "X": per_network.each("X", X, n),
-        "t": per_network.each("t", t, n),
-        "sample_weight": per_network.each("sample_weight", sample_weight, n),
-        "class_weight": per_network.each("class_weight", class_weight, n),
         "validation_data": per_network.each("validation_data", validation_data, n, tuple),
         "callbacks": per_network.each_callbacks(callbacks, n),
     }
@@ -149,10 +147,8 @@ def fit_many(
     optimizers = per_network.each_optimizer(optimizer, n)
     for k, network in enumerate(found):
         optimizers[k] = _resolved(k, network, rates[k], optimizers[k])
-    shuffles, sources = per_network.each("shuffle", shuffle, n), per_network.each_rng(rng, n)
-    histories, errors = _train(
-        list(zip(tasks, rates, optimizers, shuffles, sources, strict=True)), threads
-    )
+    each = zip(rates, optimizers, per_network.each_rng(rng, n), strict=True)
+    histories, errors = _train([_asked(*one) for one in zip(tasks, each, strict=True)], threads)
     if errors and on_divergence == "raise":
         raise _of_all(errors, n) from next(iter(errors.values()))
     for k, error in errors.items():
@@ -199,7 +195,8 @@ def _task(k: int, network: Stack, given: dict[str, Any], data: _CheckedData) -> 
     """A network with what it is trained on, checked."""
     with network._lock.held():
         now = snapshot(network)
-    epochs = count("epochs", given["epochs"], least=0)
+    names = "epochs", "batch_size", "shuffle", "callbacks"
+    settings = Settings(**{name: given[name] for name in names}, n_threads=1).checked()
     form, layers, cost = _form(now), now.layers, now.cost_function
     X, t, validation = given["X"], given["t"], given["validation_data"]
     x, targets = data.once(("X", id(X), id(t), form), lambda: finite_samples(layers, cost, X, t))
@@ -214,10 +211,14 @@ def _task(k: int, network: Stack, given: dict[str, Any], data: _CheckedData) -> 
         ("subset", id(given["subsets"]), len(x)),
         lambda: per_network.checked_subset(f"subsets[{k}]", given["subsets"], len(x)),
     )
-    rows, batch = len(x) if chosen is None else chosen.size, given["batch_size"]
-    batch = rows if batch is None else min(count("batch_size", batch, least=1), rows)
-    hooks = as_callbacks(given["callbacks"])
-    return Task(network, now, (x, targets, weights), judged, batch, epochs, hooks, chosen)
+    return Task(network, now, (x, targets, weights), judged, settings, chosen)
+
+
+def _asked(task: Task, asked: tuple[Any, Any, Any]) -> Task:
+    """The same by this learning rate, this optimizer and this source of random numbers."""
+    rate, optimizer, rng = asked
+    settings = replace(task.settings, learning_rate=rate, optimizer=optimizer, rng=rng)
+    return task._replace(settings=settings)
 
 
 def _resolved(k: int, network: Stack, rate: Any, optimizer: Any) -> Any:
@@ -232,16 +233,14 @@ def _resolved(k: int, network: Stack, rate: Any, optimizer: Any) -> Any:
         raise type(error)(f"networks[{k}]: {error}") from error
 
 
-def _train(
-    given: list[tuple[Task, Any, Any, bool, Any]], threads: int
-) -> tuple[list[History], dict[int, ValueError]]:
+def _train(tasks: list[Task], threads: int) -> tuple[list[History], dict[int, ValueError]]:
     """Train all; the histories, and the errors of networks that diverge."""
     trainings: list[Training] = []
     with ExitStack() as stack:
         with collector.paused():  # all that is made here stays
-            for task, rate, optimizer, shuffle, source in given:
+            for task in tasks:
                 with task.network._lock.held():
-                    trainings.append(training_of(task, rate, optimizer, shuffle, source, 1))
+                    trainings.append(training_of(task))
                 stack.callback(trainings[-1].close)
         errors = _Race(trainings).run(threads)
     return [training.run.history for training in trainings], errors

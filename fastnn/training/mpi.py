@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, count
-from .._core.random import RNG
-from ..callbacks import Callback, Callbacks
-from ..callbacks.base import flag
+from .._core.arrays import Array
+from ..callbacks import Callback
 from ..history import History
 from ..kernels.codegen.compiler import clock
 from ..kernels.engine import layout
@@ -32,12 +29,14 @@ from ..model.evaluation import check_parameters, evaluate
 from ..model.snapshot import Snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer
+from ..schedules import Schedule
 from . import methods
 from .card import Card, card_of, first_difference
 from .compiled import CompiledTrainer
 from .epochs import Training, drive, first_rate
 from .fit import Task, optimizer_for, task_of
 from .ranks import Plan, Ranks, Sum
+from .settings import Settings
 from .trainer import diverged
 
 __all__ = ["RankTrainer", "fit_by_ranks", "load"]
@@ -46,47 +45,22 @@ _ANOTHER_SEED = 0x9E3779B97F4A7  # from the shuffle of one rank's rows to the ne
 _SEEDS = 2**53
 
 
-def fit_by_ranks(
-    network: Stack,
-    comm: Any,
-    shard: bool,
-    X: npt.ArrayLike,
-    t: npt.ArrayLike,
-    learning_rate: Any,
-    optimizer: Optimizer | str | None,
-    epochs: int,
-    batch_size: int | None,
-    shuffle: bool,
-    validation_data: tuple[Any, ...] | None,
-    sample_weight: npt.ArrayLike | None,
-    class_weight: Any,
-    callbacks: Callbacks,
-    verbose: int,
-    rng: RNG | Draws,
-    n_threads: int | None,
-) -> History:
+def fit_by_ranks(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, settings: Settings) -> History:
     """See `NeuralNetwork.fit`; validation data, callbacks and reports are those of rank 0."""
-    ranks = Ranks(comm)
+    ranks = Ranks(settings.comm)
     try:
         if not ranks.leads:
-            validation_data, callbacks, verbose = None, (), 0
-        task = task_of(
-            network, X, t, epochs, batch_size, validation_data, sample_weight, class_weight,
-            callbacks, verbose, least=0,
-        )  # fmt: skip
-        opt, given = _optimizer(task, learning_rate, optimizer)
-        threads = 1 if n_threads is None else count("n_threads", n_threads, least=1)
-        size = None if batch_size is None else count("batch_size", batch_size, least=1)
-        card = card_of(
-            task.now, task.data, opt, task.epochs, size, bool(shuffle), flag("shard", shard),
-            threads,
-        )  # fmt: skip
-        plan = _agreed_plan(ranks, task, card)
-        samples = _samples(ranks, task, plan, card.shuffle, rng, opt)
-        threads = min(threads, max(1, plan.batch // ranks.size))  # as many on each rank
+            settings = replace(settings, validation_data=None, callbacks=(), verbose=0)
+        settings = settings.checked()
+        task = task_of(network, X, t, settings, least=0)
+        opt, given = _optimizer(task)
+        plan = _agreed_plan(ranks, task, card_of(task.now, task.data, opt, settings))
+        samples = _samples(ranks, task, plan, opt)
+        # as many on each rank
+        threads = min(settings.n_threads or 1, max(1, plan.batch // ranks.size))
         with closing(RankTrainer(network, task.now, samples, opt, threads, ranks, plan)) as trainer:
             trainer.start(samples)
-            if optimizer is not None:
+            if settings.optimizer is not None:
                 network.optimizer = opt
             return _train(trainer, task, opt, given, samples.draws)
     except BaseException as error:
@@ -94,18 +68,16 @@ def fit_by_ranks(
         raise
 
 
-def _optimizer(
-    task: Task, learning_rate: Any, optimizer: Optimizer | str | None
-) -> tuple[Optimizer, Any]:
+def _optimizer(task: Task) -> tuple[Optimizer, Schedule | None]:
     """The optimizer and the schedule, of a network that ranks can train."""
     check_trainable(task.now.layers)
     if not task.now.compiled:
         raise TypeError(
             "comm needs a network of DenseLayers and a cost of fastnn, without own code"
         )
-    if (method := methods.find(optimizer)) is not None:
+    if (method := methods.find(task.settings.optimizer)) is not None:
         raise TypeError(f"comm needs an optimizer that goes by single steps, not {method.name}")
-    return optimizer_for(task.network, learning_rate, optimizer)
+    return optimizer_for(task.network, task.settings)
 
 
 def _agreed_plan(ranks: Ranks, task: Task, card: Card) -> Plan:
@@ -126,14 +98,12 @@ def _agreed_plan(ranks: Ranks, task: Task, card: Card) -> Plan:
         raise
 
 
-def _samples(
-    ranks: Ranks, task: Task, plan: Plan, shuffle: bool, rng: RNG | Draws, opt: Optimizer
-) -> Samples:
+def _samples(ranks: Ranks, task: Task, plan: Plan, opt: Optimizer) -> Samples:
     """Samples of this rank; random numbers and the optimizer's state are those of rank 0."""
-    shuffled = shuffle and plan.batch < plan.total
+    shuffled = task.settings.shuffle and plan.batch < plan.total
     draws = None
     if shuffled or any(layer.dropout for layer in task.now.layers):
-        draws = Draws.begin(rng, plan.total if shuffled else 0, opt.steps)
+        draws = Draws.begin(task.settings.rng, plan.total if shuffled else 0, opt.steps)
     draws, state = ranks.exchange((draws, opt.state_dict()) if ranks.leads else None)[0]
     if not ranks.leads:
         opt.load_state_dict(state)
@@ -142,7 +112,7 @@ def _samples(
 
 
 def _train(
-    trainer: RankTrainer, task: Task, opt: Optimizer, given: Any, draws: Draws | None
+    trainer: RankTrainer, task: Task, opt: Optimizer, given: Schedule | None, draws: Draws | None
 ) -> History:
     """Train as rank 0, with callbacks and all; or do what it says."""
     if not trainer.ranks.leads:
@@ -151,14 +121,15 @@ def _train(
     run = task.run(
         steps_per_epoch=trainer.steps_per_epoch,
         optimizer=opt,
-        learning_rate=first_rate(opt, given, task.epochs),
+        learning_rate=first_rate(opt, given, task.settings.epochs),
         training_cost=trainer.training_cost,
         draws=draws,
     )
     pinned.check()
-    trainer.watched = any(map(_may_change, task.hooks))
-    drive(Training(run, trainer, pinned, given, task.hooks, task.validation))
-    trainer.end(run.history, bool(task.hooks))
+    hooks = task.settings.hooks
+    trainer.watched = any(map(_may_change, hooks))
+    drive(Training(run, trainer, pinned, given, hooks, task.validation))
+    trainer.end(run.history, bool(hooks))
     return run.history
 
 

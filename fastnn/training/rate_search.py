@@ -20,6 +20,7 @@ from ..model.stack import Stack
 from ..optimizers import Optimizer
 from ..optimizers.classes import resolve
 from .fit import fit
+from .settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,10 +173,11 @@ def find_learning_rate(
     def step(rate: float) -> History:
         rows = next(draws)
         some = weights[rows] if weights.size else None
-        return fit(
-            twin, x[rows], targets[rows], rate, own, 1, None, False, None, some, None,
-            TerminateOnNaN(), 0, numbers, n_threads,
+        settings = Settings(
+            rate, own, shuffle=False, sample_weight=some, callbacks=TerminateOnNaN(), rng=numbers,
+            n_threads=n_threads,
         )  # fmt: skip
+        return fit(twin, x[rows], targets[rows], settings.checked())
 
     costs, stopped = _costs(step, rates)
     if not costs:

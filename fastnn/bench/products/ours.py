@@ -39,13 +39,9 @@ def _repeat(
     """
     (n_in, n_lanes), (n_out, _), stride = x.shape, d.shape, delta_t.shape[1]
     weights, delta, delta_rows = pointer(w, 0), pointer(d, 0), pointer(delta_t, 0)
-    inputs, target, space = (
-        pointer(x, first * n_lanes),
-        pointer(out, first * n_out),
-        pointer(room, 0),
-    )
+    inputs, target = pointer(x, first * n_lanes), pointer(out, first * n_out)
+    space = pointer(room, 0)
     net = Net(pointer(descriptor, 0), pointer(descriptor, 0), weights, weights, 1, w.size)
-    along = loops.prefers_gemm_nt(n_in, n_out, n_lanes, vector_lanes(weights))
     for _ in range(times):
         if kind == _FORWARD:
             multiply(
@@ -57,7 +53,7 @@ def _repeat(
                 net, weights, delta, target, n_out, 1, n_lanes, n_lanes, n_in, n_lanes, n_out, SET,
                 space, n_lanes,
             )  # fmt: skip
-        elif along:
+        elif loops.prefers_gemm_nt(n_in, n_out, n_lanes, vector_lanes(weights)):
             loops.call_gemm_nt(
                 net.descriptor[layout.GEMM_NT], inputs, delta, target, n_lanes, n_lanes, n_out,
                 last - first, n_out, n_lanes, 0,
