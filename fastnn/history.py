@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["History"]
 
-_COLUMNS = ("cost", "learning_rate", "seconds", "validation_cost")
+_ALWAYS = ("cost", "learning_rate", "seconds")
+_OPTIONAL = ("validation_cost", "reduction_seconds")  # of all epochs of a history, or of none
+_COLUMNS = _ALWAYS + _OPTIONAL
+_NONE: frozenset[str] = frozenset()
 _FIRST_ROOM = 16  # epochs; doubled whenever it is used up
 
 
@@ -36,6 +39,9 @@ class History:
         Factor of the gradient; of L-BFGS the length of the step along its direction.
     seconds : array (epochs,)
         Time that each epoch took.
+    reduction_seconds : array (epochs,)
+        What of it rank 0 spent in sums of gradients over all ranks of MPI, with the time that it
+        waited for the others there; empty for a training without ranks.
     stopped : str or None
         Why the training was ended before its time; None if it was not.
 
@@ -55,14 +61,14 @@ class History:
     def __init__(self) -> None:
         self.stopped: str | None = None
         self._epochs = 0
-        self._validated = False
+        self._present = _NONE
         self._table = np.empty((len(_COLUMNS), _FIRST_ROOM))
 
     @classmethod
     def of_one(cls, cost: float, learning_rate: float, seconds: float) -> History:
         """The history of one epoch, whose table is made when somebody looks at it."""
         history = object.__new__(cls)
-        history.stopped, history._epochs, history._validated = None, 1, False
+        history.stopped, history._epochs, history._present = None, 1, _NONE
         history._first = cost, learning_rate, seconds
         return history
 
@@ -97,12 +103,18 @@ class History:
         """Seconds of each epoch."""
         return self._column("seconds")
 
+    @property
+    def reduction_seconds(self) -> Array:
+        """Seconds of each epoch in sums over all ranks of MPI; empty without ranks."""
+        return self._column("reduction_seconds")
+
     def extend(
         self,
         cost: npt.ArrayLike,
         learning_rate: npt.ArrayLike,
         seconds: npt.ArrayLike,
         validation_cost: npt.ArrayLike | None = None,
+        reduction_seconds: npt.ArrayLike | None = None,
     ) -> None:
         """Add the epochs that came next, one or many.
 
@@ -110,9 +122,11 @@ class History:
         ----------
         cost : float or array (epochs,)
             Says how many epochs are added: a float is one.
-        learning_rate, seconds, validation_cost : float or array (epochs,)
-            A float holds for each of these epochs. The validation cost belongs either to all
-            epochs of a history or to none; NaN stands for one that was not computed.
+        learning_rate, seconds : float or array (epochs,)
+            A float holds for each of these epochs.
+        validation_cost, reduction_seconds : float or array (epochs,), optional
+            As these; each belongs either to all epochs of a history or to none, and NaN stands for
+            a validation cost that was not computed.
 
         Raises
         ------
@@ -120,21 +134,22 @@ class History:
             For what does not fit, before anything is added.
 
         """
-        validated = validation_cost is not None
-        more = () if validation_cost is None else (validation_cost,)
-        columns = _columns(cost, learning_rate, seconds, *more)
-        if not columns[0].size:
+        more = {"validation_cost": validation_cost, "reduction_seconds": reduction_seconds}
+        present = {name: value for name, value in more.items() if value is not None}
+        columns = _columns(cost, learning_rate=learning_rate, seconds=seconds, **present)
+        before, after = self._epochs, self._epochs + columns["cost"].size
+        if before == after:
             return
-        if self._epochs and validated != self._validated:
-            raise ValueError(
-                f"validation_cost is {'given' if validated else 'missing'}, but was not so for the "
-                f"{self._epochs} epochs before"
-            )
-        before, after = self._epochs, self._epochs + columns[0].size
+        for name in _OPTIONAL if before else ():
+            if (name in present) != (name in self._present):
+                raise ValueError(
+                    f"{name} is {'given' if name in present else 'missing'}, but was not so for "
+                    f"the {before} epochs before"
+                )
         self._make_room(after)
-        for row, values in enumerate(columns):
-            self._table[row, before:after] = values
-        self._validated = validated
+        for name, values in columns.items():
+            self._table[_COLUMNS.index(name), before:after] = values
+        self._present = frozenset(present)
         self._epochs = after  # at last: whatever interrupts, the epochs counted are whole
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,6 +165,7 @@ class History:
         validation_cost []
         learning_rate [0.1]
         seconds [0.25]
+        reduction_seconds []
         stopped None
         """
         return {
@@ -157,6 +173,7 @@ class History:
             "validation_cost": self.validation_cost.tolist(),
             "learning_rate": self.learning_rate.tolist(),
             "seconds": self.seconds.tolist(),
+            "reduction_seconds": self.reduction_seconds.tolist(),
             "stopped": self.stopped,
         }
 
@@ -200,9 +217,7 @@ class History:
         return ax
 
     def _column(self, name: str) -> Array:
-        epochs = self._epochs
-        if name == "validation_cost" and not self._validated:
-            epochs = 0
+        epochs = self._epochs if name in _ALWAYS or name in self._present else 0
         values = self._table[_COLUMNS.index(name), :epochs]
         values.flags.writeable = False
         return values
@@ -223,27 +238,40 @@ class History:
         table = self._table[:, : self._epochs].copy()  # made now, where nobody has looked at it
         return {**self.__dict__, "_table": table}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of an earlier version, too, which knew fewer columns."""
+        state = dict(state)
+        if state.pop("_validated", False):
+            state["_present"] = frozenset({"validation_cost"})
+        self.__dict__.update({"_present": _NONE, **state})
+        table = np.empty((len(_COLUMNS), self._epochs))
+        table[: len(self._table)] = self._table
+        self._table = table
+
     def __repr__(self) -> str:
         epochs = f"{self._epochs} epoch{'s' if self._epochs != 1 else ''}"
         if not self._epochs:
             return f"History({epochs})"
-        return f"History({epochs}, cost {self.cost[-1]:.6g}, {duration(self.seconds.sum())})"
+        shown = f"{epochs}, cost {self.cost[-1]:.6g}, {duration(self.seconds.sum())}"
+        if self.reduction_seconds.size:
+            shown += f" with {duration(self.reduction_seconds.sum())} of reduction"
+        return f"History({shown})"
 
 
-def _columns(cost: npt.ArrayLike, *others: npt.ArrayLike) -> list[Array]:
+def _columns(cost: npt.ArrayLike, **others: npt.ArrayLike) -> dict[str, Array]:
     """Costs of some epochs, and what else is given of them: as many numbers, or one for all."""
     costs = convert("cost", cost, np.dtype(np.float64))
     if costs.ndim > 1:
         raise ValueError(f"cost has shape {costs.shape}, expected a number or (epochs,)")
-    columns = [costs]
-    for name, value in zip(_COLUMNS[1:], others, strict=False) if costs.size else ():
+    columns = {"cost": costs}
+    for name, value in others.items() if costs.size else ():
         array = convert(name, value, np.dtype(np.float64))
         if array.shape not in ((), (costs.size,)):
             raise ValueError(
                 f"{name} has shape {array.shape}, expected a number or ({costs.size},), "
                 "as many as cost"
             )
-        columns.append(array)
+        columns[name] = array
     return columns
 
 

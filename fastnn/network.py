@@ -607,7 +607,8 @@ class NeuralNetwork(Stack):
         Returns
         -------
         History
-            Cost, validation cost, learning rate and seconds of each epoch. The cost is that of the
+            Cost, validation cost, learning rate and seconds of each epoch, with `comm` also those
+            of the reduction, the sums of gradients over all ranks. The cost is that of the
             epoch's batches, each as the parameters were before its step, with penalties.
 
         Raises

@@ -90,6 +90,7 @@ def _sleep_until_all_are_here(comm: Any) -> None:
 def _report(size: int, task: Task, found: Result) -> str:
     """What was measured, in lines."""
     seconds = [float(history.seconds.sum()) for history in (found.alone, found.together)]
+    reduction = float(found.together.reduction_seconds.sum())
     apart = float(np.abs(found.together.cost / found.alone.cost - 1.0).max())
     ranks = f"{size} rank{'s' * (size > 1)}"
     lines = [
@@ -98,6 +99,7 @@ def _report(size: int, task: Task, found: Result) -> str:
         f"  one process {seconds[0]:.3f} s, on one thread",
         f"  {ranks:11} {seconds[1]:.3f} s, on one thread each: {seconds[0] / seconds[1]:.2f} times "
         "as fast",
+        f"  reduction   {reduction:.3f} s of these, {reduction / seconds[1]:.0%}",
         f"  the same    costs differ by {apart:.1e} at most, parameters by {found.difference:.1e}",
         f"  held out    accuracy {found.accuracy:.4f}",
     ]

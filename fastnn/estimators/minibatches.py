@@ -24,7 +24,7 @@ from ..model.data import Samples
 from ..network import NeuralNetwork
 from ..training.autotune import SPEED, Autotuner
 from ..training.compiled import CompiledTrainer
-from ..training.trainer import diverged
+from ..training.trainer import Trained, diverged
 
 __all__ = ["BatchTrainer", "EstimatorNetwork", "Minibatches"]
 
@@ -75,7 +75,7 @@ class BatchTrainer(CompiledTrainer):
             if layer.l2
         ]
 
-    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+    def train(self, epochs: int, rates: Array) -> Trained:
         """See `Trainer`."""
         numbers, control = self.optimizer.numbers(), self.team.control
         scaled = rates * self._way.rate_scale
@@ -99,7 +99,7 @@ class BatchTrainer(CompiledTrainer):
         finally:
             self.optimizer.remember(self.team.hyper[0])
         self._before += done
-        return losses[:done], seconds[:done], error
+        return Trained(losses[:done], seconds[:done], error)
 
     def _epochs_at_once(self, most: int) -> int:
         """How many epochs go in one run: several, if each is a step on all samples."""

@@ -23,7 +23,7 @@ from ..optimizers import Optimizer
 from ..schedules import Constant, Schedule
 from .compiled import CompiledTrainer, trainer_of_block
 from .layerwise import LayerTrainer, cost_layer_by_layer
-from .trainer import Trainer, diverged, rate_at
+from .trainer import Trained, Trainer, diverged, rate_at
 
 __all__ = ["BlockTrainer"]
 
@@ -98,7 +98,7 @@ class BlockTrainer(Trainer):
         self._schedule = schedule
         return 1, np.array([rate_at(schedule, self.optimizer.steps)])
 
-    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+    def train(self, epochs: int, rates: Array) -> Trained:
         """See `Trainer`."""
         costs: list[float] = []
         seconds: list[float] = []
@@ -106,10 +106,10 @@ class BlockTrainer(Trainer):
             begin = clock()
             cost, error = self._train_epoch(float(rates[0]))
             if error is not None:
-                return np.array(costs), np.array(seconds), error
+                return Trained(np.array(costs), np.array(seconds), error)
             costs.append(cost)
             seconds.append(clock() - begin)
-        return np.array(costs), np.array(seconds), None
+        return Trained(np.array(costs), np.array(seconds), None)
 
     def _train_epoch(self, rate: float) -> tuple[float, ValueError | None]:
         """The cost of an epoch, of the steps that were taken; or why it was not completed."""
@@ -162,18 +162,18 @@ class BlockTrainer(Trainer):
         """Cost of a block, and of how many samples that is; or why it was not completed."""
         trainer = self._trainer(block, samples)
         try:
-            costs, _, error = trainer.train(1, rates)
+            trained = trainer.train(1, rates)
             told = trainer.control.copy()
         finally:
             trainer.close()
         step = int(told[engine_team.STEPS])
-        if error is not None:
+        if trained.error is not None:
             told[engine_team.STEPS] += self._steps
             told[engine_team.EPOCH] = self._epoch
             rate = float(rates[min(step, rates.size - 1)])
             return math.nan, 0, diverged(self.optimizer, rate, told, block.number)
         self._steps += step
-        return float(costs[0]), int(told[engine_team.SEEN]), None
+        return float(trained.costs[0]), int(told[engine_team.SEEN]), None
 
     def _trainer(self, block: Block, samples: Samples) -> Trainer:
         """What trains on a block, ready to begin."""

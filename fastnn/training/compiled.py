@@ -25,7 +25,7 @@ from ..model.snapshot import Pinned, Snapshot
 from ..model.stack import Stack
 from ..optimizers import Optimizer
 from .autotune import SHORTEST, SPEED, Autotuner
-from .trainer import Trainer, diverged
+from .trainer import Trained, Trainer, diverged
 
 __all__ = ["CompiledTrainer", "compiled_trainer", "trainer_of_block"]
 
@@ -124,7 +124,7 @@ class CompiledTrainer(Trainer):
         self.team.control[...] = self._before = 0
         forget(self.network.layers)
 
-    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+    def train(self, epochs: int, rates: Array) -> Trained:
         """See `Trainer`."""
         control, costs, times = self.team.control, np.zeros(epochs), np.zeros(epochs, np.int64)
         numbers = self.optimizer.numbers()  # which callbacks may have changed
@@ -148,7 +148,7 @@ class CompiledTrainer(Trainer):
         if control[engine_team.STATUS]:
             step = int(control[engine_team.STEPS]) - (self._before - done) * self.steps_per_epoch
             error = diverged(self.optimizer, float(rates[min(step, rates.size - 1)]), control)
-        return costs[:done], np.diff(times[:done], prepend=begin) * 1e-9, error
+        return Trained(costs[:done], np.diff(times[:done], prepend=begin) * 1e-9, error)
 
     def _piece(
         self, rates: Array, costs: Array, times: npt.NDArray[np.int64], first: int, last: int

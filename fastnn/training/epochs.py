@@ -73,9 +73,10 @@ class Training:
     def train(self) -> None:
         """Train for these epochs in one call, and write them down."""
         run, validation = self.run, self._validation
-        costs, seconds, self._error = self.trainer.train(self._epochs, self._rates)
+        costs, seconds, self._error, reduction = self.trainer.train(self._epochs, self._rates)
         judged = None if validation is None else self.trainer.evaluate(*validation)
-        run.history.extend(costs, _shown(self._rates, run, costs.size), seconds, judged)
+        rates = _shown(self._rates, run, costs.size)
+        run.history.extend(costs, rates, seconds, judged, reduction)
         run._epoch += costs.size
         run._steps_per_epoch = self.trainer.steps_per_epoch
         run._note_draws()

@@ -20,7 +20,7 @@ from ..model.evaluation import check_parameters
 from ..model.snapshot import Pinned, Snapshot, logits
 from ..model.stack import Stack
 from ..optimizers import Optimizer
-from .trainer import Trainer, diverged
+from .trainer import Trained, Trainer, diverged
 
 __all__ = ["LayerTrainer", "cost_layer_by_layer"]
 
@@ -44,7 +44,7 @@ class LayerTrainer(Trainer):
             samples.draws.shuffle(self.order, self.rng)
         self.control = np.zeros(engine_team.CONTROLS, np.int64)
 
-    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+    def train(self, epochs: int, rates: Array) -> Trained:
         """See `Trainer`."""
         samples, control = self.samples, self.control
         mean = getattr(self.network.cost_function, "reduction", "sum") == "mean"
@@ -64,7 +64,7 @@ class LayerTrainer(Trainer):
                     cost = self._step(chosen, rate)
                 if cost is None and self.optimizer.on_nonfinite != "skip":
                     error = diverged(self.optimizer, rate, control)
-                    return np.array(costs), np.array(seconds), error
+                    return Trained(np.array(costs), np.array(seconds), error)
                 done += 1
                 control[engine_team.STEPS] += 1
                 if cost is not None:
@@ -75,7 +75,7 @@ class LayerTrainer(Trainer):
             control[engine_team.SEEN] = seen
             costs.append(total / (seen if mean else 1) if seen else math.nan)
             seconds.append(clock() - started)
-        return np.array(costs), np.array(seconds), None
+        return Trained(np.array(costs), np.array(seconds), None)
 
     def _step(self, chosen: Any, rate: float) -> float | None:
         """One step; whatever goes wrong, the parameters are those before it or those after it.

@@ -37,7 +37,7 @@ from .epochs import Training, drive, first_rate
 from .fit import Task, optimizer_for, task_of
 from .ranks import Plan, Ranks, Sum
 from .settings import Settings
-from .trainer import diverged
+from .trainer import Trained, diverged
 
 __all__ = ["RankTrainer", "fit_by_ranks", "load"]
 
@@ -204,7 +204,7 @@ class RankTrainer(CompiledTrainer):
         self.begin(replace(samples, draws=draws), 0, True)
         self.batches = engine_team.Batches(*samples.arrays(), *self._batches[3:])
 
-    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
+    def train(self, epochs: int, rates: Array) -> Trained:
         """See `Trainer`; of rank 0, which lets the others do the same."""
         self.ranks.command("train", epochs, rates, self.watched)
         return self._train(epochs, rates, self.watched)
@@ -241,20 +241,19 @@ class RankTrainer(CompiledTrainer):
         opt, theta = self.optimizer, self._now.theta
         self.ranks.share(theta, opt.state_for(theta), opt.numbers(), opt.counter)
 
-    def _train(
-        self, epochs: int, rates: Array, changed: bool
-    ) -> tuple[Array, Array, ValueError | None]:
+    def _train(self, epochs: int, rates: Array, changed: bool) -> Trained:
         """What all ranks do at the same time; see `Trainer`."""
         if changed:
             self._share_state()
-        costs, seconds, numbers = np.zeros(epochs), np.zeros(epochs), self.optimizer.numbers()
+        costs, numbers = np.zeros(epochs), self.optimizer.numbers()
+        seconds, reduction, summed = np.zeros(epochs), np.zeros(epochs), self.ranks.sum
         self.team.hyper[:, : numbers.size] = numbers
         self.team.control[engine_team.SKIPPED] = 0
         self.ranks.steps_left = epochs * self.steps_per_epoch
         last = rates.size - 1
         try:
             for epoch in range(epochs):
-                begin, done = clock(), epoch * self.steps_per_epoch
+                begin, done, summed.seconds = clock(), epoch * self.steps_per_epoch, 0.0
                 if self.batches.order.size:
                     engine.shuffle(self.batches.order, self.batches.rng)
                 for k in range(self.steps_per_epoch):
@@ -262,11 +261,11 @@ class RankTrainer(CompiledTrainer):
                     if not self._step(costs, epoch, k, rate):
                         self.ranks.steps_left = 0
                         error = diverged(self.optimizer, rate, self.team.control)
-                        return costs[:epoch], seconds[:epoch], error
-                seconds[epoch] = clock() - begin
+                        return Trained(costs[:epoch], seconds[:epoch], error, reduction[:epoch])
+                seconds[epoch], reduction[epoch] = clock() - begin, summed.seconds
         finally:
             self.optimizer.remember(self.team.hyper[0])
-        return costs, seconds, None
+        return Trained(costs, seconds, None, reduction)
 
     def _step(self, costs: Array, epoch: int, k: int, rate: float) -> bool:
         """One step of all ranks; whether it left the parameters finite."""

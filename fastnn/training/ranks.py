@@ -147,7 +147,7 @@ class Sum:
     Attributes
     ----------
     seconds : float
-        Spent here so far.
+        Spent here so far, or since it was set to zero, waiting for other ranks included.
 
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,19 @@ from ..kernels.engine import team as engine_team
 from ..optimizers import Optimizer
 from ..schedules import Constant, Schedule
 
-__all__ = ["MOST_EPOCHS", "Trainer", "diverged", "rate_at"]
+__all__ = ["MOST_EPOCHS", "Trained", "Trainer", "diverged", "rate_at"]
 
 MOST_EPOCHS = 1 << 16  # in one call
 _MOST_RATES = 1 << 16  # that are computed at once
+
+
+class Trained(NamedTuple):
+    """What came of a call of `Trainer.train`: of the epochs that were completed, (epochs,) each."""
+
+    costs: Array
+    seconds: Array
+    error: ValueError | None  # why it was not all of them
+    reduction_seconds: Array | None = None  # in sums over all ranks, of a training by several
 
 
 class Trainer(Protocol):
@@ -35,8 +44,8 @@ class Trainer(Protocol):
         )
         return epochs, np.asarray(schedule(np.arange(first, first + epochs * self.steps_per_epoch)))
 
-    def train(self, epochs: int, rates: Array) -> tuple[Array, Array, ValueError | None]:
-        """Costs and seconds of the epochs that were completed, and why it was not all of them."""
+    def train(self, epochs: int, rates: Array) -> Trained:
+        """Train for so many epochs, at these learning rates of their steps, or one for all."""
 
     def evaluate(self, X: Array, t: Array, weights: Array) -> float:
         """Cost of other samples."""

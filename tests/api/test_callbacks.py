@@ -88,16 +88,18 @@ def fit(costs, callbacks=None, *, validation=None, network=None, epochs=None, er
 
 def test_history_holds_what_it_was_given():
     history = History()
-    history.extend([3.0, 2.0], 0.1, [0.5, 0.25], [30, 20])
-    history.extend(1, 0.05, 0.125, np.float32(10))
+    history.extend([3.0, 2.0], 0.1, [0.5, 0.25], [30, 20], 0.0625)
+    history.extend(1, 0.05, 0.125, np.float32(10), reduction_seconds=0)
     history.extend([], 1.0, 1.0)
     assert len(history) == 3
     assert history.cost.tolist() == [3, 2, 1]
     assert history.validation_cost.tolist() == [30, 20, 10]
     assert history.learning_rate.tolist() == [0.1, 0.1, 0.05]
     assert history.seconds.tolist() == [0.5, 0.25, 0.125]
+    assert history.reduction_seconds.tolist() == [0.0625, 0.0625, 0]
     assert history.stopped is None
     columns = (history.cost, history.validation_cost, history.learning_rate, history.seconds)
+    columns = (*columns, history.reduction_seconds)
     assert all(column.dtype == np.float64 for column in columns)
 
 
@@ -125,13 +127,13 @@ def test_history_one_by_one_is_history_at_once(monkeypatch):
 
 def test_history_arrays_are_read_only():
     history = History()
-    history.extend([3.0], 0.1, 0.5, [1.0])
-    for name in ("cost", "validation_cost", "learning_rate", "seconds"):
+    history.extend([3.0], 0.1, 0.5, [1.0], 0.25)
+    for name in ("cost", "validation_cost", "learning_rate", "seconds", "reduction_seconds"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(history, name)[0] = 1
         with pytest.raises(AttributeError):
             setattr(history, name, np.zeros(1))
-    history.extend(2.0, 0.1, 0.5, 1.0)  # still takes more
+    history.extend(2.0, 0.1, 0.5, 1.0, 0.25)  # still takes more
     assert history.cost.tolist() == [3, 2]
 
 
@@ -139,7 +141,8 @@ def test_empty_history():
     history = History()
     assert len(history) == 0
     assert repr(history) == "History(0 epochs)"
-    empty = {"cost": [], "validation_cost": [], "learning_rate": [], "seconds": []}
+    names = "cost", "validation_cost", "learning_rate", "seconds", "reduction_seconds"
+    empty = {name: [] for name in names}
     assert history.to_dict() == {**empty, "stopped": None}
     assert history.cost.sum() == 0
     assert history.cost.dtype == np.float64
@@ -154,6 +157,8 @@ def test_empty_history():
         (([1.0, 2.0], [0.1], 1.0), ValueError, r"learning_rate has shape \(1,\), .*\(2,\)"),
         (([1.0, 2.0], 0.1, [1, 2, 3]), ValueError, r"seconds has shape \(3,\)"),
         (([1.0, 2.0], 0.1, 1.0, [1.0]), ValueError, r"validation_cost has shape \(1,\)"),
+        ((1.0, 0.1, 1.0, 1.0, [1, 2]), ValueError, r"reduction_seconds has shape \(2,\)"),
+        ((1.0, 0.1, 1.0, 1.0, 0.5), ValueError, "reduction_seconds is given, but was not so"),
         (("good", 0.1, 1.0), TypeError, "cost must hold real numbers"),
         ((1.0, None, 1.0), TypeError, "learning_rate must hold real numbers"),
         ((1.0, 0.1, 1.0), ValueError, "validation_cost is missing, but .* the 1 epochs before"),
@@ -184,6 +189,7 @@ def test_history_through_json():
         "validation_cost": [],
         "learning_rate": [0.1, 0.1],
         "seconds": [0.001, 0.001],
+        "reduction_seconds": [],
         "stopped": "enough",
     }
 
@@ -193,14 +199,26 @@ def test_history_through_json():
 )
 def test_copies_of_a_history_grow_apart(duplicate):
     history = History()
-    history.extend([1.0, 2.0], 0.1, 0.001, [3.0, 4.0])
+    history.extend([1.0, 2.0], 0.1, 0.001, [3.0, 4.0], 0.0005)
     history.stopped = "enough"
     twin = duplicate(history)
     assert twin.to_dict() == history.to_dict()
-    twin.extend(5.0, 0.1, 0.001, 6.0)
-    history.extend(7.0, 0.1, 0.001, 8.0)
+    twin.extend(5.0, 0.1, 0.001, 6.0, 0.0)
+    history.extend(7.0, 0.1, 0.001, 8.0, 0.0)
     assert twin.cost.tolist() == [1, 2, 5]
     assert history.validation_cost.tolist() == [3, 4, 8]
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_history_of_an_earlier_version(validated):
+    """Whose pickles have four columns, and a flag."""
+    history = history_of([1.0, 2.0], validation=[3.0, 4.0] if validated else None)
+    state = {**history.__getstate__(), "_validated": validated}
+    del state["_present"]
+    state["_table"] = state["_table"][:4]
+    earlier = History.__new__(History)
+    earlier.__setstate__(state)
+    assert earlier.to_dict() == history.to_dict()
 
 
 def test_history_pickles_without_its_spare_room():
@@ -216,6 +234,9 @@ def test_repr_of_a_history():
     assert repr(history) == "History(1 epoch, cost 0.125, 500 ms)"
     history.extend(NAN, 0.1, 1.5)
     assert repr(history) == "History(2 epochs, cost nan, 2 s)"
+    history = History()
+    history.extend([0.25, 0.125], 0.1, 0.5, reduction_seconds=0.125)
+    assert repr(history) == "History(2 epochs, cost 0.125, 1 s with 250 ms of reduction)"
 
 
 @pytest.mark.parametrize(

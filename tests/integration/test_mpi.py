@@ -131,6 +131,16 @@ def test_callbacks_of_rank_0_hold_for_all(answers):
 
 
 @needs_mpi
+def test_time_of_the_reduction_is_in_the_history(answers):
+    """Of rank 0: what it spends in sums is part of what it takes for the epoch."""
+    first, second = (answer["callbacks"] for answer in answers)
+    assert len(first["reduction"]) == 5
+    for reduction, seconds in zip(first["reduction"], first["seconds"], strict=True):
+        assert 0.0 < reduction < seconds
+    assert second["reduction"] == first["reduction"]
+
+
+@needs_mpi
 def test_step_that_is_left_out_is_so_on_all_ranks(answers):
     for answer in answers:
         steps, finite, cost = answer["skipped"]

@@ -156,6 +156,8 @@ def callbacks(comm, path):
         "stopped": history.stopped,
         "rates": history.learning_rate.tolist() == expected.learning_rate.tolist(),
         "validated": float(np.abs(history.validation_cost / expected.validation_cost - 1).max()),
+        "reduction": history.reduction_seconds.tolist(),
+        "seconds": history.seconds.tolist(),
         "draws": after,
         "epochs after": len(expected_after),
         "distance": distance(nn, alone),
