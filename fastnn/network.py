@@ -620,7 +620,9 @@ class NeuralNetwork(Stack):
             reading it raises what it raises.
         RuntimeError
             If another thread trains this network and its callback waits for one that this thread
-            trains: neither would ever go on. And, with its text, for an error of another rank.
+            trains: neither would ever go on. So it is if what returns blocks trains or saves this
+            network; callbacks may do both, but neither by `fit_many` nor with `comm`. And, with its
+            text, for an error of another rank.
         KeyboardInterrupt
             Ctrl-C ends the training after the step at hand.
 

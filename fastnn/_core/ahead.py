@@ -8,6 +8,8 @@ from contextlib import closing
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from .locks import Helper
+
 __all__ = ["ahead"]
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class _Reader(Generic[T]):
 
     def __init__(self, make: Callable[[], Generator[T, None, None]]) -> None:
         self._make, self._over = make, False
+        self._helper = Helper("to read its blocks")
         self._made, self._taken = SimpleQueue[Any](), SimpleQueue[None]()
         # A daemon does not hold back the interpreter's exit.
         self._thread = threading.Thread(target=self._run, name="fastnn-reader", daemon=True)
@@ -75,7 +78,7 @@ class _Reader(Generic[T]):
 
     def _run(self) -> None:
         try:
-            with closing(self._make()) as items:
+            with self._helper.at_work(), closing(self._make()) as items:
                 for item in items:
                     self._made.put((item, None))
                     del item  # the caller's now

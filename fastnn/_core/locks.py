@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Lock"]
+__all__ = ["Helper", "Lock"]
 
-_guard = threading.Lock()  # of the next, so that of two threads the second sees the first
+# Of what follows, so that of two threads the second sees the first; `__del__` may come in between.
+_guard = threading.RLock()
 _waits: dict[int, Lock] = {}  # what each thread, by its number, waits for
+_helpers: dict[int, Helper] = {}  # of the threads that work for another one, which waits for them
+_all: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 
 def _renew() -> None:
     """In a forked child, which has one thread, and that waits for nothing."""
     global _guard
-    _guard = threading.Lock()
+    _guard = threading.RLock()
     _waits.clear()
+    _helpers.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -38,6 +43,8 @@ class Lock:
         self._name = name
         self._lock = threading.RLock()
         self._owner: int | None = None
+        with _guard:
+            _all.add(self)
 
     # A generator with `with` inside: wherever Ctrl-C comes, the lock is let go.
     @contextmanager
@@ -47,7 +54,8 @@ class Lock:
         Raises
         ------
         RuntimeError
-            If the owner waits for a lock that this thread holds: both would wait for ever.
+            If the owner waits for a lock that this thread holds, or for this thread's work: both
+            would wait for ever.
 
         """
         me = threading.get_ident()
@@ -69,14 +77,59 @@ class Lock:
     def _announce(self, me: int) -> None:
         """Say what this thread is about to wait for, unless that would close a circle."""
         with _guard:
-            lock: Lock | None = self
-            seen: set[int] = set()
-            while lock is not None and (owner := lock._owner) is not None and owner not in seen:
-                if owner == me:
-                    raise RuntimeError(
-                        f"{self._name} is in use by another thread, which waits for one that this "
-                        "thread is using: neither would ever go on"
-                    )
-                seen.add(owner)
-                lock = _waits.get(owner)
+            others, seen = self._owners(), {me}
+            while others:
+                other = others.pop()
+                if other == me:
+                    raise RuntimeError(self._trouble(me))
+                if other not in seen and other in _waits:
+                    others += _waits[other]._owners()
+                seen.add(other)
             _waits[me] = self
+
+    def _owners(self) -> list[int]:
+        """The threads that must go on before the lock is free: its owner, and who works for it."""
+        owner = self._owner
+        if owner is None:
+            return []
+        return [owner, *(k for k, helper in _helpers.items() if helper.is_lent(self))]
+
+    def _trouble(self, me: int) -> str:
+        helper, why = _helpers.get(me), "waits for one that this thread is using"
+        if helper is not None and helper.is_lent(self):
+            why = f"waits for this one {helper.purpose}"
+        return f"{self._name} is in use by another thread, which {why}: neither would ever go on"
+
+
+class Helper:
+    """What other threads do for this one, which holds its locks until they are done.
+
+    So they must not ask for these, which is refused as by `Lock.held`.
+
+    Parameters
+    ----------
+    purpose : str
+        What this thread waits for them to do, for the error: "to …".
+
+    """
+
+    def __init__(self, purpose: str) -> None:
+        self.purpose, self._asker = purpose, threading.get_ident()
+        with _guard:
+            self._lent = {lock for lock in list(_all) if lock._owner == self._asker}
+
+    def is_lent(self, lock: Lock) -> bool:
+        """Whether the asking thread holds the lock, and did so before it asked for help."""
+        return lock._owner == self._asker and lock in self._lent
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around the work, in the thread that does it."""
+        me = threading.get_ident()
+        try:
+            with _guard:
+                _helpers[me] = self
+            yield
+        finally:
+            with _guard:
+                _helpers.pop(me, None)

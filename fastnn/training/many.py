@@ -13,6 +13,7 @@ import numpy as np
 
 from .._core import collector
 from .._core.arrays import Array, count
+from .._core.locks import Helper
 from .._core.random import RNG
 from .._core.threads import get_num_threads, start_threads
 from ..history import History
@@ -252,6 +253,7 @@ class _Race:
     def __init__(self, trainings: list[Training]) -> None:
         self._trainings, self._stopping = trainings, False
         self.errors: dict[int, ValueError] = {}
+        self._helper = Helper("to train it in fit_many")
         compiled = [isinstance(training.trainer, CompiledTrainer) for training in trainings]
         self._fast = [k for k, found in enumerate(compiled) if found]
         self._slow = [k for k, found in enumerate(compiled) if not found]
@@ -269,10 +271,15 @@ class _Race:
             self._take(0)
         else:
             try:
-                pool.run(self._take, threads, self._stop)
+                pool.run(self._help, threads, self._stop)
             finally:
                 pool.close()
         return dict(sorted(self.errors.items()))
+
+    def _help(self, thread: int) -> None:
+        """What a thread of its own does: it must not ask for networks that this one holds."""
+        with self._helper.at_work():
+            self._take(thread)
 
     def _take(self, _: int) -> None:
         """Take trainings until none is left: what a thread does."""

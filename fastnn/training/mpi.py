@@ -48,24 +48,31 @@ _SEEDS = 2**53
 def fit_by_ranks(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, settings: Settings) -> History:
     """See `NeuralNetwork.fit`; validation data, callbacks and reports are those of rank 0."""
     ranks = Ranks(settings.comm)
-    try:
-        if not ranks.leads:
-            settings = replace(settings, validation_data=None, callbacks=(), verbose=0)
-        settings = settings.checked()
-        task = task_of(network, X, t, settings, least=0)
-        opt, given = _optimizer(task)
-        plan = _agreed_plan(ranks, task, card_of(task.now, task.data, opt, settings))
-        samples = _samples(ranks, task, plan, opt)
-        # as many on each rank
-        threads = min(settings.n_threads or 1, max(1, plan.batch // ranks.size))
-        with closing(RankTrainer(network, task.now, samples, opt, threads, ranks, plan)) as trainer:
-            trainer.start(samples)
-            if settings.optimizer is not None:
-                network.optimizer = opt
-            return _train(trainer, task, opt, given, samples.draws)
-    except BaseException as error:
-        ranks.tell(error)
-        raise
+    with ranks.in_training():
+        try:
+            return _fit(ranks, network, X, t, settings)
+        except BaseException as error:
+            ranks.tell(error)
+            raise
+
+
+def _fit(
+    ranks: Ranks, network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, settings: Settings
+) -> History:
+    """The same, with errors that the other ranks are yet to be told."""
+    if not ranks.leads:
+        settings = replace(settings, validation_data=None, callbacks=(), verbose=0)
+    settings = settings.checked()
+    task = task_of(network, X, t, settings, least=0)
+    opt, given = _optimizer(task)
+    plan = _agreed_plan(ranks, task, card_of(task.now, task.data, opt, settings))
+    samples = _samples(ranks, task, plan, opt)
+    threads = min(settings.n_threads or 1, max(1, plan.batch // ranks.size))  # alike on each rank
+    with closing(RankTrainer(network, task.now, samples, opt, threads, ranks, plan)) as trainer:
+        trainer.start(samples)
+        if settings.optimizer is not None:
+            network.optimizer = opt
+        return _train(trainer, task, opt, given, samples.draws)
 
 
 def _optimizer(task: Task) -> tuple[Optimizer, Schedule | None]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +17,8 @@ from .._core.arrays import Array
 from ..kernels.codegen.compiler import clock
 
 __all__ = ["Plan", "Ranks", "Sum"]
+
+_here = threading.local()  # has the communicator of the training that this thread is in
 
 _SMALL = 1 << 18  # bytes of all ranks up to which each gets the gradients of all, in one message
 
@@ -52,6 +56,28 @@ class Ranks:
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
         self.steps_left, self.sum = 0, Sum(comm, 0, np.dtype(np.float64))
         self._agreed = self._over = self._inside = False
+
+    @contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Around all messages of a training.
+
+        Raises
+        ------
+        RuntimeError
+            In a callback of another one, whose ranks hear only what that has to say.
+
+        """
+        outer = getattr(_here, "comm", None)
+        if outer is not None and _common(outer, self.comm) > 1:
+            raise RuntimeError(
+                "a callback of a training by ranks calls fit with comm, but runs on rank 0 alone: "
+                "the other ranks would never answer; train without comm there"
+            )
+        _here.comm = self.comm
+        try:
+            yield
+        finally:
+            _here.comm = outer
 
     @property
     def leads(self) -> bool:
@@ -279,6 +305,16 @@ class Plan:
         counts = self._rows * last // self.total - begins
         place = int(counts[:rank].sum())
         return int(begins[rank]), int(counts[rank]), place, int(counts.sum())
+
+
+def _common(one: Any, other: Any) -> int:
+    """How many processes two communicators have in common."""
+    mine, theirs = one.Get_group(), other.Get_group()
+    both = type(mine).Intersection(mine, theirs)
+    size = both.Get_size()
+    for group in (mine, theirs, both):
+        group.Free()
+    return int(size)
 
 
 def _checked(comm: Any) -> Any:

@@ -173,6 +173,10 @@ ERRORS = {
     "nan": (1, "ValueError: X[3, 1] is nan, expected a finite number"),
     "type": (1, "TypeError: epochs must be an int, not 'many'"),
     "callback": (0, "KeyError: 'of the callback'"),
+    "training in a callback": (
+        0,
+        "RuntimeError: a callback of a training by ranks calls fit with comm, but runs on rank 0",
+    ),
     "divergence": (0, "ValueError: learning_rate=1e+200 makes the training diverge: in step 1 "),
     "schedule": (0, "ArithmeticError: of the schedule"),
     "in a step": (1, "MemoryError: in a step"),

@@ -181,6 +181,25 @@ def test_threads_whose_callbacks_use_each_others_network_do_not_wait_for_ever(ch
     assert answer["afterwards"] == threads
 
 
+def test_code_of_the_caller_that_uses_the_network_in_training_does_not_wait_for_ever(child):
+    """What would take the network from the thread that waits for it is refused."""
+    found = child("use_the_network_in_training", timeout=600)
+    blocks, many = (
+        f"the network is in use by another thread, which waits for this one to {purpose}: neither "
+        "would ever go on"
+        for purpose in ("read its blocks", "train it in fit_many")
+    )
+    free = "predict", "cost"  # they only look at it
+    for name, error in found.items():
+        where, call = name.split(": ")
+        if where.startswith("in_blocks"):
+            assert error == (None if call in free else blocks), name
+        elif call == "fit_many" and where == "in_a_callback":
+            assert error == many, name
+        else:
+            assert error is None, name
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_fork_in_the_middle_of_a_team_and_after(child, n_threads):
     assert child("fork_a_team", n_threads) == {"meanwhile": 0, "after": 0, "equal": True}

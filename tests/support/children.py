@@ -1170,6 +1170,88 @@ def use_each_others_network(threads, call):
     return {"errors": errors, "trained": len(trained), "afterwards": afterwards}
 
 
+def use_the_network_in_training():
+    """What becomes of code of the caller's that uses the network which `fit` trains meanwhile.
+
+    The names say where that code runs and what it calls; None: it went well.
+    """
+    import os
+    import tempfile
+
+    import numpy as np
+
+    import fastnn
+
+    X, T = np.random.default_rng(0).normal(size=(40, 2)), np.ones((40, 1))
+    path = os.path.join(tempfile.mkdtemp(), "network.npz")
+    calls = {
+        "fit": lambda nn: nn.fit(X, T, 0.001, epochs=2),
+        "fit of a step": lambda nn: nn.fit(X, T, 0.001),
+        "fit of blocks": lambda nn: nn.fit([(X, T)], learning_rate=0.001),
+        "fit_many": lambda nn: fastnn.fit_many([nn], X, T, 0.001),
+        "gradient": lambda nn: nn.gradient(X, T),
+        "save": lambda nn: nn.save(path),
+        "predict": lambda nn: nn.predict(X),
+        "cost": lambda nn: nn.cost(X, T),
+    }
+
+    def in_blocks(nn, use):
+        def blocks():
+            yield X, T
+            use(nn)
+            yield X, T
+
+        nn.fit(blocks, learning_rate=0.001)
+
+    def in_a_callback(nn, use):
+        nn.fit(X, T, 0.001, epochs=2, callbacks=lambda run: run.epoch > 1 or use(run.network))
+
+    def in_blocks_of_a_callback(nn, use):
+        """Of a training of another network, whose blocks use this one."""
+        other = network_and_data((2, 4, 1))[0]
+
+        def blocks():
+            use(nn)
+            yield X, T
+
+        in_a_callback(nn, lambda _: other.fit(blocks, learning_rate=0.001))
+
+    def in_a_cost(nn, use):
+        class Cost:
+            calls = 0
+
+            def activate(self, activity):
+                return activity
+
+            def __call__(self, activity, t):
+                self.calls += 1
+                if self.calls == 1:
+                    use(nn)
+                return float(((activity - t) ** 2).sum()) / 2
+
+            def delta(self, activity, t):
+                return activity - t
+
+        nn.cost_function = Cost()
+        nn.fit(X, T, 0.001)
+
+    found = {}
+    for where in (in_blocks, in_a_callback, in_blocks_of_a_callback, in_a_cost):
+        for name, use in calls.items():
+            if where is in_a_cost and name == "save":  # which files do not hold
+                continue
+            nn = network_and_data((2, 4, 1))[0]
+            try:
+                where(nn, use)
+                error = None
+            except RuntimeError as raised:
+                error = str(raised)
+            found[f"{where.__name__}: {name}"] = error
+            nn.cost_function = fastnn.SumSquaresError()
+            nn.fit(X, T, 0.001)  # nothing is held any more
+    return found
+
+
 def storm_of_signals():
     """Bursts of Ctrl-C around trainings by two threads; what they raise, and what is left."""
     import gc

@@ -183,6 +183,17 @@ def _raise(run):
         raise KeyError("of the callback")
 
 
+def _train_by(comm):
+    from mpi4py import MPI
+
+    def callback(run):
+        run.network.fit(X, T, 0.001)  # which it may
+        run.network.fit(X, T, 0.001, comm=MPI.COMM_SELF)  # as this
+        run.network.fit(X, T, 0.001, comm=comm, shard=True)
+
+    return callback
+
+
 def refused(comm):
     """What every rank says of each thing that does not fit; afterwards a training goes well."""
     odd = comm.rank == comm.size - 1
@@ -209,6 +220,7 @@ def refused(comm):
         "own layer": fit(own, optimizer=None, learning_rate=0.1),
         "comm": fit(comm="world"),
         "callback": fit(epochs=5, callbacks=[_raise]),
+        "training in a callback": fit(epochs=5, callbacks=[_train_by(comm)]),
         "divergence": fit(optimizer=None, learning_rate=1e200, epochs=5),
         "few": fit(shard=False, batch_size=1),
         "empty": message(network().fit, X[:0], T[:0], optimizer="Adam", comm=comm),
