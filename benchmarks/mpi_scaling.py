@@ -1,8 +1,9 @@
 """Steps and sums of gradients of two ranks, measured, and what follows for more of them.
 
-``mpiexec -n 2 --mca mpi_yield_when_idle 1 python benchmarks/mpi_scaling.py --out FOLDER`` writes
-``mpi.json`` and ``mpi.svg``, and prints the tables of docs/mpi.md. ``--from mpi.json`` computes and
-draws again what was measured before, without MPI.
+``mpiexec -n 2 --bind-to none --mca mpi_yield_when_idle 1 python benchmarks/mpi_scaling.py --out
+FOLDER`` writes ``mpi.json`` and ``mpi.svg``, and prints the tables of docs/mpi.md. Without
+``--bind-to none`` Open MPI gives rank 0 one core, which its two threads then share. ``--from
+mpi.json`` computes and draws again what was measured before, without MPI.
 """
 
 import argparse
@@ -149,6 +150,7 @@ def main():
     parser.add_argument("--from", dest="file", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
     if given.file:
         measured = json.loads(given.file.read_text())
     else:

@@ -27,7 +27,7 @@ from ..optimizers import Optimizer
 from .autotune import SHORTEST, SPEED, Autotuner
 from .trainer import Trained, Trainer, diverged
 
-__all__ = ["CompiledTrainer", "compiled_trainer", "trainer_of_block"]
+__all__ = ["CompiledTrainer", "compiled_trainer", "tiles_stay", "trainer_of_block"]
 
 # Elements between the gradients of two threads, at least: no shared cache lines, in any dtype.
 _LINE = LINE_BYTES // 4
@@ -78,7 +78,7 @@ class CompiledTrainer(Trainer):
         self.threads, self._pool = start_threads(threads)
         self.model = model(now.layers, now.cost_function, theta, Use(training=True), optimizer)
         share = -(-samples.batch // self.threads)
-        *tiles, elements = engine.tile_sizes(self.model, share, -1 if _caches(samples) else 0)
+        *tiles, elements = engine.tile_sizes(self.model, share, -1 if self._caches(samples) else 0)
         features = sum(sum(layer.w.shape) for layer in now.layers)
         own = self.threads == 1 or bool(theta.size <= features * tiles[0])
         self.grads = _gradients(theta, self.threads, own)
@@ -92,6 +92,10 @@ class CompiledTrainer(Trainer):
         self._all_threads = self._trials = self._autotuner = Autotuner(self.threads)
         if self.threads > 1:  # what it finds out holds for the next `fit`, too
             self._trials = Autotuner(self.threads, samples.batch * self._work / SPEED)
+
+    def _caches(self, samples: Samples) -> bool:
+        """Whether gathered samples stay from step to step: they are all in every batch, and few."""
+        return samples.batch == samples.rows and tiles_stay(samples, samples.rows)
 
     def _load(self) -> None:
         """Compile or load the engine here, by no step, not in the time of the first one."""
@@ -169,12 +173,12 @@ class CompiledTrainer(Trainer):
                 thread, threads,
             )  # fmt: skip
 
-        self._run(train, threads, last - first)
+        self._run(train, threads, self._long(last - first))
 
-    def _run(self, work: Callable[[int], None], threads: int, steps: int) -> None:
-        """Let so many threads work on so many steps."""
+    def _run(self, work: Callable[[int], None], threads: int, long: bool) -> None:
+        """Let so many threads work; long: so that Ctrl-C should reach it."""
         main = threading.current_thread() is threading.main_thread()
-        if threads == 1 and not (main and self._long(steps)):
+        if threads == 1 and not (main and long):
             work(0)
             return
         if self._pool is None:
@@ -219,11 +223,10 @@ class CompiledTrainer(Trainer):
             self.network._trainer = None
 
 
-def _caches(samples: Samples) -> bool:
-    """Whether gathered samples stay from step to step: they are all in every batch, and few."""
+def tiles_stay(samples: Samples, rows: int) -> bool:
+    """Whether so many gathered samples are few enough to stay in the caches."""
     width = samples.X.shape[1] + samples.t.shape[1]
-    size = samples.rows * width * samples.X.itemsize
-    return samples.batch == samples.rows and size <= _CACHED_TILE_BYTES
+    return bool(rows * width * samples.X.itemsize <= _CACHED_TILE_BYTES)
 
 
 def _gradients(theta: Array, threads: int, own: bool) -> Array:

@@ -32,7 +32,7 @@ from ..optimizers import Optimizer
 from ..schedules import Schedule
 from . import methods
 from .card import Card, card_of, first_difference
-from .compiled import CompiledTrainer
+from .compiled import CompiledTrainer, tiles_stay
 from .epochs import Training, drive, first_rate
 from .fit import Task, optimizer_for, task_of
 from .ranks import Plan, Ranks, Sum
@@ -40,6 +40,11 @@ from .settings import Settings
 from .trainer import Trained, diverged
 
 __all__ = ["RankTrainer", "fit_by_ranks", "load"]
+
+# Multiplications and additions of a step beyond which it runs on a thread of its own, so that
+# Ctrl-C reaches it: some 100 ms. Between shorter steps it comes soon enough, and each way to
+# another core, away from the caches of this one, costs a tenth of a millisecond and more.
+_LONG_STEP = 2e9
 
 _ANOTHER_SEED = 0x9E3779B97F4A7  # from the shuffle of one rank's rows to the next one's
 _SEEDS = 2**53
@@ -193,6 +198,10 @@ class RankTrainer(CompiledTrainer):
         self._weights = np.zeros(self.threads)
         ranks.sum = Sum(ranks.comm, now.theta.size, now.theta.dtype)
 
+    def _caches(self, samples: Samples) -> bool:
+        """See `CompiledTrainer`; of this rank's share of the only batch."""
+        return self._plan.steps == 1 and tiles_stay(samples, self._plan.most)
+
     def _load(self) -> None:
         """See `CompiledTrainer`."""
         load(self)
@@ -303,7 +312,7 @@ class RankTrainer(CompiledTrainer):
                 *common, start, n_rows, position, scale, regather, thread, self.threads
             )
 
-        self._run(work, self.threads, 1)
+        self._run(work, self.threads, 6.0 * self._gradient.size * n_rows > _LONG_STEP)
 
     def _update(
         self, costs: Array, epoch: int, k: int, rate: float, weight: float, total: int
@@ -317,7 +326,7 @@ class RankTrainer(CompiledTrainer):
                 *common, start, total, rate, weight, last, thread, self.threads
             )
 
-        self._run(work, self.threads, 1)
+        self._run(work, self.threads, False)
 
     def _penalty_weight(self, total: int, weight: float) -> float:
         """What `step.penalty_weight` of the engine is, of a batch of all ranks."""

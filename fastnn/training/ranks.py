@@ -181,14 +181,14 @@ class Sum:
         self._comm, self._ranks, self.seconds = comm, comm.Get_size(), 0.0
         self._small = size * dtype.itemsize * self._ranks <= _SMALL
         sent = -(-size * dtype.itemsize // 8) * 8 if self._small else 0
-        self._out = np.zeros(sent + 3 * 8, np.uint8)
         self._all = np.zeros((self._ranks, sent + 3 * 8), np.uint8)
-        self._gradient = self._out[: size * dtype.itemsize if self._small else 0].view(dtype)
-        self._gradients = self._all[:, : self._gradient.nbytes].view(dtype)
-        self._more, self._mores = self._out[sent:].view(float), self._all[:, sent:].view(float)
+        self._gradients = self._all[:, : size * dtype.itemsize if self._small else 0].view(dtype)
+        self._mores, rank = self._all[:, sent:].view(float), comm.Get_rank()
+        self._gradient, self._more = self._gradients[rank], self._mores[rank]
+        self._in_place = sys.modules["mpi4py.MPI"].IN_PLACE
         if self._small:
             return
-        rank, cuts = comm.Get_rank(), [size * r // self._ranks for r in range(self._ranks + 1)]
+        cuts = [size * r // self._ranks for r in range(self._ranks + 1)]
         self._places = cuts[:-1]
         self._counts = [b - a for a, b in itertools.pairwise(cuts)]
         self._own = slice(cuts[rank], cuts[rank + 1])
@@ -205,7 +205,7 @@ class Sum:
         self._more[:] = more
         if self._small:
             self._gradient[:] = gradient
-        self._comm.Allgather(self._out, self._all)
+        self._comm.Allgather(self._in_place, self._all)
         cost, weight, failed = _in_order(self._mores, np.empty(3)).tolist()
         if not failed:
             if self._small:
@@ -222,13 +222,13 @@ class Sum:
             [self._blocks, [size] * self._ranks, [size * r for r in range(self._ranks)],
              self._kind],
         )  # fmt: skip
-        own = _in_order(self._blocks, self._blocks[0])
-        self._comm.Allgatherv(own, [gradient, counts, self._places, self._kind])
+        _in_order(self._blocks, gradient[self._own])
+        self._comm.Allgatherv(self._in_place, [gradient, counts, self._places, self._kind])
 
     def fail(self) -> None:
         """Take part in a sum that the others wait in, and let them know that it is the last."""
         self._more[_FAILED] = 1.0
-        self._comm.Allgather(self._out, self._all)
+        self._comm.Allgather(self._in_place, self._all)
 
 
 def _in_order(rows: Array, out: Array) -> Array:
