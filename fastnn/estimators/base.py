@@ -20,8 +20,9 @@ from .compat import (
     validate_data,
     validated,
 )
+from .descent import descend
 from .minibatches import EstimatorNetwork
-from .training import Data
+from .training import Data, Given, Task
 
 __all__ = ["BaseMLP", "is_stochastic"]
 
@@ -35,6 +36,9 @@ _OF_A_TRAINING = (
     "loss_curve_", "best_loss_", "validation_loss_curve_", "slopes_", "_best_parameters",
     "_optimizer",
 )  # fmt: skip
+
+# Attributes that tell of the data, the same for all networks of an ensemble.
+_OF_DATA = "classes_", "_label_binarizer", "n_features_in_", "feature_names_in_"
 
 
 def is_stochastic(estimator: Any) -> bool:
@@ -96,6 +100,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Samples to judge by, and their targets as a matrix."""
         raise NotImplementedError
 
+    def _meet(self, y: Any, classes: Any) -> None:
+        """Of `partial_fit`: the labels that there will be."""
+
     # Training.
 
     @validated
@@ -119,34 +126,69 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self
 
         """
-        if ensemble.is_meant(self):
-            return ensemble.fit(self, "fit", X, y, sample_weight, validation_data=validation_data)
         return self._fit(X, y, sample_weight, validation_data)
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any = None,
+        incremental: bool = False,
+        classes: Any = None,
     ) -> Any:
-        self.__dict__.pop("estimators_", None)  # of an ensemble that it was
-        hidden = settings.hidden_sizes(self.hidden_layer_sizes)
-        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        given = y
-        X, y = self._check_targets(X, y, incremental, first)
-        data = Data(X, y, self._weights(X, given, sample_weight, incremental))
-        random = check_random_state(self.random_state)
-        self.cost_, outputs = self._objective(y)
-        self.n_outputs_ = int(y.shape[1])
-        if first:
-            self._initialize(X, hidden, random)
-        task = training.Task(
-            self, data, self._validation(validation_data), outputs, random, incremental
-        )
-        network = self._ready(rebuild=not (incremental or first))
+        """`fit`, or `partial_fit`, of one network or of an ensemble's."""
+        several = ensemble.is_meant(self)
+        found = ensemble.members_to_fit(self, incremental) if several else [self]
+        if not several:
+            self.__dict__.pop("estimators_", None)  # of an ensemble that it was
+        if incremental:
+            found[0]._meet(y, classes)
+        data = found[0]._given(X, y, sample_weight, validation_data, incremental)
+        for member in found[1:]:
+            member._take_over(found[0])
+        tasks = [member._task(data) for member in found]
         if is_lbfgs(self.solver):
-            training.minimize(task, network)
+            for task in tasks:
+                training.minimize(task)
         else:
-            training.descend(task, network)
-        networks.adopt(self, network)
-        return self
+            descend(tasks, self.n_threads)
+        for task in tasks:
+            networks.adopt(task.estimator, task.network)
+        return ensemble.show(self, found) if several else self
+
+    def _is_first(self, incremental: bool) -> bool:
+        """Whether a training has nothing to go on from."""
+        return not hasattr(self, "coefs_") or not (self.warm_start or incremental)
+
+    def _given(
+        self, X: Any, y: Any, sample_weight: Any, validation_data: Any, incremental: bool
+    ) -> Given:
+        """What is to be trained on, checked."""
+        settings.hidden_sizes(self.hidden_layer_sizes)
+        labels = y
+        X, y = self._check_targets(X, y, incremental, self._is_first(incremental))
+        data = Data(X, y, self._weights(X, labels, sample_weight, incremental))
+        return Given(data, self._validation(validation_data), incremental)
+
+    def _take_over(self, other: BaseMLP) -> None:
+        """What another network of the ensemble has learnt from looking at the data."""
+        for name in _OF_DATA:
+            self.__dict__.pop(name, None)
+            if name in other.__dict__:
+                self.__dict__[name] = other.__dict__[name]
+
+    def _task(self, given: Given) -> Task:
+        """The network, ready to train on this data."""
+        random, data = check_random_state(self.random_state), given.data
+        self.cost_, outputs = self._objective(data.y)
+        self.n_outputs_ = int(data.y.shape[1])
+        first = self._is_first(given.incremental)
+        if first:
+            hidden = settings.hidden_sizes(self.hidden_layer_sizes)
+            self._initialize(data.X, hidden, random)
+        network = self._ready(rebuild=not (given.incremental or first))
+        return Task(self, network, given, outputs, random)
 
     def _samples(self, X: Any, y: Any = "no_validation", **how: Any) -> Any:
         """Samples, and targets if there are any, as scikit-learn checks them; dense."""

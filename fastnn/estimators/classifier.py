@@ -158,15 +158,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         self
 
         """
-        if ensemble.is_meant(self):
-            return ensemble.fit(self, "partial_fit", X, y, sample_weight, classes)  # type: ignore[no-any-return]
+        self._fit(X, y, sample_weight, incremental=True, classes=classes)
+        return self
+
+    def _meet(self, y: Any, classes: Any) -> None:
         if self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' needs all samples at once, as in fit")
         if check_partial_fit_first_call(self, classes):
             self._label_binarizer = LabelBinarizer()
             self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
-        self._fit(X, y, sample_weight, None, incremental=True)
-        return self
 
     def _check_targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = self._samples(X, y, multi_output=True, dtype=self._dtype, reset=reset)

@@ -65,9 +65,14 @@ dtype : float32, float64 or their names, optional
 callbacks : callback, function or sequence of these, optional
     See `fastnn.callbacks`. Their epochs are those of one call of `fit`; of 'lbfgs' iterations.
 n_threads : int, optional
-    Threads that share a training; default: as many as pay.
+    Threads that share a training; default: as many as pay. Of an ensemble, networks that are
+    trained at the same time; default: `fastnn.get_num_threads`.
 n_networks : int
-    Networks, each from other initial weights, whose mean is the prediction: an ensemble.
+    Networks, each from other initial weights, whose mean is the prediction: an ensemble. Each is
+    what it would be alone on one thread, to the last bit, and all are trained by one
+    `fastnn.fit_many`. One after the other, in the calling thread, are trained those of 'lbfgs', and
+    those that somebody sees: with `verbose`, or with callbacks other than `EarlyStopping` and
+    `TerminateOnNaN`, or with callbacks that they share, as where a training goes on.
 """.strip()
 
 _ATTRIBUTES = """

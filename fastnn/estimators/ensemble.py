@@ -9,7 +9,7 @@ import numpy as np
 from .._core.arrays import Array
 from .compat import check_random_state, clone
 
-__all__ = ["fit", "is_meant", "members", "outputs_of_all"]
+__all__ = ["is_meant", "members", "members_to_fit", "outputs_of_all", "show"]
 
 
 def is_meant(estimator: Any) -> bool:
@@ -22,11 +22,20 @@ def members(estimator: Any) -> list[Any]:
     return list(getattr(estimator, "estimators_", None) or [estimator])
 
 
-def fit(estimator: Any, method: str, *data: Any, **more: Any) -> Any:
-    """Train all networks by that method; the attributes are then those of the first."""
-    found = _members_to_fit(estimator, goes_on=method == "partial_fit" or estimator.warm_start)
-    for member in found:
-        getattr(member, method)(*data, **more)
+def members_to_fit(estimator: Any, incremental: bool) -> list[Any]:
+    """Those there are, if their training goes on, or new ones, with the estimator's parameters."""
+    found = getattr(estimator, "estimators_", [])
+    if (incremental or estimator.warm_start) and len(found) == estimator.n_networks:
+        given = estimator.get_params(deep=False)
+        del given["random_state"], given["n_networks"]
+        return [member.set_params(**given) for member in found]
+    random = check_random_state(estimator.random_state)
+    seeds = random.randint(np.iinfo(np.int32).max, size=estimator.n_networks).tolist()
+    return [clone(estimator).set_params(n_networks=1, random_state=seed) for seed in seeds]
+
+
+def show(estimator: Any, found: list[Any]) -> Any:
+    """Give the estimator its trained networks; its attributes are then those of the first."""
     first = vars(found[0])
     parameters = estimator.get_params(deep=False)
     for name in [name for name in vars(estimator) if name.endswith("_")]:
@@ -34,18 +43,6 @@ def fit(estimator: Any, method: str, *data: Any, **more: Any) -> Any:
     vars(estimator).update({k: v for k, v in first.items() if k not in parameters})
     estimator.estimators_ = found
     return estimator
-
-
-def _members_to_fit(estimator: Any, goes_on: bool) -> list[Any]:
-    """Those there are, if their training goes on, or new ones, with the estimator's parameters."""
-    found = getattr(estimator, "estimators_", [])
-    if goes_on and len(found) == estimator.n_networks:
-        given = estimator.get_params(deep=False)
-        del given["random_state"], given["n_networks"]
-        return [member.set_params(**given) for member in found]
-    random = check_random_state(estimator.random_state)
-    seeds = random.randint(np.iinfo(np.int32).max, size=estimator.n_networks).tolist()
-    return [clone(estimator).set_params(n_networks=1, random_state=seed) for seed in seeds]
 
 
 def outputs_of_all(estimator: Any, X: Any) -> Array:

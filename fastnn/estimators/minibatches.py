@@ -65,7 +65,8 @@ class BatchTrainer(CompiledTrainer):
         """See `CompiledTrainer`."""
         super().begin(samples, epochs, fixed)
         self._samples, self._way = samples, self.network.minibatches  # type: ignore[attr-defined]
-        self._order, self._alone = np.arange(samples.rows), Autotuner(1)
+        order = np.arange(samples.rows) if samples.chosen is None else samples.chosen
+        self._order, self._alone = order, Autotuner(1)
         self._step = samples.batch * self._work / _SPEED  # seconds, by one thread
         kept = self.model.descriptor.base.kept
         self._layer_numbers = kept[layout.LAYER_HYPER]
@@ -113,7 +114,8 @@ class BatchTrainer(CompiledTrainer):
 
     def _whole_epochs(self, losses: Array, rates: Array, done: int) -> int:
         """Train for as many epochs as losses, each a step; how many were completed."""
-        control, rows = self.team.control, slice(0, self.rows)
+        control, chosen = self.team.control, self._samples.chosen
+        rows = slice(0, self.rows) if chosen is None else chosen
         before = int(control[engine_team.EPOCH])
         weights, weight = self._gather(rows, self.rows)
         self._set_penalties(weight)
@@ -163,7 +165,7 @@ class BatchTrainer(CompiledTrainer):
         """The order of the samples in an epoch, as scikit-learn draws it; None: as they come."""
         random = self._way.random
         if random is None or self.steps_per_epoch == 1:
-            return None
+            return self._samples.chosen
         places = np.arange(self.rows)
         random.shuffle(places)
         self._order = self._order[places]

@@ -143,9 +143,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         self
 
         """
-        if ensemble.is_meant(self):
-            return ensemble.fit(self, "partial_fit", X, y, sample_weight)  # type: ignore[no-any-return]
-        self._fit(X, y, sample_weight, None, incremental=True)
+        self._fit(X, y, sample_weight, incremental=True)
         return self
 
     def _check_targets(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
