@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any, Literal, overload
 
@@ -769,6 +770,7 @@ def _files() -> Any:
     return imported(".files", __package__)
 
 
+@functools.cache
 def _derivatives() -> Any:
     return imported(".inference.derivatives", __package__)
 
