@@ -29,7 +29,8 @@ __all__ = [
 
 
 _OF_DERIVATIVES = {
-    "derivatives_workspace_size", "hvp", "jvp", "laplacian", "laplacian_vjp", "parameter_jacobian",
+    "derivatives_workspace_size", "hvp", "jvp", "laplacian", "laplacian_memory_size",
+    "laplacian_vjp", "parameter_jacobian",
 }  # fmt: skip
 
 

@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._core.arrays import Array, convert
+from .._core.arrays import Array, aligned, convert
 from .._core.live_models import Owner
 from .._core.threads import get_num_threads, side_by_side
 from ..callbacks.base import flag
 from ..kernels.codegen import headers
 from ..kernels.derivatives import entries
 from ..kernels.derivatives import functions as bits
-from ..kernels.derivatives.overloads import derivatives_workspace_size
+from ..kernels.derivatives.overloads import derivatives_workspace_size, laplacian_memory_size
 from ..kernels.engine import layout
 from ..kernels.engine.model import Model
 from ..losses.base import check_total
@@ -31,6 +31,7 @@ __all__ = ["hvp", "jvp", "laplacian", "parameter_jacobian"]
 
 _MANY_PARTS = 16  # of a sum over samples, at most: each has a vector of all parameters
 _BYTES = 1 << 22  # of a workspace that is kept for the next call, at most
+_MOST_KEPT = 1 << 24  # bytes that are kept for a pullback: more would be read too slowly
 
 Spare: TypeAlias = list[tuple[int, Array]]  # workspaces, and for how many samples
 
@@ -101,7 +102,7 @@ def _run(
         except IndexError:
             known = -1
         if known != rows:
-            work = np.empty(derivatives_workspace_size(made, rows), made.theta.dtype)
+            work = aligned(derivatives_workspace_size(made, rows), made.theta.dtype)
         used.append((rows, work))
         return lambda part: call(rows, work, part, parts)
 
@@ -194,12 +195,19 @@ def laplacian(network: Stack, X: npt.ArrayLike, pullback: bool) -> tuple[Any, ..
     before = x.shape[:-1]
     y, dy = np.empty((*before, outputs), x.dtype), np.empty((*before, outputs, inputs), x.dtype)
     ly = np.empty_like(y)
-    flat = x.reshape(-1), y.reshape(-1), dy.reshape(-1), ly.reshape(-1)
+    kept = _memory(made, _rows(x)) if back else x[:0].reshape(-1)
+    flat = x.reshape(-1), y.reshape(-1), dy.reshape(-1), ly.reshape(-1), kept, kept.size > 0
     ways = (inputs + 2) / 3
     _by_rows(ready, _rows(x), ways, lambda *part: entries.laplacian(made.descriptor, *flat, *part))
     if not back:
         return y, dy, ly
-    return y, dy, ly, Pullback(_apart(made), ready.spare, x.copy(), y.shape, dy.shape)
+    return y, dy, ly, Pullback(_apart(made), ready.spare, x.copy(), kept, y.shape, dy.shape)
+
+
+def _memory(made: Model, rows: int) -> Array:
+    """What a way forward keeps for the pullback; nothing where that would be too much."""
+    size, dtype = laplacian_memory_size(made, rows), made.theta.dtype
+    return aligned(size if size * dtype.itemsize <= _MOST_KEPT else 0, dtype)
 
 
 class Pullback:
@@ -213,16 +221,18 @@ class Pullback:
     spare : list
         Of workspaces.
     x : array
+    kept : array
+        What the way forward has left; empty if it must be gone once more.
     of_outputs, of_gradients : tuple of int
         Shapes of the cotangents.
 
     """
 
     def __init__(
-        self, made: Model, spare: Spare, x: Array, of_outputs: tuple[int, ...],
+        self, made: Model, spare: Spare, x: Array, kept: Array, of_outputs: tuple[int, ...],
         of_gradients: tuple[int, ...],
     ) -> None:  # fmt: skip
-        self._made, self._spare, self._x = made, spare, x
+        self._made, self._spare, self._x, self._kept = made, spare, x, kept
         self._shapes = {"g_u": of_outputs, "g_grad": of_gradients, "g_lap": of_outputs}
 
     def __call__(
@@ -254,7 +264,7 @@ class Pullback:
                 raise ValueError(f"{name} has shape {found.shape}, expected {shape}")
             given |= 0 if value is None else bit
             cotangents.append(found.reshape(-1))
-        flat = x.reshape(-1), *cotangents, given
+        flat = x.reshape(-1), *cotangents, given, self._kept, self._kept.size > 0
         return _summed(
             made, self._spare, _rows(x), float(made.descriptor[layout.INPUTS] + 2),
             lambda out, *part: entries.laplacian_vjp(made.descriptor, *flat, out, *part),

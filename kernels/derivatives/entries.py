@@ -10,7 +10,7 @@ from ..inference.overloads import SizeError
 from .first_order import call_jvp, call_parameter_jacobian
 from .functions import OF_GRADIENT, OF_LAPLACIAN, OF_VALUE, call_hvp, call_laplacian
 from .functions import call_laplacian_vjp as call_pullback
-from .overloads import elements_of
+from .overloads import elements_of, memory_of
 
 
 @scalar
@@ -68,24 +68,38 @@ def parameter_jacobian(descriptor, x, out, rows, work, part, parts):
     )  # fmt: skip
 
 
+@scalar
+def _check_kept(descriptor, x, rows, kept, keeps):
+    """Refuse a short memory, and a model without the third derivatives that fill it."""
+    if keeps:
+        if descriptor[layout.LAPLACIAN_VJP] == 0:
+            raise SizeError("the model has no pullback")
+        needed = memory_of(pointer(descriptor, 0), pointer(x, 0), rows)
+        if kept.size < needed:
+            raise SizeError("the memory has", kept.size, "elements, expected", needed)
+
+
 @kernel
-def laplacian(descriptor, x, y, dy, ly, rows, work, part, parts):
+def laplacian(descriptor, x, y, dy, ly, kept, keeps, rows, work, part, parts):
     """See `functions.laplacian`."""
     _check(descriptor, x, rows, work, part, parts)
+    _check_kept(descriptor, x, rows, kept, keeps)
     outputs = rows * descriptor[layout.OUTPUTS]
     _check_size("outputs", y, outputs)
     _check_size("derivatives", dy, outputs * descriptor[layout.INPUTS])
     _check_size("Laplacians", ly, outputs)
     call_laplacian(
         descriptor[layout.LAPLACIAN], pointer(descriptor, 0), pointer(x, 0), pointer(y, 0),
-        pointer(dy, 0), pointer(ly, 0), rows, pointer(work, 0), part, parts,
+        pointer(dy, 0), pointer(ly, 0), rows, pointer(work, 0), pointer(kept, 0), keeps, part,
+        parts,
     )  # fmt: skip
 
 
 @kernel
-def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, rows, work, part, parts):
+def laplacian_vjp(descriptor, x, gy, gdy, gly, given, kept, keeps, grad, rows, work, part, parts):
     """See `functions.laplacian_vjp`; cotangents that are not given are empty."""
     _check(descriptor, x, rows, work, part, parts)
+    _check_kept(descriptor, x, rows, kept, keeps)
     outputs = rows * descriptor[layout.OUTPUTS]
     if given & OF_VALUE:
         _check_size("cotangents of outputs", gy, outputs)
@@ -96,6 +110,6 @@ def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, rows, work, part, pa
     _check_size("gradients", grad, descriptor[layout.SIZE])
     call_pullback(
         descriptor[layout.LAPLACIAN_VJP], pointer(descriptor, 0), pointer(x, 0), pointer(gy, 0),
-        pointer(gdy, 0), pointer(gly, 0), given, pointer(grad, 0), rows, pointer(work, 0), part,
-        parts,
+        pointer(gdy, 0), pointer(gly, 0), given, pointer(grad, 0), rows, pointer(work, 0),
+        pointer(kept, 0), keeps, part, parts,
     )  # fmt: skip

@@ -7,11 +7,10 @@ from ..engine import layout
 from ..engine import tile as tiles
 from ..engine.model import layer_of, n_in, n_out, tile_features, view
 from ..engine.tile import multiply, tile_parts
-from ..gemm.product import SET
+from ..gemm.product import MULTIPLY, SET
 from ..inference.functions import activate_output, forward_tile
 from . import jets
 from .functions import copy_blocks, read, set_to_zero, write
-from .jets import OF_INPUTS
 
 JVP = Signature(
     "jvp", descriptor=INTS, x=DATA, v=DATA, y=DATA, out=DATA, n_rows=INT, work=DATA, part=INT,
@@ -26,13 +25,14 @@ call_jvp, call_parameter_jacobian = JVP.call, PARAMETER_JACOBIAN.call
 
 @scalar
 def jvp_rows(net):
-    """Rows of a tile, and those beside jets: the tangents; copies of what acts on all features."""
-    more = 2 * n_out(net) + 4
+    """Rows of a tile; of the widest layer's outputs; of copies of what acts on all features."""
+    widest, copies = n_in(net), 4
     for q in range(net.depth):
         layer = layer_of(net, q)
-        more = max(more, 3 * layer[layout.MEMORY] + 2 * layer[layout.N_OUT])
-    more += n_in(net)
-    return jets.rows_of(net, OF_INPUTS, False, more), more
+        widest = max(widest, layer[layout.N_OUT])
+        if layer[layout.LAYER_VJP]:
+            copies = max(copies, 3 * layer[layout.MEMORY] + layer[layout.N_OUT])
+    return 4 * widest + copies, widest, copies
 
 
 def jvp(descriptor, x, v, y, out, n_rows, work, part, parts):
@@ -41,80 +41,89 @@ def jvp(descriptor, x, v, y, out, n_rows, work, part, parts):
         return 0.0
     net = view(descriptor, x)
     inputs, outputs = n_in(net), n_out(net)
-    rows, more = jvp_rows(net)
+    rows, widest, _ = jvp_rows(net)
     tile, n_lanes, begin, end = jets.cut(net, rows, n_rows, part, parts)
-    room = jets.room_of(net, work, OF_INPUTS, False, more, n_lanes)
-    copies = pointer(room.more, inputs * n_lanes)
-    pair, along = copies, pointer(copies, outputs * n_lanes)
+    pair, copies = widest * n_lanes, pointer(work, 4 * widest * n_lanes)
     for first in range(begin, end, tile):
         n = min(tile, end - first)
-        read(net, x, inputs, inputs, first, n, room.x, n_lanes, n_lanes)
-        read(net, v, inputs, inputs, first, n, room.more, n_lanes, n_lanes)
-        jet = _forward(net, room, copies, n_lanes)
-        copy_blocks(pair, jet, n_lanes, 2 * n_lanes, outputs, n_lanes)
-        copy_blocks(along, pointer(jet, n_lanes), n_lanes, 2 * n_lanes, outputs, n_lanes)
-        scratch = pointer(along, outputs * n_lanes)
-        activate_output(net, pair, scratch, n_lanes)
+        read(net, x, inputs, inputs, first, n, work, n_lanes, n_lanes)
+        read(net, v, inputs, inputs, first, n, pointer(work, pair), n_lanes, n_lanes)
+        found = pointer(work, _forward(net, work, pair, copies, n_lanes))
+        along = pointer(found, pair)
+        activate_output(net, found, copies, n_lanes)
         if descriptor[layout.OUTPUT_VJP]:  # all of them have symmetric Jacobians: of a potential
             call_tile_kernel(
-                descriptor[layout.OUTPUT_VJP], along, pair, scratch, net.hyper, outputs, n_lanes, 0,
+                descriptor[layout.OUTPUT_VJP], along, found, copies, net.hyper, outputs, n_lanes, 0,
                 0,
             )  # fmt: skip
         place = first * outputs
-        write(net, pair, n_lanes, n, outputs, pointer(y, place), outputs)
+        write(net, found, n_lanes, n, outputs, pointer(y, place), outputs)
         write(net, along, n_lanes, n, outputs, pointer(out, place), outputs)
     return 0.0
 
 
 @scalar
-def _forward(net, room, copies, n_lanes):
-    """All layers, whose kernels need not be of each number alone; returns the last jets."""
-    stride, x, tangent, jet = 2 * n_lanes, room.x, room.more, room.jets
+def _forward(net, work, pair, copies, n_lanes):
+    """All layers, from features and their tangents, `pair` elements on; returns where the last are.
+
+    Each layer's go to the other half of the room, which is small whatever the depth.
+    """
+    here, there = 0, 2 * pair
+    _, _, n_copies = jvp_rows(net)
+    packing = pointer(copies, n_copies * n_lanes)
     for q in range(net.depth):
-        layer = layer_of(net, q)
-        if layer[layout.LAYER_VJP]:
-            _vector_layer(net, q, x, tangent, jet, copies, room.packing, n_lanes)
+        x, y = pointer(work, here), pointer(work, there)
+        tangent, along = pointer(x, pair), pointer(y, pair)
+        if layer_of(net, q)[layout.LAYER_VJP]:
+            _vector_layer(net, q, x, tangent, y, along, copies, packing, n_lanes)
         else:
-            theta, packing, one = net.theta, room.packing, n_lanes
-            if q:
-                jets.product(net, q, theta, x, jet, stride, stride, packing, n_lanes, SET)
-            else:
-                jets.product(net, q, theta, x, jet, stride, one, packing, n_lanes, SET)
-                z = pointer(jet, n_lanes)
-                jets.product(net, q, theta, tangent, z, stride, one, packing, n_lanes, SET)
-            jets.activate(net, q, layer[layout.TRAIN], jet, room, jet, n_lanes, OF_INPUTS, False)
-        x, jet = jet, pointer(jet, layer[layout.N_OUT] * stride)
-        tangent = pointer(x, n_lanes)
-    return x
+            _layer(net, q, x, tangent, y, along, packing, n_lanes)
+        here, there = there, here
+    return here
 
 
 @scalar
-def _vector_layer(net, q, x, tangent, jet, copies, packing, n_lanes):
+def _layer(net, q, x, tangent, y, along, packing, n_lanes):
+    """A layer of each number alone: the derivative times the tangents' product."""
+    layer = layer_of(net, q)
+    inputs, width = layer[layout.N_IN], layer[layout.WIDTH]
+    w, b = pointer(net.theta, layer[layout.WEIGHTS]), pointer(net.theta, layer[layout.BIAS])
+    hyper, mode = pointer(net.hyper, layer[layout.HYPER_OFFSET]), SET
+    multiply(
+        net, w, x, y, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, SET, packing, n_lanes
+    )
+    call_tile_kernel(layer[layout.TRAIN], y, b, along, hyper, width, n_lanes, 0, 0)
+    if layer[layout.SCALED]:
+        mode = MULTIPLY
+    multiply(
+        net, w, tangent, along, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, mode, packing,
+        n_lanes,
+    )  # fmt: skip
+
+
+@scalar
+def _vector_layer(net, q, x, tangent, y, along, copies, packing, n_lanes):
     """A layer whose activation acts on all features, by vector-Jacobian products of each output."""
     layer = layer_of(net, q)
     inputs, width, n = layer[layout.N_IN], layer[layout.WIDTH], layer[layout.N_OUT]
     memory = layer[layout.MEMORY] * n_lanes
-    z, copy, along = copies, pointer(copies, memory), pointer(copies, 2 * memory)
-    y, g = pointer(copies, 3 * memory), pointer(copies, 3 * memory + n * n_lanes)
+    z, copy, dz = copies, pointer(copies, memory), pointer(copies, 2 * memory)
+    g = pointer(copies, 3 * memory)
     w, b = pointer(net.theta, layer[layout.WEIGHTS]), pointer(net.theta, layer[layout.BIAS])
-    hyper, stride = (
-        pointer(net.hyper, layer[layout.HYPER_OFFSET]),
-        n_lanes if q == 0 else 2 * n_lanes,
-    )
-    for source, target in ((x, z), (tangent, along)):
+    hyper = pointer(net.hyper, layer[layout.HYPER_OFFSET])
+    for source, target in ((x, z), (tangent, dz)):
         multiply(
-            net, w, source, target, 1, width, stride, n_lanes, width, n_lanes, inputs, SET, packing,
-            n_lanes,
+            net, w, source, target, 1, width, n_lanes, n_lanes, width, n_lanes, inputs, SET,
+            packing, n_lanes,
         )  # fmt: skip
     call_tile_kernel(layer[layout.TRAIN], z, b, y, hyper, n, n_lanes, 0, 0)
-    copy_blocks(jet, y, 2 * n_lanes, n_lanes, n, n_lanes)
     for k in range(n):
         copy_blocks(copy, z, memory, memory, 1, memory)
         set_to_zero(g, n * n_lanes)
         for r in range(n_lanes):
             g[k * n_lanes + r] = cast_like(g[0], 1)
         call_tile_kernel(layer[layout.LAYER_VJP], g, b, copy, hyper, n, n_lanes, 0, 0)
-        _dot(copy, along, pointer(jet, (2 * k + 1) * n_lanes), width, n_lanes)
+        _dot(copy, dz, pointer(along, k * n_lanes), width, n_lanes)
 
 
 @scalar

@@ -10,7 +10,7 @@ from ..engine import layout
 from ..engine import tile as tiles
 from ..engine.model import layer_of, n_in, n_out, view
 from ..gemm.loops import call_transpose
-from . import jets
+from . import jets, passes
 from .jets import LAPLACIAN, OF_PARAMETERS
 
 HVP = Signature(
@@ -18,30 +18,36 @@ HVP = Signature(
     parts=INT,
 )  # fmt: skip
 LAPLACIANS = Signature(
-    "laplacian", descriptor=INTS, x=DATA, y=DATA, dy=DATA, ly=DATA, n_rows=INT, work=DATA, part=INT,
-    parts=INT,
+    "laplacian", descriptor=INTS, x=DATA, y=DATA, dy=DATA, ly=DATA, n_rows=INT, work=DATA,
+    kept=DATA, mode=INT, part=INT, parts=INT,
 )  # fmt: skip
 LAPLACIAN_VJP = Signature(
     "laplacian_vjp", descriptor=INTS, x=DATA, gy=DATA, gdy=DATA, gly=DATA, given=INT, grad=DATA,
-    n_rows=INT, work=DATA, part=INT, parts=INT,
+    n_rows=INT, work=DATA, kept=DATA, keeps=INT, part=INT, parts=INT,
 )  # fmt: skip
 call_hvp, call_laplacian, call_laplacian_vjp = HVP.call, LAPLACIANS.call, LAPLACIAN_VJP.call
 
 OF_VALUE, OF_GRADIENT, OF_LAPLACIAN = 1, 2, 4  # bits of `given`: which cotangents there are
+ANSWERS, KEEPS, ONLY_KEEPS = range(3)  # what a way forward leaves behind
 
 
 @scalar
 def hvp_rows(net):
     """Rows of a tile, and those beside jets: logits, their direction, targets, weights, scratch."""
     more = 2 * n_out(net) + net.descriptor[layout.TARGETS] + 5
-    return jets.rows_of(net, OF_PARAMETERS, True, more), more
+    return jets.rows_of(net, OF_PARAMETERS, more), more
 
 
 @scalar
-def laplacian_rows(net, keeps):
-    """Rows of a tile, and those beside jets: factors of the output's activation."""
-    more = n_out(net) * (n_in(net) + 2)
-    return jets.rows_of(net, LAPLACIAN, keeps, more), more
+def laplacian_rows(net):
+    """Rows of a tile: the same for both ways, so that they cut the samples alike."""
+    return jets.rows_of(net, LAPLACIAN, 0)
+
+
+@scalar
+def kept_elements(net, n_rows):
+    """Elements of what `laplacian` keeps of all tiles for `laplacian_vjp`."""
+    return jets.kept_elements(net, laplacian_rows(net), LAPLACIAN, n_rows)
 
 
 _FEW = 4  # features that are moved one by one: vectors of them would be nearly empty
@@ -80,54 +86,79 @@ def read(net, source, stride, n_columns, first, n_samples, out, out_stride, n_la
         )  # fmt: skip
 
 
-def laplacian(descriptor, x, y, dy, ly, n_rows, work, part, parts):
-    """C function: outputs, their gradients by the inputs, and their Laplacians, of a part."""
+def laplacian(descriptor, x, y, dy, ly, n_rows, work, kept, mode, part, parts):
+    """C function: outputs, their gradients by the inputs, and their Laplacians, of a part.
+
+    mode: ANSWERS, which leaves `kept` alone; KEEPS leaves there what `laplacian_vjp` wants of this
+    way forward too; ONLY_KEEPS does that alone.
+    """
     if n_rows < 1:
         return 0.0
     net = view(descriptor, x)
-    inputs, outputs = n_in(net), n_out(net)
-    rows, more = laplacian_rows(net, False)
-    tile, n_lanes, begin, end = jets.cut(net, rows, n_rows, part, parts)
-    room, stride = jets.room_of(net, work, LAPLACIAN, False, more, n_lanes), (inputs + 2) * n_lanes
+    tile, n_lanes, begin, end = jets.cut(net, laplacian_rows(net), n_rows, part, parts)
+    room, keeps = jets.room_of(net, work, LAPLACIAN, 0, n_lanes), mode != ANSWERS
+    column = layout.THIRD if keeps else layout.SECOND
+    output = descriptor[layout.OUTPUT_THIRD if keeps else layout.OUTPUT_SECOND]
     for first in range(begin, end, tile):
         n = min(tile, end - first)
-        read(net, x, inputs, inputs, first, n, room.x, n_lanes, n_lanes)
-        jet = jets.forward(net, room, n_lanes, LAPLACIAN, False, layout.SECOND, net.theta)
-        kernel = descriptor[layout.OUTPUT_SECOND]
-        jets.activate_output(net, room, kernel, jet, room.more, n_lanes, False)
-        place, last = first * outputs, pointer(jet, (inputs + 1) * n_lanes)
-        write(net, jet, stride, n, outputs, pointer(y, place), outputs)
-        write(net, last, stride, n, outputs, pointer(ly, place), outputs)
-        for j in range(outputs):
-            derivatives = pointer(jet, j * stride + n_lanes)
-            target = pointer(dy, (place + j) * inputs)
-            write(net, derivatives, n_lanes, n, inputs, target, outputs * inputs)
+        if keeps:
+            room = _kept_tile(net, room, kept, first // tile, n_lanes)
+        read(net, x, n_in(net), n_in(net), first, n, room.x, n_lanes, n_lanes)
+        jet = passes.forward(net, room, n_lanes, LAPLACIAN, keeps, column, net.theta)
+        passes.activate_output(net, room, output, jet, n_lanes, keeps)
+        if mode != ONLY_KEEPS:
+            _write_outputs(net, jet, y, dy, ly, first, n, n_lanes)
     return 0.0
 
 
-def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, n_rows, work, part, parts):
+@scalar
+def _kept_tile(net, room, kept, number, n_lanes):
+    """The room, with the jets where those of this tile are kept."""
+    place = number * jets.kept_rows(net, LAPLACIAN) * n_lanes
+    return jets.with_kept(net, room, pointer(kept, place), LAPLACIAN, n_lanes)
+
+
+@scalar
+def _write_outputs(net, jet, y, dy, ly, first, n, n_lanes):
+    """The jets of a tile's outputs to where the samples' are."""
+    inputs, outputs = n_in(net), n_out(net)
+    stride, place = (inputs + 2) * n_lanes, first * outputs
+    write(net, jet, stride, n, outputs, pointer(y, place), outputs)
+    last = pointer(jet, (inputs + 1) * n_lanes)
+    write(net, last, stride, n, outputs, pointer(ly, place), outputs)
+    for j in range(outputs):
+        derivatives = pointer(jet, j * stride + n_lanes)
+        target = pointer(dy, (place + j) * inputs)
+        write(net, derivatives, n_lanes, n, inputs, target, outputs * inputs)
+
+
+def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, n_rows, work, kept, keeps, part, parts):
     """C function: grad = gradient by the parameters of Σ gy y + gdy ∂y + gly Δy, of a part.
 
-    given: bits, which of the three cotangents there are; the others count as zero.
+    given: bits, which of the three cotangents there are; the others count as zero. kept: what
+    `laplacian` has left there, if `keeps`; else each tile goes forward again.
     """
     net = view(descriptor, x)
     set_to_zero(grad, net.size)
     if n_rows < 1:
         return 0.0
-    inputs = n_in(net)
-    rows, more = laplacian_rows(net, True)
-    tile, n_lanes, begin, end = jets.cut(net, rows, n_rows, part, parts)
-    room = jets.room_of(net, work, LAPLACIAN, True, more, n_lanes)
+    tile, n_lanes, begin, end = jets.cut(net, laplacian_rows(net), n_rows, part, parts)
+    room = jets.room_of(net, work, LAPLACIAN, 0, n_lanes)
+    first_kept = kept if keeps else room.jets
     for first in range(begin, end, tile):
-        n = min(tile, end - first)
-        read(net, x, inputs, inputs, first, n, room.x, n_lanes, n_lanes)
-        jet = jets.forward(net, room, n_lanes, LAPLACIAN, True, layout.THIRD, net.theta)
-        kernel = descriptor[layout.OUTPUT_THIRD]
-        jets.activate_output(net, room, kernel, jet, room.more, n_lanes, True)
-        _cotangents(net, room, gy, gdy, gly, given, first, n, n_lanes)
-        if kernel:
-            _pull_output(net, room, n_lanes)
-        jets.backward(net, room, n_lanes, LAPLACIAN, net.theta, grad, first > begin)
+        n, number = min(tile, end - first), first // tile
+        if not keeps:  # every tile where the first would be
+            first_kept = pointer(room.jets, -number * jets.kept_rows(net, LAPLACIAN) * n_lanes)
+            call_laplacian(
+                descriptor[layout.LAPLACIAN], descriptor, x, grad, grad, grad, n_rows, work,
+                first_kept, ONLY_KEEPS, number, -(-n_rows // tile),
+            )  # fmt: skip
+        here = _kept_tile(net, room, first_kept, number, n_lanes)
+        read(net, x, n_in(net), n_in(net), first, n, here.x, n_lanes, n_lanes)
+        _cotangents(net, here, gy, gdy, gly, given, first, n, n_lanes)
+        if descriptor[layout.OUTPUT_THIRD]:
+            passes.pull_layer(net, here.above, here.output, n_out(net), n_lanes, LAPLACIAN)
+        passes.backward(net, here, n_lanes, LAPLACIAN, net.theta, grad, first > begin)
     return 0.0
 
 
@@ -160,15 +191,6 @@ def _cotangents(net, room, gy, gdy, gly, given, first, n, n_lanes):
                 row[k * n_lanes + r] = cast_like(row[0], 0)
 
 
-@scalar
-def _pull_output(net, room, n_lanes):
-    """Back through the activation that the cost gives the output."""
-    stride = (n_in(net) + 2) * n_lanes
-    for j in range(n_out(net)):
-        row, saved = pointer(room.above, j * stride), pointer(room.more, j * stride)
-        jets.pull(row, saved, n_lanes, n_in(net), True)
-
-
 def hvp(descriptor, x, t, v, out, n_rows, work, part, parts):
     """C function: the Hessian of the cost by the parameters times v, of a part of the samples.
 
@@ -179,14 +201,14 @@ def hvp(descriptor, x, t, v, out, n_rows, work, part, parts):
     if n_rows > 0:
         rows, more = hvp_rows(net)
         tile, n_lanes, begin, end = jets.cut(net, rows, n_rows, part, parts)
-        room = jets.room_of(net, work, OF_PARAMETERS, True, more, n_lanes)
+        room = jets.room_of(net, work, OF_PARAMETERS, more, n_lanes)
         scale = 1.0 / n_rows if descriptor[layout.MEAN] else 1.0
         for first in range(begin, end, tile):
             n = min(tile, end - first)
             read(net, x, n_in(net), n_in(net), first, n, room.x, n_lanes, n_lanes)
-            jet = jets.forward(net, room, n_lanes, OF_PARAMETERS, True, layout.SECOND, v)
+            jet = passes.forward(net, room, n_lanes, OF_PARAMETERS, True, layout.SECOND, v)
             _curvature(net, room, jet, t, scale, first, n, n_lanes)
-            jets.backward(net, room, n_lanes, OF_PARAMETERS, v, out, first > begin)
+            passes.backward(net, room, n_lanes, OF_PARAMETERS, v, out, first > begin)
     if part == 0:
         _add_penalties(net, v, out)
     return 0.0

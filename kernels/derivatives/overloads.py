@@ -32,6 +32,7 @@ from .functions import (
     call_laplacian,
     call_laplacian_vjp,
     hvp_rows,
+    kept_elements,
     laplacian_rows,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "hvp",
     "jvp",
     "laplacian",
+    "laplacian_memory_size",
     "laplacian_vjp",
     "parameter_jacobian",
 ]
@@ -55,10 +57,8 @@ def elements_of(descriptor, like, n_rows):
         most = max(most, jets.elements(net, parameter_jacobian_rows(net)[0], n_rows))
     if descriptor[layout.HVP]:
         most = max(most, jets.elements(net, hvp_rows(net)[0], n_rows))
-    if descriptor[layout.LAPLACIAN]:
-        most = max(most, jets.elements(net, laplacian_rows(net, False)[0], n_rows))
-    if descriptor[layout.LAPLACIAN_VJP]:
-        most = max(most, jets.elements(net, laplacian_rows(net, True)[0], n_rows))
+    if descriptor[layout.LAPLACIAN] or descriptor[layout.LAPLACIAN_VJP]:
+        most = max(most, jets.elements(net, laplacian_rows(net), n_rows))
     return most
 
 
@@ -88,6 +88,43 @@ def derivatives_workspace_size(model, rows):
 def _(model, rows):
     def elements(model, rows):
         return elements_of(descriptor_of(model), theta_of(model), rows)
+
+    return elements
+
+
+@scalar
+def memory_of(descriptor, like, n_rows):
+    """Elements of what `laplacian` keeps of up to `n_rows` samples for `laplacian_vjp`."""
+    return kept_elements(view(descriptor, like), n_rows)
+
+
+@kernel
+def _memory(model, rows):
+    return memory_of(pointer(model.descriptor, 0), pointer(model.theta, 0), rows)
+
+
+def laplacian_memory_size(model, rows):
+    """Elements of a memory that `laplacian` leaves to `laplacian_vjp`, of so many samples.
+
+    Parameters
+    ----------
+    model : Model
+        From ``network.compiled(derivatives=True)``.
+    rows : int
+        Samples of both calls.
+
+    Returns
+    -------
+    int
+
+    """
+    return _memory(model, rows)
+
+
+@overload(laplacian_memory_size)
+def _(model, rows):
+    def elements(model, rows):
+        return memory_of(descriptor_of(model), theta_of(model), rows)
 
     return elements
 
@@ -219,44 +256,52 @@ def _(model, x, out, workspace=None):
     return checked_call
 
 
-def laplacian(model, x, y, dy, ly, workspace=None):
+def laplacian(model, x, y, dy, ly, workspace=None, memory=None):
     """Write outputs, their derivatives by the inputs and their Laplacians, in one pass.
 
-    y and ly: (rows, outputs), dy: (rows, outputs, inputs); of one sample without rows.
+    y and ly: (rows, outputs), dy: (rows, outputs, inputs); of one sample without rows. memory: of
+    ``laplacian_memory_size(model, rows)`` elements, takes what `laplacian_vjp` would else compute
+    again.
     """
     raise TypeError("laplacian is for compiled functions; from Python, use network.laplacian")
 
 
 @overload(laplacian)
-def _(model, x, y, dy, ly, workspace=None):
+def _(model, x, y, dy, ly, workspace=None, memory=None):
+    dtype = model.types[1].dtype
     check_all(model, workspace, ("x", x), ("y", y), ("ly", ly))
-    _check_more("dy", dy, x, model.types[1].dtype)
+    _check_more("dy", dy, x, dtype)
+    keeps = not _is_none(memory)
+    if keeps:
+        check_array("memory", memory, dtype, (1,))
+        if not memory.mutable:
+            raise TypeError("memory must be writable, but is read-only")
 
-    def checked_call(model, x, y, dy, ly, workspace=None):
+    def checked_call(model, x, y, dy, ly, workspace=None, memory=None):
         descriptor, rows = descriptor_of(model), rows_of(x)
         _check(model, layout.LAPLACIAN, rows, workspace)
+        if keeps:
+            _check_memory(model, rows, memory)
         check_samples(model, "x", x, layout.INPUTS, rows)
         check_samples(model, "y", y, layout.OUTPUTS, rows)
         check_samples(model, "ly", ly, layout.OUTPUTS, rows)
         _check_derivatives(model, "dy", dy, rows)
         call_laplacian(
             descriptor[layout.LAPLACIAN], descriptor, pointer(x, 0), pointer(y, 0), pointer(dy, 0),
-            pointer(ly, 0), rows, work_of(model, workspace), 0, 1,
+            pointer(ly, 0), rows, work_of(model, workspace), _pointer(memory, y), keeps, 0, 1,
         )  # fmt: skip
 
     return checked_call
 
 
-def laplacian_vjp(model, x, gy, gdy, gly, grad, workspace=None):
-    """Write the gradient by the parameters of Σ gy y + Σ gdy ∂y + Σ gly Δy into `grad`.
-
-    gy, gdy and gly are shaped as y, dy and ly of `laplacian`; each may be None, which counts as
-    zero. Of frozen layers the gradient is zero.
-    """
-    raise TypeError(
-        "laplacian_vjp is for compiled functions; from Python, use network.laplacian(X, "
-        "pullback=True)"
-    )
+@scalar
+def _check_memory(model, rows, memory):
+    """Refuse a memory that is too short, and a model without the function that reads it."""
+    check_model(descriptor_of(model), layout.LAPLACIAN_VJP)
+    needed = memory_of(descriptor_of(model), theta_of(model), rows)
+    if memory.size < needed:
+        what = "elements, expected laplacian_memory_size(model, rows) ="
+        raise SizeError("memory is too short:", memory.size, what, needed)
 
 
 @scalar
@@ -266,23 +311,41 @@ def _pointer(array, like):
     return pointer(array, 0)
 
 
+def laplacian_vjp(model, x, gy, gdy, gly, grad, workspace=None, memory=None):
+    """Write the gradient by the parameters of Σ gy y + Σ gdy ∂y + Σ gly Δy into `grad`.
+
+    gy, gdy and gly are shaped as y, dy and ly of `laplacian`; each may be None, which counts as
+    zero. Of frozen layers the gradient is zero. memory: what `laplacian` has left there, of the
+    same model, parameters and samples; without it they go forward once more.
+    """
+    raise TypeError(
+        "laplacian_vjp is for compiled functions; from Python, use network.laplacian(X, "
+        "pullback=True)"
+    )
+
+
 @overload(laplacian_vjp)
-def _(model, x, gy, gdy, gly, grad, workspace=None):
+def _(model, x, gy, gdy, gly, grad, workspace=None, memory=None):
     dtype = model.types[1].dtype
     given = [(name, array) for name, array in (("gy", gy), ("gly", gly)) if not _is_none(array)]
     check_all(model, workspace, ("x", x), *given)
     if not _is_none(gdy):
         _check_more("gdy", gdy, x, dtype)
     check_array("grad", grad, dtype, (1,))
+    keeps = not _is_none(memory)
+    if keeps:
+        check_array("memory", memory, dtype, (1,))
     bits = (
         (0 if _is_none(gy) else OF_VALUE)
         | (0 if _is_none(gdy) else OF_GRADIENT)
         | (0 if _is_none(gly) else OF_LAPLACIAN)
     )
 
-    def checked_call(model, x, gy, gdy, gly, grad, workspace=None):
+    def checked_call(model, x, gy, gdy, gly, grad, workspace=None, memory=None):
         descriptor, rows = descriptor_of(model), rows_of(x)
         _check(model, layout.LAPLACIAN_VJP, rows, workspace)
+        if keeps:
+            _check_memory(model, rows, memory)
         check_samples(model, "x", x, layout.INPUTS, rows)
         if gy is not None:
             check_samples(model, "gy", gy, layout.OUTPUTS, rows)
@@ -294,7 +357,7 @@ def _(model, x, gy, gdy, gly, grad, workspace=None):
         call_laplacian_vjp(
             descriptor[layout.LAPLACIAN_VJP], descriptor, pointer(x, 0), _pointer(gy, x),
             _pointer(gdy, x), _pointer(gly, x), bits, pointer(grad, 0), rows,
-            work_of(model, workspace), 0, 1,
+            work_of(model, workspace), _pointer(memory, x), keeps, 0, 1,
         )  # fmt: skip
 
     return checked_call

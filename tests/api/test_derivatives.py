@@ -362,6 +362,25 @@ def test_pullback_belongs_to_what_was_there():
     assert not pullback().any()
 
 
+@pytest.mark.parametrize("rows", [1, 129, 1000])
+def test_pullback_without_what_was_kept_goes_forward_again(rows, monkeypatch):
+    nn = made((2, 32, 32, 2))
+    nn.cost_function = fastnn.SigmoidCrossEntropy()  # whose output has an activation
+    X, g = samples((2,), rows, np.float64), cotangents(np.ones((rows, 2)), 2)
+    *found, pullback = nn.laplacian(X, pullback=True)
+    monkeypatch.setattr("fastnn.inference.derivatives._MOST_KEPT", 0)
+    *again, anew = nn.laplacian(X, pullback=True)
+    assert pullback._kept.size
+    assert not anew._kept.size
+    for one, other in zip(found, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    expected = anew(*g)
+    np.testing.assert_array_equal(pullback(*g), expected)
+    np.testing.assert_array_equal(pullback(*g), expected)  # which leaves it as it was
+    pullback._kept[...] = 0
+    assert not np.array_equal(pullback(*g), expected)
+
+
 def test_changes_of_the_network_are_seen():
     nn = made((2, 5, 1))
     X = samples((2,), 12, np.float64)
@@ -446,6 +465,17 @@ def all_of_them(model, x, v, t, w, y, out, dy, ly, of_parameters, products, grad
     kernels.laplacian_vjp(model, x, y, None, ly, grad, work)
 
 
+@njit(nogil=True)
+def with_memory(model, x, y, dy, ly, grad, work, memory):
+    kernels.laplacian(model, x, y, dy, ly, work, memory)
+    kernels.laplacian_vjp(model, x, y, dy, ly, grad, work, memory)
+
+
+@njit
+def memory_of(model, rows):
+    return kernels.laplacian_memory_size(model, rows)
+
+
 @njit
 def size_of(model, rows):
     return kernels.derivatives_workspace_size(model, rows)
@@ -483,6 +513,27 @@ def test_compiled_functions_equal_the_network(sizes, dtype):
             else:
                 np.testing.assert_array_equal(found[name], array, err_msg=name)
         assert_close(y, u, operations=operations(sizes))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_compiled_laplacian_leaves_its_pullback_what_it_kept(rows):
+    nn = made((2, 32, 32, 1))
+    model, X = nn.compiled(derivatives=True), samples((2,), rows, np.float64)
+    size = kernels.laplacian_memory_size(model, rows)
+    assert memory_of(model, rows) == size
+    work = np.empty(kernels.derivatives_workspace_size(model, rows))
+    shapes = (rows, 1), (rows, 1, 2), (rows, 1), nn.parameters.shape
+    given, memory = [Guarded(shape, X.dtype) for shape in shapes], Guarded((size,), X.dtype)
+    with_memory(model, X, *(one.array for one in given), work, memory.array)
+    assert memory.untouched()
+    assert all(one.untouched() for one in given)
+    u, du, lap, pullback = nn.laplacian(X, pullback=True)
+    for one, expected in zip(given, (u, du, lap), strict=False):
+        np.testing.assert_array_equal(one.array, expected)
+    expected = pullback(u, du, lap)
+    assert_close(given[-1].array, expected, operations=operations((2, 32, 32, 1), rows))
+    with pytest.raises(ValueError, match=r"memory is too short: \d+ elements, expected"):
+        with_memory(model, X, *(one.array for one in given), work, memory.array[1:])
 
 
 @njit
@@ -565,15 +616,17 @@ def test_doors_are_for_compiled_functions(name):
 # Threads
 
 
-def test_results_do_not_depend_on_threads():
+@pytest.mark.parametrize("rows", [1000, 2000])
+def test_results_do_not_depend_on_threads(rows):
     nn = made((2, 70, 70, 3))
-    X, t = samples((2,), 2000, np.float64), random((2000, 3))
+    X, t = samples((2,), rows, np.float64), random((rows, 3))
     v = random(nn.parameters.size)
     found = []
     before = fastnn.get_num_threads()
     for threads in (1, 2):
         fastnn.set_num_threads(threads)
         u, grad, lap, pullback = nn.laplacian(X, pullback=True)
+        assert (pullback._kept.size > 0) == (rows == 1000)
         found.append([*nn.jvp(X, X), u, grad, lap, pullback(u, grad, lap), nn.hvp(X, t, v)])
     fastnn.set_num_threads(before)
     for one, two in zip(*found, strict=True):
