@@ -141,6 +141,12 @@ def test_time_of_the_reduction_is_in_the_history(answers):
 
 
 @needs_mpi
+def test_steps_of_milliseconds_stay_on_the_thread_that_sums(answers):
+    """From thread to thread, and core to core, each way would cost a part of the step."""
+    assert [answer["more_threads"] for answer in answers] == [[0, 0], []]
+
+
+@needs_mpi
 def test_step_that_is_left_out_is_so_on_all_ranks(answers):
     for answer in answers:
         steps, finite, cost = answer["skipped"]

@@ -9,6 +9,7 @@ import io
 import json
 import re
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,18 @@ def skipped(comm):
     return [opt.steps, bool(np.isfinite(nn.parameters).all()), float(history.cost[-1])]
 
 
+def more_threads(comm):
+    """Threads that a training of steps of some milliseconds has begun, as callbacks see it."""
+    nn, before, seen = network(hidden=6000), threading.active_count(), []
+    x, t = np.tile(X, (20, 1)), np.tile(T, (20, 1))
+
+    def hook(run):
+        seen.append(threading.active_count() - before)
+
+    nn.fit(x, t, 1e-9, epochs=2, callbacks=hook, comm=comm, shard=True)
+    return seen
+
+
 def document(folder):
     """What the program of the document prints, run in this folder."""
     text = (Path(__file__).parents[2] / "docs" / "mpi.md").read_text(encoding="utf-8")
@@ -278,7 +291,7 @@ def several(comm, path):
     """Programs whose answers several tests look at."""
     found = {"callbacks": callbacks(comm, path), "rules": rules(comm, "Eve", "AMSGrad")}
     found["document"] = document(Path(path).parent)
-    for program in (everything, own_rows, refused, skipped):
+    for program in (everything, own_rows, refused, skipped, more_threads):
         found[program.__name__] = program(comm)
     return found
 
