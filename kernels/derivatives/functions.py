@@ -40,14 +40,18 @@ def hvp_rows(net):
 
 @scalar
 def laplacian_rows(net):
-    """Rows of a tile: the same for both ways, so that they cut the samples alike."""
-    return jets.rows_of(net, LAPLACIAN, 0)
+    """Rows of a tile, and those to cut by: the same both ways, which share what is kept.
+
+    Half of the rows wait for the way back, while others are at work.
+    """
+    rows = jets.rows_of(net, LAPLACIAN, 0)
+    return rows, rows // 2
 
 
 @scalar
 def kept_elements(net, n_rows):
     """Elements of what `laplacian` keeps of all tiles for `laplacian_vjp`."""
-    return jets.kept_elements(net, laplacian_rows(net), LAPLACIAN, n_rows)
+    return jets.kept_elements(net, laplacian_rows(net)[1], LAPLACIAN, n_rows)
 
 
 _FEW = 4  # features that are moved one by one: vectors of them would be nearly empty
@@ -95,7 +99,7 @@ def laplacian(descriptor, x, y, dy, ly, n_rows, work, kept, mode, part, parts):
     if n_rows < 1:
         return 0.0
     net = view(descriptor, x)
-    tile, n_lanes, begin, end = jets.cut(net, laplacian_rows(net), n_rows, part, parts)
+    tile, n_lanes, begin, end = jets.cut(net, laplacian_rows(net)[1], n_rows, part, parts)
     room, keeps = jets.room_of(net, work, LAPLACIAN, 0, n_lanes), mode != ANSWERS
     column = layout.THIRD if keeps else layout.SECOND
     output = descriptor[layout.OUTPUT_THIRD if keeps else layout.OUTPUT_SECOND]
@@ -142,7 +146,7 @@ def laplacian_vjp(descriptor, x, gy, gdy, gly, given, grad, n_rows, work, kept, 
     set_to_zero(grad, net.size)
     if n_rows < 1:
         return 0.0
-    tile, n_lanes, begin, end = jets.cut(net, laplacian_rows(net), n_rows, part, parts)
+    tile, n_lanes, begin, end = jets.cut(net, laplacian_rows(net)[1], n_rows, part, parts)
     room = jets.room_of(net, work, LAPLACIAN, 0, n_lanes)
     first_kept = kept if keeps else room.jets
     for first in range(begin, end, tile):

@@ -77,13 +77,15 @@ def rows_of(net, kind, more):
 
 
 @scalar
-def most_samples(net, rows):
-    """Samples in a tile of so many rows, at most: an odd number of cache lines.
+def most_samples(net, busy):
+    """Samples in a tile, at most: an odd number of cache lines.
+
+    busy: rows that are to stay in the cache together.
 
     Rows a power of two apart would share few places of the caches.
     """
     size = line(net)
-    lines = min(_TILE_BYTES // (rows * LINE_BYTES), layout.TILE // size - 1)
+    lines = min(_TILE_BYTES // (busy * LINE_BYTES), layout.TILE // size - 1)
     return (max(lines - 1, 0) // 2 * 2 + 1) * size
 
 
@@ -95,20 +97,20 @@ def lanes_of(net, n_samples):
 
 
 @scalar
-def elements(net, rows, n_rows):
-    """Elements of a workspace for up to `n_rows` samples."""
-    n_lanes = lanes_of(net, min(max(n_rows, 1), most_samples(net, rows)))
+def elements(net, rows, busy, n_rows):
+    """Elements of a workspace for up to `n_rows` samples; busy: the rows that `cut` is told."""
+    n_lanes = lanes_of(net, min(max(n_rows, 1), most_samples(net, busy)))
     return n_lanes * rows + net.descriptor[layout.PACKING]
 
 
 @scalar
-def cut(net, rows, n_rows, part, parts):
+def cut(net, busy, n_rows, part, parts):
     """Samples of a tile, its lanes; first and last + 1 of the samples in a part's tiles.
 
     The parts have the tiles that one alone has, each a few in a row, so that results do not depend
     on how many parts there are.
     """
-    n_tiles = -(-n_rows // most_samples(net, rows))
+    n_tiles = -(-n_rows // most_samples(net, busy))
     tile = -(-n_rows // n_tiles)
     n_tiles = -(-n_rows // tile)
     begin, end = n_tiles * part // parts, n_tiles * (part + 1) // parts
@@ -152,7 +154,7 @@ def _parts(net, jets, blocks):
 
 
 @scalar
-def kept_elements(net, rows, kind, n_rows):
-    """Elements of a memory of `kept_rows` for every tile, each with `rows` altogether."""
-    tile, n_lanes, _, end = cut(net, rows, max(n_rows, 1), 0, 1)
+def kept_elements(net, busy, kind, n_rows):
+    """Elements of a memory of `kept_rows` for every tile of such a cut."""
+    tile, n_lanes, _, end = cut(net, busy, max(n_rows, 1), 0, 1)
     return -(-end // tile) * kept_rows(net, kind) * n_lanes

@@ -52,13 +52,17 @@ def elements_of(descriptor, like, n_rows):
     """Elements of a workspace for up to `n_rows` samples, whichever of the functions is called."""
     net, most = view(descriptor, like), 0
     if descriptor[layout.JVP]:
-        most = max(most, jets.elements(net, jvp_rows(net)[0], n_rows))
+        rows = jvp_rows(net)[0]
+        most = max(most, jets.elements(net, rows, rows, n_rows))
     if descriptor[layout.PARAMETER_JACOBIAN]:
-        most = max(most, jets.elements(net, parameter_jacobian_rows(net)[0], n_rows))
+        rows = parameter_jacobian_rows(net)[0]
+        most = max(most, jets.elements(net, rows, rows, n_rows))
     if descriptor[layout.HVP]:
-        most = max(most, jets.elements(net, hvp_rows(net)[0], n_rows))
+        rows = hvp_rows(net)[0]
+        most = max(most, jets.elements(net, rows, rows, n_rows))
     if descriptor[layout.LAPLACIAN] or descriptor[layout.LAPLACIAN_VJP]:
-        most = max(most, jets.elements(net, laplacian_rows(net), n_rows))
+        rows, busy = laplacian_rows(net)
+        most = max(most, jets.elements(net, rows, busy, n_rows))
     return most
 
 
