@@ -27,10 +27,12 @@ def changes() -> int:
     return _changes
 
 
-def count_change() -> None:
-    """To be called where a layer gets other storage or another activation."""
+def count_change() -> int:
+    """To be called where a layer gets other storage or another activation; the number of this."""
     global _changes
-    _changes = next(_numbers)  # never one that there has been: two threads may come here at once
+    number = next(_numbers)  # never one that there has been: two threads may come here at once
+    _changes = number
+    return number
 
 
 def structure() -> threading.RLock:

@@ -140,7 +140,8 @@ class DenseLayer(Layer):
                 self.trained = *Layer.trained, spec.trained
                 setattr(self, spec.trained, np.full(present // columns, parameters[spec.trained]))
             self._changed()
-            self.output = self._slope = None
+            if self.remembers:
+                self.output = self._slope = None
 
     @property
     def alpha(self) -> Array:

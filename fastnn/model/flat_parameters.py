@@ -65,10 +65,15 @@ class FlatParameters:
 
 def _looked_at(layers: list[Any], last: Known | None) -> Known:
     """What to know of layers that differ from the last ones, or may."""
+    now, twins = None, []
     if last is None or not _hold(layers, last):
+        before = changes()
         last = _gathered(layers, last)
-    now, twins = changes(), _detached(layers)  # in this order: what changes later is seen later
-    _check(layers, twins)
+        if last.changes == before + 1:  # there was no other since the layers were looked at
+            now, twins = last.changes, last.twins
+    if now is None:
+        now, twins = changes(), _detached(layers)  # in this order: what changes later is seen later
+        _check(layers, twins)
     attach(twins, last.theta, last.views)
     return last._replace(changes=now, layers=layers, twins=twins)
 
@@ -128,10 +133,10 @@ def _gathered(layers: list[Any], last: Known | None) -> Known:
         for name, view, array in zip(layer.trained, parts, given, strict=True):
             view[...] = array
             setattr(layer, f"_{name}", view)
-    count_change()
+    now = count_change()
     vector = theta[:] if vector is None else vector
     table = headers.table([vector, *(view for parts in views for view in parts)])
-    return Known(changes(), layers, views, vector, table, theta, [])
+    return Known(now, layers, views, vector, table, theta, twins)
 
 
 def _stored(layer: Layer) -> list[Array]:

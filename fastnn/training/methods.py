@@ -27,6 +27,12 @@ class Method(NamedTuple):
 _LBFGS = Method(LBFGS, lbfgs.Objective, lbfgs.descend, lambda validated: [])
 
 
+@functools.cache
+def _levenberg_marquardt() -> Any:
+    """The module, imported when first needed: every `fit` would spend a while on asking for it."""
+    return imported(".levenberg_marquardt", __package__)
+
+
 def find(optimizer: object) -> Method | None:
     """The method that a caller means, if it is one."""
     if lbfgs.is_meant(optimizer):
@@ -35,7 +41,7 @@ def find(optimizer: object) -> Method | None:
         optimizer = marquardt.LevenbergMarquardt()
     if not isinstance(optimizer, marquardt.LevenbergMarquardt):
         return None
-    levenberg_marquardt = imported(".levenberg_marquardt", __package__)
+    levenberg_marquardt = _levenberg_marquardt()
     return Method(
         marquardt.NAME,
         functools.partial(levenberg_marquardt.Objective, method=optimizer),

@@ -6,6 +6,8 @@ flags and address takes longer than a small kernel, so this reads what they stan
 ``PyArrayObject_fields``, which is part of NumPy's ABI.
 """
 
+import ctypes
+
 import numpy as np
 
 from .declare import kernel, scalar
@@ -21,17 +23,18 @@ _HEAD = object.__basicsize__  # before the struct's own fields
 _INT = 0xFFFFFFFF  # of a word, what a C int takes
 
 
+_Fields = ctypes.c_int64 * 7  # data, nd, dimensions, strides, base, descr, flags: a word each
+
+
 def table(arrays):
     """The headers of these arrays, which must be kept alive as long as they are compared."""
-    headers = np.empty((len(arrays), COLUMNS), np.int64)
-    for line, array in zip(headers, arrays, strict=True):
-        last = array.shape[-1] if array.ndim else 0
-        flags = array.flags.num & _INT
-        line[:] = (
-            id(array), array.__array_interface__["data"][0], id(array.dtype), flags, array.ndim,
-            array.size, last,
-        )  # fmt: skip
-    return headers
+    headers = []
+    for array in arrays:
+        data, count, _, _, _, dtype, flags = _Fields.from_address(id(array) + _HEAD)[:]
+        count &= _INT
+        last = array.shape[-1] if count else 0
+        headers += id(array), data, dtype, flags & _INT, count, array.size, last
+    return np.array(headers, np.int64).reshape(-1, COLUMNS)
 
 
 @scalar
@@ -48,7 +51,6 @@ def are_unchanged_at(headers, n_arrays):
     """The same, of a table at a pointer, with so many rows."""
     for k in range(n_arrays):
         row = pointer(headers, k * COLUMNS)
-        # data, nd, dimensions, strides, base, descr, flags: a word each
         fields = integers(row[OBJECT] + _HEAD)
         dimensions = integers(fields[2])
         count = fields[1] & _INT
