@@ -12,16 +12,16 @@ from .._core.arrays import Array, count, number
 from .._core.names import same_name
 from .._core.threads import get_num_threads
 from ..kernels.codegen.compiler import clock
-from ..kernels.engine import train as engine
 from ..kernels.solvers import lbfgs as solver
-from ..kernels.solvers import line_search
-from ..layers.base import check_trainable
+from ..kernels.solvers import line_search, record
 from ..model.compile import Use, model, work_of
 from ..model.data import finite_samples, sample_weights
 from ..model.evaluation import Gradient, check_parameters
-from ..model.snapshot import Pinned, Snapshot, snapshot
+from ..model.snapshot import Pinned, snapshot
 from ..model.stack import Stack
 from ..optimizers.table import LBFGS
+from . import objective as base
+from .objective import BLOCK, Block, Minimum, NotFiniteError, drive
 
 __all__ = [
     "NAME",
@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 NAME = LBFGS
-_BLOCK = 1 << 16  # iterations that are written down at once, at most
 
 # Multiplications and additions in one compiled call: some 5 ms, after which Ctrl-C is heard. An
 # evaluation costs as much as _EACH of them more.
@@ -52,10 +51,6 @@ _REASONS = {
 _CONVERGED = solver.GRADIENT_IS_SMALL, solver.COST_STAYS, solver.NO_LOWER
 
 Callback = Callable[[float, float], object]
-
-
-class NotFiniteError(ValueError):
-    """There is nowhere to begin."""
 
 
 class Options(NamedTuple):
@@ -80,59 +75,9 @@ class Options(NamedTuple):
     evaluations: int = 1 << 62
 
 
-class Minimum(NamedTuple):
-    """What a minimization has come to.
-
-    Attributes
-    ----------
-    costs : array (iterations + 1,)
-        Before the first iteration and after each.
-    converged : bool
-        Whether no lower cost is to be found, within the tolerances or at all.
-    reason : str
-        Why it ended.
-
-    """
-
-    costs: Array
-    converged: bool
-    reason: str
-
-
-class Block(NamedTuple):
-    """Iterations that were made in one go.
-
-    Attributes
-    ----------
-    costs : array (iterations + 1,)
-        Before the first of them and after each.
-    steps : array (iterations,)
-        How far each went, in multiples of its direction.
-    seconds : array (iterations,)
-
-    """
-
-    costs: Array
-    steps: Array
-    seconds: Array
-
-
 def is_meant(optimizer: object) -> bool:
     """Whether that is the name of this method, in any spelling."""
     return isinstance(optimizer, str) and same_name(optimizer, NAME)
-
-
-def _check(now: Snapshot) -> None:
-    """Refuse what has no gradient of the whole cost, or none at all."""
-    check_trainable(now.layers)
-    if not now.compiled:
-        raise TypeError(f"{NAME} needs a network of DenseLayers and a cost of fastnn")
-    for k, layer in enumerate(now.layers):
-        if layer.dropout:
-            raise ValueError(
-                f"layers[{k}] has dropout={layer.dropout}, but {NAME} needs the same cost at "
-                "every evaluation"
-            )
 
 
 def minimize(
@@ -193,7 +138,7 @@ def minimize(
     weights = sample_weights(sample_weight, class_weight, targets)
     pinned = Pinned(network, now, x, targets, weights)
     objective = Objective(network, x, targets, weights, pinned)
-    options = _options(now, history, tolerance, gradient_tolerance)
+    options = _options(now.theta.dtype, history, tolerance, gradient_tolerance)
     if callback is None:
         return descend(objective, iterations, options=options)
     report = callback
@@ -201,35 +146,32 @@ def minimize(
 
 
 def _options(
-    now: Snapshot,
+    dtype: npt.DTypeLike,
     history: int = 10,
     tolerance: float | None = None,
     gradient_tolerance: float = 1e-8,
 ) -> Options:
     """What was asked for, or what fits the network's dtype."""
-    least = 10 * float(np.finfo(now.theta.dtype).eps)
     return Options(
         count("history", history, least=1),
-        least if tolerance is None else number("tolerance", tolerance, least=0.0),
+        10 * float(np.finfo(dtype).eps)
+        if tolerance is None
+        else number("tolerance", tolerance, least=0.0),
         number("gradient_tolerance", gradient_tolerance, least=0.0),
     )
 
 
-class Objective:
+_OPTIONS = {np.dtype(dtype): _options(dtype) for dtype in (np.float32, np.float64)}
+
+
+class Objective(base.Objective):
     """Cost and gradient with respect to the parameters, of checked samples.
 
-    Parameters
-    ----------
-    network : Stack
-    x, t, weights : array
-        See `Samples`.
-    pinned : Pinned, optional
-        Of them.
-    threads : int, optional
-        That share an evaluation where they pay, at most; default `get_num_threads`. No bit depends
-        on it.
-
+    threads: that share an evaluation where they pay, at most; default `get_num_threads`. No bit
+    depends on it.
     """
+
+    NAME = NAME
 
     def __init__(
         self,
@@ -240,12 +182,8 @@ class Objective:
         pinned: Pinned | None = None,
         threads: int | None = None,
     ) -> None:
-        self.pinned = pinned or Pinned(network, snapshot(network), x, t, weights)
+        super().__init__(network, x, t, weights, pinned)
         now = self.pinned.now
-        _check(now)
-        self.options = _options(now)
-        self.theta = now.theta
-        check_parameters(self.theta)
         made = model(now.layers, now.cost_function, self.theta, Use(training=True))
         self._gradient, self._below = Gradient(made, x, t, weights), x[:0]
         self.grad = self._gradient.of_parameters  # of frozen layers zero, and they stay in place
@@ -257,14 +195,6 @@ class Objective:
         """Whether iterations run in compiled code; else each evaluation is called from here."""
         return self._threads == 1
 
-    def start(self) -> float:
-        """The cost of the parameters as they are."""
-        check_parameters(self.theta)
-        cost = self._compute()
-        if not (np.isfinite(cost) and np.isfinite(self.grad).all()):
-            raise NotFiniteError(f"the cost or its gradient is infinite or NaN where {NAME} begins")
-        return cost
-
     def evaluate(self, point: Array) -> float:
         """The cost of these parameters."""
         with np.errstate(over="ignore"):  # a float32 may be infinite where a float64 is not
@@ -274,67 +204,52 @@ class Objective:
     def _compute(self) -> float:
         return self._gradient.compute(self._below, self._threads)
 
-    def prepare(self, search: solver.Search) -> None:
-        """Compile or load what `iterate` runs: not in the time of the first iteration."""
-        if self.is_compiled:
-            self._call(search, np.zeros(1), np.zeros(0), np.zeros(0, np.int64), 0)
-
     def iterate(self, search: solver.Search, iterations: int) -> Block:
         """Go on for so many iterations, or until the search is over."""
-        costs, steps = np.full(iterations + 1, search.numbers[solver.COST]), np.zeros(iterations)
+        written, counters = np.zeros((record.RECORDS, iterations + 1)), search.counters
+        written[record.COSTS, 0] = search.numbers[solver.COST]
+        before = int(counters[solver.ITERATIONS])
         if not self.is_compiled:
-            return self._one_by_one(search, Block(costs, steps, np.zeros(iterations)))
-        times, done = np.zeros(iterations, np.int64), 0
-        begin, system = search.counters[solver.ITERATIONS], self._gradient.arguments[2].system
-        started = engine.clock(system)
-        while done < iterations and search.counters[solver.PHASE] != solver.ENDED:
-            self._call(search, costs[done:], steps[done:], times[done:], self._evaluations)
-            done = int(search.counters[solver.ITERATIONS] - begin)
-        seconds = np.diff(times[:done], prepend=started) * 1e-9
-        return Block(costs[: done + 1], steps[:done], seconds)
+            self._one_by_one(search, written)
+            return Block.of(written, int(counters[solver.ITERATIONS]) - before)
+        data, done = self.arguments(), 0
+        while True:  # as long as Ctrl-C may wait
+            solver.run(*data, search, written, done, iterations, self._evaluations)
+            done = int(counters[solver.ITERATIONS]) - before
+            if done == iterations or counters[solver.PHASE] == solver.ENDED:
+                return Block.of(written, done)
 
-    def _call(
-        self,
-        search: solver.Search,
-        costs: Array,
-        steps: Array,
-        times: npt.NDArray[np.int64],
-        evaluations: int,
-    ) -> None:
-        data = *self._gradient.arguments, self._gradient.workspace(), self._below
-        solver.run(*data, search, costs[1:], steps, times, evaluations)
+    def arguments(self) -> tuple[Any, ...]:
+        """The first of `kernels.solvers.lbfgs.run`."""
+        return *self._gradient.arguments, self._gradient.workspace(), self._below
 
-    def _one_by_one(self, search: solver.Search, block: Block) -> Block:
+    def _one_by_one(self, search: solver.Search, written: Array) -> None:
         """The same, where each evaluation is called from here."""
         memory, numbers, counters = search
-        for k in range(block.steps.size):
-            started, begin = clock(), counters[solver.ITERATIONS]
-            while counters[solver.ITERATIONS] == begin:
-                if counters[solver.PHASE] == solver.EVALUATE:
-                    numbers[solver.COST] = self.evaluate(memory[solver.POINT])
-                    memory[solver.GRADIENT] = self.grad
-                solver.advance(search)
-                if counters[solver.PHASE] == solver.ENDED:
-                    return Block(block.costs[: k + 1], block.steps[:k], block.seconds[:k])
-            block.costs[k + 1], block.steps[k] = numbers[solver.COST], numbers[line_search.STEP]
-            block.seconds[k] = clock() - started
-        return block
+        done, last, started = 0, written.shape[1] - 1, clock()
+        while (phase := int(counters[solver.PHASE])) == solver.START or (
+            done < last and phase != solver.ENDED
+        ):
+            before = int(counters[solver.ITERATIONS])
+            if phase in (solver.START, solver.EVALUATE):
+                numbers[solver.COST] = self.evaluate(memory[solver.POINT])
+                memory[solver.GRADIENT] = self.grad
+            if phase == solver.START:
+                written[record.COSTS, 0] = numbers[solver.COST]
+            solver.advance(search)
+            if counters[solver.ITERATIONS] > before:
+                now = clock()
+                written[record.STEPS, done] = numbers[line_search.STEP]
+                written[record.SECONDS, done] = now - started
+                written[record.COSTS, done + 1] = numbers[solver.COST]
+                done, started = done + 1, now
 
 
 class Descent:
-    """A search under way.
-
-    Attributes
-    ----------
-    costs : list of float
-        At the start and after each iteration.
-    evaluations : int
-        Of cost and gradient.
-
-    """
+    """A search under way, see `Search`."""
 
     def __init__(self, objective: Objective, iterations: int, options: Options) -> None:
-        self.objective = objective
+        self.objective, self.pinned, self.theta = objective, objective.pinned, objective.theta
         pairs = min(options.history, max(1, iterations))
         memory = np.zeros((solver.PAIRS_FROM + 2 * pairs, objective.theta.size))
         numbers = np.zeros(solver.NUMBERS + 2 * pairs)
@@ -344,25 +259,27 @@ class Descent:
         counters[solver.MOST_EVALUATIONS] = options.evaluations
         counters[solver.HISTORY] = pairs
         self._search = solver.Search(memory, numbers, counters)
-        self.costs = [self.begin()]
-        objective.prepare(self._search)
+        self.read()
 
-    def begin(self) -> float:
-        """Search from the parameters as they are, from which on the best counts; their cost."""
-        cost, (memory, numbers, counters) = self.objective.start(), self._search
-        memory[[solver.POINT, solver.BEST]] = self.objective.theta
-        memory[solver.GRADIENT] = self.objective.grad
-        numbers[solver.LARGEST] = np.abs(memory[solver.GRADIENT]).max(initial=0.0)
-        numbers[[solver.COST, solver.LOWEST]], numbers[solver.ORIGIN_COST] = cost, np.nan
-        counters[[solver.PAIRS, solver.NEXT]], counters[solver.PHASE] = 0, solver.READY
-        counters[solver.EVALUATIONS] += 1
-        return cost
+    def read(self) -> None:
+        """Search from the parameters as they are, from which on the best counts."""
+        memory, _, counters = self._search
+        memory[solver.POINT] = memory[solver.BEST] = self.theta
+        counters[solver.PHASE] = solver.START
 
     def iterate(self, iterations: int) -> Block:
         """Some iterations; fewer if the search is over."""
-        block = self.objective.iterate(self._search, min(iterations, _BLOCK))
-        self.costs += block.costs[1:].tolist()
+        if self._search.counters[solver.PHASE] == solver.START:
+            check_parameters(self.theta)
+        block = self.objective.iterate(self._search, iterations)
+        if self.reason == solver.NOT_FINITE:
+            raise NotFiniteError(NAME)
         return block
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the search has ended."""
+        return bool(self._search.counters[solver.PHASE] == solver.ENDED)
 
     @property
     def reason(self) -> int:
@@ -371,46 +288,29 @@ class Descent:
 
     @property
     def evaluations(self) -> int:
+        """Of cost and gradient."""
         return int(self._search.counters[solver.EVALUATIONS])
 
-    def has_moved(self) -> bool:
-        """Whether the parameters are no longer where the last iteration has left them."""
-        theta = self.objective.theta
-        kept = self._search.memory[solver.POINT].astype(theta.dtype)
-        return not np.array_equal(kept, theta)
+    def write(self) -> None:
+        """Set the parameters to the point of the last iteration."""
+        self.theta[...] = self._search.memory[solver.POINT]
 
     def settle(self) -> None:
         """Set the parameters to the best point found."""
-        self.objective.theta[...] = self._search.memory[solver.BEST]
+        self.theta[...] = self._search.memory[solver.BEST]
 
 
 def descend(
     objective: Objective,
     iterations: int,
     report: Callable[[Block], object] | None = None,
-    until_due: Callable[[], int] = lambda: _BLOCK,
+    until_due: Callable[[], int] = lambda: BLOCK,
     options: Options | None = None,
 ) -> Minimum:
-    """Search until it is enough; anew, when the report has moved the parameters.
-
-    report: called after at most as many iterations as `until_due` says; ends the search, if it
-    returns something true.
-    """
-    descent = Descent(objective, iterations, options or objective.options)
-    stopped = moved = False
-    try:
-        while len(descent.costs) <= iterations and not (stopped or descent.reason):
-            if moved:
-                descent.begin()
-                moved = False
-            block = descent.iterate(min(until_due(), iterations + 1 - len(descent.costs)))
-            if report is not None and block.steps.size:
-                stopped = bool(report(block))
-                moved = descent.has_moved()
-            objective.pinned.check()
-    finally:
-        if not moved:
-            descent.settle()
+    """Search until it is enough; see `drive`."""
+    descent = Descent(objective, iterations, options or _OPTIONS[objective.theta.dtype])
+    if not iterations:
+        return Minimum(descent.iterate(0).costs, False, "0 iterations are over")
+    costs, stopped = drive(descent, iterations, report, until_due)
     over = "the callback asked for it" if stopped else f"{iterations} iterations are over"
-    reason = _REASONS.get(descent.reason, over)
-    return Minimum(np.array(descent.costs), descent.reason in _CONVERGED, reason)
+    return Minimum(costs, descent.reason in _CONVERGED, _REASONS.get(descent.reason, over))

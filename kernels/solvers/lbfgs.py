@@ -22,6 +22,7 @@ from ..codegen.declare import kernel, scalar
 from ..codegen.intrinsics import pointer
 from ..engine.train import gradient
 from . import line_search
+from .record import COSTS, RECORDS, SECONDS, STEPS
 
 __all__ = ["Search", "advance", "run"]
 
@@ -70,9 +71,12 @@ class Search(NamedTuple):
     COUNTERS,  # how many
 ) = range(9)
 
-# Phases: at the end of an iteration, in the middle, before a new line, or over.
-READY, EVALUATE, AIM, ENDED = range(4)
-NONE, GRADIENT_IS_SMALL, COST_STAYS, NO_LOWER, EVALUATIONS_ARE_OVER = range(5)  # reasons
+# Phases: at the end of an iteration, in the middle, before a new line, over, or before the first
+# evaluation.
+READY, EVALUATE, AIM, ENDED, START = range(5)
+NONE, GRADIENT_IS_SMALL, COST_STAYS, NO_LOWER, EVALUATIONS_ARE_OVER, NOT_FINITE = range(
+    6
+)  # reasons
 
 
 class View(NamedTuple):
@@ -119,8 +123,9 @@ def copy(search, i, j):
 def advance(search):
     """Go on from an evaluation to the next one that is needed, or to the end of the iteration.
 
-    In the phase EVALUATE the caller has set the row GRADIENT and ``numbers[COST]`` to what they are
-    at the row POINT. In the phase READY an iteration is over, and the next begins with this call.
+    In the phases START and EVALUATE the caller has set the row GRADIENT and ``numbers[COST]`` to
+    what they are at the row POINT. In the phase READY an iteration is over, and the next begins
+    with this call.
     """
     memory, counters = search.memory, search.counters
     if counters.size < COUNTERS:
@@ -132,7 +137,9 @@ def advance(search):
     state = View(
         pointer(memory, 0), pointer(search.numbers, 0), pointer(counters, 0), memory.shape[1]
     )
-    if counters[PHASE] == EVALUATE:
+    if counters[PHASE] == START:
+        start(state)
+    elif counters[PHASE] == EVALUATE:
         take(state)
     elif counters[PHASE] == READY:
         begin(state)
@@ -141,6 +148,32 @@ def advance(search):
     if counters[PHASE] == EVALUATE:
         copy(state, POINT, ORIGIN)
         add(state, POINT, search.numbers[line_search.STEP], DIRECTION)
+
+
+@scalar
+def start(search):
+    """Search from this point on, which is the best yet."""
+    counters, n = search.counters, search.numbers
+    counters[PAIRS] = counters[NEXT] = 0
+    n[LOWEST], n[ORIGIN_COST] = n[COST], np.nan
+    copy(search, BEST, POINT)
+    if measure(search):
+        counters[PHASE], counters[REASON] = READY, NONE
+    else:
+        counters[PHASE], counters[REASON] = ENDED, NOT_FINITE
+
+
+@scalar
+def measure(search):
+    """Count an evaluation and find the largest derivative; whether it and the cost are finite."""
+    counters, n, g = search.counters, search.numbers, row(search, GRADIENT)
+    counters[EVALUATIONS] += 1
+    most, bad = 0.0, n[COST] - n[COST]
+    for c in range(search.size):
+        most = max(most, abs(g[c]))
+        bad += g[c] - g[c]
+    n[LARGEST] = most
+    return bad == 0.0
 
 
 @scalar
@@ -205,13 +238,7 @@ def turn(search):
 def take(search):
     """Judge an evaluation."""
     counters, n = search.counters, search.numbers
-    cost, slope, g = n[COST], dot(search, GRADIENT, DIRECTION), row(search, GRADIENT)
-    counters[EVALUATIONS] += 1
-    most, bad = 0.0, cost - cost
-    for c in range(search.size):
-        most = max(most, abs(g[c]))
-        bad += g[c] - g[c]
-    n[LARGEST], finite = most, bad == 0.0
+    cost, slope, finite = n[COST], dot(search, GRADIENT, DIRECTION), measure(search)
     if finite and cost < n[LOWEST]:
         n[LOWEST] = cost
         copy(search, BEST, POINT)
@@ -251,36 +278,55 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @kernel
-def run(model, batches, team, work, below, search, costs, steps, times, evaluations):
-    """Iterate on the engine's cost and gradient, by this thread.
+def run(model, batches, team, work, below, search, record, first, last, evaluations):
+    """Take the iterations ``first … last - 1`` of a record, on the engine's cost and gradient.
+
+    By this thread. In the phase START the point is evaluated, before any iteration.
 
     Parameters
     ----------
     model, batches, team, work : see `gradient`, of all parts
     below : an array without elements, of samples
     search : Search
-    costs, steps : float64 arrays (iterations,), set to the cost after each of them, and to how far
-        it went along its direction
-    times : int64 array (iterations,), set to the clock after each
+    record : see `record`; its seconds are added to
+    first, last : int
     evaluations : int, after which the call ends, even amid an iteration; then it is to be called
         again
 
     """
     memory, numbers, counters = search
-    if not costs.size == steps.size == times.size or memory.shape[1] != model.theta.size:
-        raise ValueError("room for each parameter, and for the numbers of each iteration, expected")
-    theta, point, found, size = model.theta, memory[POINT], memory[GRADIENT], model.theta.size
-    first, limit, done = counters[ITERATIONS], counters[EVALUATIONS] + evaluations, 0
-    while done < costs.size and counters[PHASE] != ENDED and counters[EVALUATIONS] < limit:
-        if counters[PHASE] == EVALUATE:
-            for c in range(size):
-                theta[c] = point[c]
-            cost = gradient(model, batches, team, work, below, 0, team.parts, True)
-            numbers[COST] = cost
-            for c in range(size):
-                found[c] = team.grads[0, c]
+    if record.shape[0] != RECORDS or not 0 <= first <= last < record.shape[1]:
+        raise ValueError("room for the numbers of every iteration is expected")
+    if memory.shape[1] != model.theta.size:
+        raise ValueError("room for each parameter is expected")
+    limit, done, before = counters[EVALUATIONS] + evaluations, first, now(team.system)
+    while counters[PHASE] == START or (
+        done < last and counters[PHASE] != ENDED and counters[EVALUATIONS] < limit
+    ):
+        started, iterations = counters[PHASE] == START, counters[ITERATIONS]
+        if started or counters[PHASE] == EVALUATE:
+            numbers[COST] = evaluate(model, batches, team, work, below, memory)
         advance(search)
-        if counters[ITERATIONS] > first + done:
-            costs[done], steps[done] = numbers[COST], numbers[line_search.STEP]
-            times[done] = now(team.system)
+        if started:
+            record[COSTS, first] = numbers[COST]
+        time = now(team.system)
+        record[SECONDS, done] += 1e-9 * (time - before)
+        before = time
+        if counters[ITERATIONS] > iterations:
+            record[COSTS, done + 1], record[STEPS, done] = numbers[COST], numbers[line_search.STEP]
             done += 1
+
+
+@scalar
+def evaluate(model, batches, team, work, below, memory):
+    """Set the gradient at POINT; returns the cost."""
+    theta, point, found = model.theta, memory[POINT], memory[GRADIENT]
+    for c in range(theta.size):
+        theta[c] = point[c]
+    # numbers that are no literals: as Python gives them, so that it is the same compiled function
+    cost = gradient(
+        model, batches, team, work, below, np.int64(0), team.parts, theta.size == found.size
+    )
+    for c in range(theta.size):
+        found[c] = team.grads[0, c]
+    return cost

@@ -1,5 +1,7 @@
 """The compiled L-BFGS by itself: its line search on functions of one variable, and its memory."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -88,7 +90,7 @@ def test_what_falls_for_ever_ends():
 class Quadratic(lbfgs.Objective):
     """½ Σ λ p²."""
 
-    is_compiled = False
+    is_compiled, pinned = False, SimpleNamespace(check=lambda: None)
 
     def __init__(self, curvatures):
         self.curvatures = curvatures
@@ -105,6 +107,7 @@ def test_directions_are_those_of_the_dense_formula(history):
     objective = Quadratic(np.geomspace(1.0, 30.0, 6))
     descent = lbfgs.Descent(objective, 8, lbfgs.Options(history, 0.0, 0.0))
     memory, _, counters = descent._search
+    descent.iterate(0)
     points, slopes = [memory[solver.POINT].copy()], [memory[solver.GRADIENT].copy()]
     for _ in range(6):
         descent.iterate(1)
@@ -120,6 +123,30 @@ def test_directions_are_those_of_the_dense_formula(history):
         points.append(memory[solver.POINT].copy())
         slopes.append(memory[solver.GRADIENT].copy())
     assert counters[solver.PAIRS] == min(history, 6)
+
+
+class Walled(Quadratic):
+    """Of which nothing is known after some evaluations."""
+
+    left = 6
+
+    def _compute(self):
+        self.left -= 1
+        return super()._compute() if self.left > 0 else np.nan
+
+
+def test_where_nothing_lower_is_found_the_best_point_is_left():
+    """After trials that were in vain, and a report of the iterations before them."""
+    objective, seen = Walled(np.geomspace(1.0, 30.0, 6)), []
+
+    def report(block):
+        seen.append(objective.theta.copy())
+
+    found = lbfgs.descend(objective, 100, report)
+    assert found.reason == "no lower cost was found"
+    assert (len(seen), found.costs.size > 2) == (1, True)
+    np.testing.assert_array_equal(objective.theta, seen[0])
+    assert Quadratic._compute(objective) == found.costs[-1] == found.costs.min()
 
 
 def test_memory_that_does_not_fit_is_refused():
@@ -145,9 +172,9 @@ def test_memory_that_does_not_fit_is_refused():
     network = fastnn.NeuralNetwork([fastnn.LinearLayer(1, 1)], fastnn.SumSquaresError())
     one = np.ones((2, 1))
     objective = lbfgs.Objective(network, one, one, np.empty(0))
-    costs, steps, times = np.zeros(3), np.zeros(2), np.zeros(2, np.int64)
-    for given in ((costs[:2], steps, times), (costs, steps[1:], times), (costs, steps, times[1:])):
-        with pytest.raises(ValueError, match="room for each"):
-            objective._call(search._replace(memory=memory[:, :2].copy()), *given, 1)
-    with pytest.raises(ValueError, match="room for each"):
-        objective._call(search, costs, steps, times, 1)
+    data, two = objective.arguments(), search._replace(memory=memory[:, :2].copy())
+    for given in ((np.zeros((2, 3)), 0, 2), (np.zeros((3, 2)), 0, 2), (np.zeros((3, 3)), 2, 1)):
+        with pytest.raises(ValueError, match="room for the numbers of every iteration"):
+            solver.run(*data, two, *given, 1)
+    with pytest.raises(ValueError, match="room for each parameter"):
+        solver.run(*data, search, np.zeros((3, 3)), 0, 2, 1)
