@@ -38,6 +38,7 @@ from .losses import COSTS, SumSquaresError
 from .network import NeuralNetwork
 from .optimizers import RULES, get_opt
 from .optimizers.table import LBFGS
+from .training import lbfgs
 from .training.mpi import load
 
 __all__ = ["Report", "warm_up"]
@@ -249,6 +250,7 @@ def _train(case: _Case, kind: type[DenseLayer] = DenseLayer) -> None:
 def _minimize(case: _Case) -> None:
     x = case.zeros()
     case.networks()[0].fit(x, x, optimizer=LBFGS)
+    lbfgs.load()
 
 
 def _solve(case: _Case) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from ..kernels.codegen import headers
 from ..kernels.codegen.cache_lines import LINE_BYTES
 from ..kernels.ufuncs.arguments import overlaps_itself, refuse_masked, refuse_self_overlap
 from .foreign import complete, item, not_numbers, shown
@@ -41,7 +42,7 @@ def aligned(size: int, dtype: npt.DTypeLike) -> Array:
     """An uninitialised vector that begins with a cache line, where vector loads are fastest."""
     itemsize = np.dtype(dtype).itemsize
     space = np.empty(size * itemsize + LINE_BYTES, np.uint8)
-    start = -space.ctypes.data % LINE_BYTES
+    start = -headers.address(space) % LINE_BYTES
     vector: Array = space[start : start + size * itemsize].view(dtype)
     return vector
 

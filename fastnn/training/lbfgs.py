@@ -32,6 +32,7 @@ __all__ = [
     "Options",
     "descend",
     "is_meant",
+    "load",
     "minimize",
 ]
 
@@ -245,20 +246,30 @@ class Objective(base.Objective):
                 done, started = done + 1, now
 
 
+def _search(size: int, pairs: int) -> solver.Search:
+    """The memory of a search for so many parameters."""
+    memory = np.zeros((solver.PAIRS_FROM + 2 * pairs, size))
+    numbers, counters = np.zeros(solver.NUMBERS + 2 * pairs), np.zeros(solver.COUNTERS, np.int64)
+    counters[solver.HISTORY], counters[solver.PHASE] = pairs, solver.ENDED
+    return solver.Search(memory, numbers, counters)
+
+
+def load() -> None:
+    """Compile or load what searches call whose evaluations are shared by threads."""
+    solver.advance(_search(1, 1))
+
+
 class Descent:
     """A search under way, see `Search`."""
 
     def __init__(self, objective: Objective, iterations: int, options: Options) -> None:
         self.objective, self.pinned, self.theta = objective, objective.pinned, objective.theta
         pairs = min(options.history, max(1, iterations))
-        memory = np.zeros((solver.PAIRS_FROM + 2 * pairs, objective.theta.size))
-        numbers = np.zeros(solver.NUMBERS + 2 * pairs)
+        self._search = _search(objective.theta.size, pairs)
+        _, numbers, counters = self._search
         numbers[solver.COST_TOLERANCE] = options.tolerance
         numbers[solver.GRADIENT_TOLERANCE] = options.gradient_tolerance
-        counters = np.zeros(solver.COUNTERS, np.int64)
         counters[solver.MOST_EVALUATIONS] = options.evaluations
-        counters[solver.HISTORY] = pairs
-        self._search = solver.Search(memory, numbers, counters)
         self.read()
 
     def read(self) -> None:
