@@ -275,11 +275,9 @@ def _(model, x, y, dy, ly, workspace=None, memory=None):
     dtype = model.types[1].dtype
     check_all(model, workspace, ("x", x), ("y", y), ("ly", ly))
     _check_more("dy", dy, x, dtype)
-    keeps = not _is_none(memory)
-    if keeps:
-        check_array("memory", memory, dtype, (1,))
-        if not memory.mutable:
-            raise TypeError("memory must be writable, but is read-only")
+    keeps = _keeps(memory, dtype)
+    if keeps and not memory.mutable:
+        raise TypeError("memory must be writable, but is read-only")
 
     def checked_call(model, x, y, dy, ly, workspace=None, memory=None):
         descriptor, rows = descriptor_of(model), rows_of(x)
@@ -296,6 +294,14 @@ def _(model, x, y, dy, ly, workspace=None, memory=None):
         )  # fmt: skip
 
     return checked_call
+
+
+def _keeps(memory, dtype):
+    """Whether there is a memory: one that kernels can take."""
+    if _is_none(memory):
+        return False
+    check_array("memory", memory, dtype, (1,))
+    return True
 
 
 @scalar
@@ -336,14 +342,9 @@ def _(model, x, gy, gdy, gly, grad, workspace=None, memory=None):
     if not _is_none(gdy):
         _check_more("gdy", gdy, x, dtype)
     check_array("grad", grad, dtype, (1,))
-    keeps = not _is_none(memory)
-    if keeps:
-        check_array("memory", memory, dtype, (1,))
-    bits = (
-        (0 if _is_none(gy) else OF_VALUE)
-        | (0 if _is_none(gdy) else OF_GRADIENT)
-        | (0 if _is_none(gly) else OF_LAPLACIAN)
-    )
+    keeps = _keeps(memory, dtype)
+    cotangents = (gy, OF_VALUE), (gdy, OF_GRADIENT), (gly, OF_LAPLACIAN)
+    bits = sum(bit for array, bit in cotangents if not _is_none(array))
 
     def checked_call(model, x, gy, gdy, gly, grad, workspace=None, memory=None):
         descriptor, rows = descriptor_of(model), rows_of(x)
