@@ -22,6 +22,7 @@ from .signature import DATA, INT, INTS, Signature
 __all__ = [
     "BLOCK",
     "BLOCKS",
+    "as_written",
     "blocks",
     "call_blocks",
     "each",
@@ -76,6 +77,13 @@ def _independent(module, vectors):
         _metadata(module, "llvm.loop.unroll.disable"),  # before it could vectorise
     )
     return group, loop
+
+
+def as_written(module):
+    """Metadata of a loop whose turns are not unrolled."""
+    loop = _distinct(module)
+    loop.operands = loop, _metadata(module, "llvm.loop.unroll.disable")
+    return loop
 
 
 def packed(context, builder, signature, values):

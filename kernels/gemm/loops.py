@@ -10,7 +10,7 @@ These loops are reached by their address, so that they are compiled once a dtype
 from ..codegen.declare import scalar
 from ..codegen.intrinsics import pointer
 from ..codegen.signature import DATA, INT, INTS, Signature
-from .product import block_rows, block_vectors, dots, dots_columns, product
+from .product import block_rows, dots, dots_columns, stripe
 from .registers import vector_lanes
 from .transpose import transpose_vectors
 
@@ -35,19 +35,13 @@ def gemm(a, b, c, a_row_stride, a_term_stride, b_term_stride, c_row_stride, m, n
     Element (i, l) of A stands at ``i*a_row_stride + l*a_term_stride``; rows of B and C are
     contiguous.
     """
-    size = vector_lanes(a)
     i = 0
     while i < m:
         rows = block_rows(m - i)
-        j = 0
-        while j < n:
-            vectors = block_vectors(rows, (n - j) // size)
-            product(
-                pointer(a, i * a_row_stride), a_row_stride, a_term_stride, pointer(b, j),
-                b_term_stride, pointer(c, i * c_row_stride + j), c_row_stride, k, rows, vectors,
-                min(size, n - j), flag,
-            )  # fmt: skip
-            j += vectors * size
+        stripe(
+            pointer(a, i * a_row_stride), a_row_stride, a_term_stride, b, b_term_stride,
+            pointer(c, i * c_row_stride), c_row_stride, n, k, rows, flag,
+        )  # fmt: skip
         i += rows
     return 0.0
 

@@ -1,7 +1,7 @@
 """Blocks of products, kept in vector registers.
 
-`product`     a block of C = A B, rows of A against vectors of columns of B
-`panel_block` the same of packed operands, see `packing`
+`stripe`      a few rows of C = A B, in blocks of rows of A against vectors of columns of B
+`panel_block` a block of packed operands, see `packing`
 `dots`        a block of C = A Bᵀ, summed along the vectors
 """
 
@@ -10,7 +10,7 @@ import functools
 from numba import types
 from numba.extending import intrinsic
 
-from .registers import WORD, Vectors, counted_loop, machine
+from .registers import WORD, Vectors, counted_loop, kept_here, machine
 
 SET, ADD, MULTIPLY = 0, 1, 2  # what a product does with what C holds
 
@@ -39,50 +39,37 @@ def block_rows(typingctx, rows):
 
 
 @intrinsic
-def block_vectors(typingctx, rows, vectors):
-    """Vectors of a block of `rows` rows that begins a stretch of `vectors` whole ones, or 1."""
+def stripe(
+    typingctx, a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride, n, k, rows, flag
+):
+    """A few rows of C = A B, C + A B or C ∘ A B (flag SET, ADD or MULTIPLY), all n columns.
 
-    def codegen(context, builder, sig, args):
-        result = WORD(1)
-        for size, counts in _shapes(machine(context)[1]).items():
-            for count in sorted(counts):
-                fits = builder.and_(
-                    builder.icmp_signed("==", args[0], WORD(size)),
-                    builder.icmp_signed(">=", args[1], WORD(count)),
-                )
-                result = builder.select(fits, WORD(count), result)
-        return result
-
-    return types.int64(types.int64, types.int64), codegen
-
-
-@intrinsic
-def product(
-    typingctx, a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride, k, rows, vectors,
-    some, flag,
-):  # fmt: skip
-    """One block of C = A B, C + A B or C ∘ A B (flag SET, ADD or MULTIPLY).
-
-    a, b, c: pointers to where the block begins. Element (i, l) of A stands at
+    a, b, c: pointers to where the rows begin. Element (i, l) of A stands at
     ``i*a_row_stride + l*a_term_stride``, row l of B at ``l*b_term_stride``, row i of C at
-    ``i*c_row_stride``. k: terms of the sum, at least one. rows, vectors: as `block_rows` and
-    `block_vectors` say. A single vector takes only its first `some` columns and touches no others.
+    ``i*c_row_stride``. k: terms of the sum, at least one. rows: as `block_rows` says. What a small
+    product takes is the way to its blocks, so their shape is chosen once, not at each of them.
     """
     word = types.int64
-    sig = types.void(a, word, word, b, word, c, word, word, word, word, word, word)
+    sig = types.void(a, word, word, b, word, c, word, word, word, word, word)
 
     def codegen(context, builder, sig, args):
-        *operands, k, rows, vectors, some, flag = args
+        *operands, n, k, rows, flag = args
         emit = Vectors(context, builder, sig.args[0].dtype)
-        shape = builder.add(builder.mul(rows, WORD(16)), vectors)
         done = builder.append_basic_block("done")
-        choice = builder.switch(shape, done)
+        choice = builder.switch(rows, done)
         for size, counts in _shapes(emit.registers).items():
-            for count in counts:
-                start = builder.append_basic_block(f"block_{size}_{count}")
-                choice.add_case(WORD(16 * size + count), start)
-                builder.position_at_end(start)
-                _product_block(emit, size, count, operands, k, some, flag, done)
+            start = builder.append_basic_block(f"rows_{size}")
+            choice.add_case(WORD(size), start)
+            builder.position_at_end(start)
+            column, (n_, k_, *known) = WORD(0), kept_here(builder, [n, k, *operands])
+            for count in sorted(counts, reverse=True):
+                width = count * emit.lanes
+                whole = builder.and_(builder.sub(n_, column), WORD(-width))
+                end = builder.add(column, whole) if count > 1 else n_
+                block = functools.partial(_product_block, emit, size, count, known, n_, k_, flag)
+                counted_loop(builder, column, end, WORD(width), [], block)
+                column = end
+            builder.branch(done)
         builder.position_at_end(done)
         return context.get_dummy_value()
 
@@ -147,10 +134,14 @@ def _add_panel_terms(emit, size, a, b, cells, terms, at, sums):
     return sums
 
 
-def _product_block(emit, size, count, operands, k, some, flag, done):
+def _product_block(emit, size, count, operands, n, k, flag, column, values):
+    """A block from that column on. A single vector touches no column from n on."""
     builder = emit.builder
     a, a_row_stride, a_term_stride, b, b_term_stride, c, c_row_stride = operands
-    mask = emit.mask(some) if count == 1 else None
+    b, c = builder.gep(b, [column]), builder.gep(c, [column])
+    left, mask = builder.sub(n, column), None
+    if count == 1:
+        mask = emit.mask(left)
     offsets = [builder.mul(a_row_stride, WORD(i)) for i in range(size)]
     cells = [(i, v) for i in range(size) for v in range(count)]
 
@@ -160,18 +151,21 @@ def _product_block(emit, size, count, operands, k, some, flag, done):
             columns = [emit.load_some(row, WORD(0), mask)]
         else:
             columns = [emit.load(row, WORD(v * emit.lanes)) for v in range(count)]
-        column = builder.gep(a, [builder.mul(term, a_term_stride)])
-        factors = [emit.spread(builder.load(builder.gep(column, [o]))) for o in offsets]
+        at = builder.gep(a, [builder.mul(term, a_term_stride)])
+        factors = [emit.spread(builder.load(builder.gep(at, [o]))) for o in offsets]
         return [emit.fma(factors[i], columns[v], x) for (i, v), x in zip(cells, sums, strict=True)]
 
     sums = _sums(emit, k, len(cells), add_term)
+    done = builder.append_basic_block("written")
     if mask:  # a masked store costs many a machine ten others
         whole, part = (builder.append_basic_block(name) for name in ("whole", "part"))
-        builder.cbranch(builder.icmp_signed(">=", some, WORD(emit.lanes)), whole, part)
+        builder.cbranch(builder.icmp_signed(">=", left, WORD(emit.lanes)), whole, part)
         builder.position_at_end(part)
         _write_block(emit, cells, sums, c, c_row_stride, flag, mask, done)
         builder.position_at_end(whole)
     _write_block(emit, cells, sums, c, c_row_stride, flag, None, done)
+    builder.position_at_end(done)
+    return values
 
 
 def _write_block(emit, cells, sums, c, c_row_stride, flag, mask, done):

@@ -11,6 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..codegen.intrinsics import prefer_wide
+from ..codegen.vector_loops import as_written
 
 WORD = ir.IntType(64)
 _INT = ir.IntType(32)
@@ -79,6 +80,8 @@ class Vectors:
         """The first `count` lanes."""
         wide = ir.VectorType(_INT, self.lanes)
         numbers = ir.Constant(wide, list(range(self.lanes)))
+        most = WORD(self.lanes)
+        count = self.builder.select(self.builder.icmp_signed("<", count, most), count, most)
         limit = self._spread(self.builder.trunc(count, _INT), wide)
         return self.builder.icmp_signed("<", numbers, limit)
 
@@ -151,9 +154,18 @@ def counted_loop(builder, first, end, step, starts, body):
     ):
         value.add_incoming(start, before)
         value.add_incoming(next_value, builder.block)
-    builder.branch(head)
+    builder.branch(head).set_metadata("llvm.loop", as_written(builder.module))
     builder.position_at_end(after)
     return values
+
+
+def kept_here(builder, values):
+    """The same values, of which nothing is computed before this place.
+
+    Else the compiler prepares all ways through a function at its beginning, and each call pays.
+    """
+    kinds = [ir.FunctionType(value.type, [value.type]) for value in values]
+    return [builder.asm(t, "", "=r,0", [v], False) for t, v in zip(kinds, values, strict=True)]
 
 
 @intrinsic
