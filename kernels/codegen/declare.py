@@ -12,7 +12,8 @@ instructions and by functions for users' kernels). Three kinds of compiled code 
     A C function that the engine calls by its address. Most are *tile kernels*: functions
     ``(a, b, c, hyper, n_features, n_lanes, n_targets, flag) -> float64`` of pointers and integers.
     This is how a row of a table reaches compiled loops that know nothing of it: no engine is
-    compiled again for another activation, cost or rule. See `signature`.
+    compiled again for another activation, cost or rule. It neither allocates nor raises. See
+    `signature`.
 
 Flags: ``contract`` lets the compiler fuse a*b+c; ``reassoc`` is for sums only, since it destroys
 the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete NaN checks.
@@ -21,11 +22,17 @@ the rounding tricks of `vecmath`; ``nnan`` and ``ninf`` never, since they delete
 import numpy as np
 from numba import carray, njit, types
 from numba.core.ccallback import CFunc
+from numba.core.compiler import Compiler
 from numba.extending import overload, register_jitable
 
 from .cache import KernelCache
 from .compiler import compiling, lock, switched_on
 from .signature import TILE_KERNEL
+
+try:
+    from .pipeline import AddressCompiler, KernelCompiler, ScalarCompiler
+except (AttributeError, ImportError):  # a numba built otherwise: its own pipeline is only slower
+    AddressCompiler = KernelCompiler = ScalarCompiler = Compiler
 
 __all__ = ["address", "by_dtype", "carray", "kernel", "scalar"]
 
@@ -43,7 +50,7 @@ def scalar(function=None, *, reassoc=False):
     # no entry from C either: it would be compiled for each function that is only ever inlined
     options = {"error_model": "numpy", "fastmath": _fastmath(reassoc), "forceinline": True}
     options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-    return register_jitable(**options)(function)
+    return register_jitable(pipeline_class=ScalarCompiler, **options)(function)
 
 
 def kernel(function=None, *, reassoc=False, nogil=True):
@@ -51,7 +58,8 @@ def kernel(function=None, *, reassoc=False, nogil=True):
     if function is None:
         return lambda f: kernel(f, reassoc=reassoc, nogil=nogil)
     with switched_on():
-        dispatcher = njit(nogil=nogil, fastmath=_fastmath(reassoc), **_OPTIONS)(function)
+        options = {"nogil": nogil, "fastmath": _fastmath(reassoc), **_OPTIONS}
+        dispatcher = njit(pipeline_class=KernelCompiler, **options)(function)
     return _with_cache(dispatcher, function)
 
 
@@ -98,7 +106,8 @@ def address(function, dtype, signature=TILE_KERNEL):
                 signature.check(function)
                 data = types.float32 if np.dtype(dtype) == np.float32 else types.float64
                 kinds = signature.types(data), signature.returns
-                compiled = _with_cache(CFunc(function, kinds, locals={}, options=options), function)
+                made = CFunc(function, kinds, {}, options, pipeline_class=AddressCompiler)
+                compiled = _with_cache(made, function)
                 compiled.compile()
                 _addresses[key] = compiled
     return _addresses[key].address
