@@ -260,7 +260,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return float(np.average(right, weights=data.weights))
 
     def _mean_scores(self, X: Any) -> Array:
-        found = [member._scores(member._outputs(X)) for member in ensemble.members(self)]
+        found = [self._scores(outputs) for outputs in ensemble.outputs_of_all(self, X)]
         return found[0] if len(found) == 1 else np.asarray(np.mean(found, axis=0))
 
     def predict(self, X: Any) -> Any:
@@ -296,7 +296,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
         """
         X = self._checked(X)
-        found = np.stack([m._probabilities(m._outputs(X)) for m in ensemble.members(self)])
+        found = np.stack([self._probabilities(y) for y in ensemble.outputs_of_all(self, X)])
         mean = found[0] if len(found) == 1 else found.mean(axis=0)
         return (mean, found.std(axis=0)) if return_std else mean
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._core.arrays import Array
+from ..training.many import predict_many
 from .compat import check_random_state, clone
 
 __all__ = ["is_meant", "members", "members_to_fit", "outputs_of_all", "show"]
@@ -47,4 +48,4 @@ def show(estimator: Any, found: list[Any]) -> Any:
 
 def outputs_of_all(estimator: Any, X: Any) -> Array:
     """Outputs of each network for checked samples, (networks, n_samples, width)."""
-    return np.stack([member._outputs(X) for member in members(estimator)])
+    return predict_many([member._ready() for member in members(estimator)], X)

@@ -110,6 +110,32 @@ def model(
     return result
 
 
+def model_like(like: Model, theta: Array, optimizer: Optimizer) -> Model:
+    """The model of another network that differs in its parameters and its optimizer's only."""
+    kept = like.descriptor.base.kept
+    result = Model(np.asarray(Owner(like.descriptor.copy(), theta)), theta)
+    keep(result, layout.LAYER_HYPER, kept[layout.LAYER_HYPER].copy())
+    keep(result, layout.LAYERS, kept[layout.LAYERS].copy())
+    keep(result, layout.THETA, theta)
+    _keep_optimizer(result, optimizer)
+    return result
+
+
+def form_of(layers: Sequence[DenseLayer], cost: CostFunction) -> tuple[Any, ...]:
+    """What models of networks have in common that differ in their parameters only."""
+    return (
+        layers[0].dtype, type(cost), cost.reduction, repr(cost),
+        *(
+            (
+                layer.w.shape, layer.dim_output, layer.activation,
+                *layer.activation_parameters.values(),
+                layer.dropout, layer.l1, layer.l2, layer.trainable,
+            )
+            for layer in layers
+        ),
+    )  # fmt: skip
+
+
 def _settings(layers: Sequence[DenseLayer], table: Table, cost_hyper: Array) -> Array:
     """Hyperparameters of the cost and of the layers; what else may change goes to their table."""
     hyper = np.concatenate([cost_hyper, np.zeros(layout.HYPER_PER_LAYER * len(layers))])

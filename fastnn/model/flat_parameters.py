@@ -48,6 +48,15 @@ class FlatParameters:
         """The flat vector, up to date, layer by layer, w before b and what else is trained."""
         return self.look(layers).vector
 
+    def gather(self, layers: Sequence[Any]) -> None:
+        """Fetch all values into the vector, as `look` does where it must, and no more.
+
+        That is a change to all other networks: of many, the first `look` is best after it.
+        """
+        with structure():
+            if self._known is None or not _hold(list(layers), self._known):
+                self._known = _gathered(list(layers), self._known)
+
     def look(self, layers: Sequence[Any]) -> Known:
         """What the layers are now, all of it from one instant."""
         known = self._known

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 import numpy.typing as npt
 
 from .._core.arrays import Array
@@ -64,10 +65,18 @@ class Pinned:
         Of it.
     *arrays
         The data of the training.
+    table : array, optional
+        Their headers, if somebody has them already.
 
     """
 
-    def __init__(self, network: Any, now: Snapshot, *arrays: Array) -> None:
+    def __init__(
+        self,
+        network: Any,
+        now: Snapshot,
+        *arrays: Array,
+        table: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         self.now, self._network, self._layers = (
             now,
             network,
@@ -75,7 +84,7 @@ class Pinned:
         )
         self._arrays, self._changes = arrays, now.known.changes if now.known else -1
         self._parameters: Any = now.known
-        self._headers = headers.table(list(arrays))
+        self._headers = headers.table(list(arrays)) if table is None else table
 
     def check(self) -> None:
         """Refuse what a callback, a schedule or another thread has made of network and data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any, Literal, overload
 
@@ -73,11 +74,21 @@ def resolve(given: Any, last: Optimizer | None) -> Optimizer:
     if isinstance(given, LevenbergMarquardt) or levenberg_marquardt.is_meant(given):
         levenberg_marquardt.refuse()
     if isinstance(given, str):
-        new = get_opt(given)
-        return last if last is not None and repr(last) == repr(new) else new
+        usual = _usual(given)
+        if last is not None and repr(last) == repr(usual):
+            return last
+        new: Optimizer = get_opt(given) if usual.rule.noisy else usual.renewed()
+        return new
     if not isinstance(given, Optimizer):
         raise TypeError(f"optimizer must be a name or what fastnn.get_opt returns, not {given!r}")
     return given
+
+
+@functools.lru_cache
+def _usual(name: str) -> Any:
+    """The optimizer of that name, which nobody uses: others are made from it."""
+    made: Any = CLASSES[find(name).name]
+    return made()
 
 
 def _class(rule: Rule) -> type[Optimizer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from .._core.arrays import number
 from ..kernels.optimizers import layout
@@ -39,6 +39,16 @@ class Configured(Stateful):
         super().__init__(rule)
         self.learning_rate = given.pop(rule.rate)
         self._settings = settings.checked(rule, given)
+
+    def renewed(self) -> Self:
+        """Another one with these settings, which has taken no step; of rules without noise."""
+        new = object.__new__(type(self))
+        Stateful.__init__(new, self.rule)
+        new._learning_rate, new._schedule = self._learning_rate, self._schedule
+        new._settings, new._needs_python = dict(self._settings), self._needs_python
+        own = slice(0, self.rule.memory_place)
+        new._hyperparameters[own] = self._hyperparameters[own]
+        return new
 
     def set(self, name: str, value: Any) -> None:
         """Change a setting; compiled models of this optimizer go on with it."""

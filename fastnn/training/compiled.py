@@ -17,7 +17,7 @@ from ..kernels.engine import layout
 from ..kernels.engine import team as engine_team
 from ..kernels.engine import train as engine
 from ..layers.base import forget
-from ..model.compile import Use, model, work_of
+from ..model.compile import Use, form_of, model, model_like, work_of
 from ..model.data import Samples
 from ..model.draws import Draws
 from ..model.evaluation import check_parameters, evaluate, make_team
@@ -46,6 +46,8 @@ _SHARED_LARGE = 4e5
 # threads costs more than it saves.
 _SHORT, _EACH = 3e8, 33.0
 
+_NO_DRAWS = Draws(0)
+
 _SIZES = 4  # of batches in blocks, for which trainers are kept
 
 _IDLE_BYTES = 1 << 24  # of a trainer that waits for the next `fit`
@@ -68,6 +70,7 @@ class CompiledTrainer(Trainer):
         samples: Samples,
         optimizer: Optimizer,
         threads: int,
+        like: CompiledTrainer | None = None,  # new, of a network of the same form
     ) -> None:
         self.network, self.optimizer = network, optimizer
         # Held, too: no new object may take the place in memory that it is known by.
@@ -76,9 +79,13 @@ class CompiledTrainer(Trainer):
         self.rows, self.steps_per_epoch = samples.rows, -(-samples.rows // samples.batch)
         theta = now.theta
         self.threads, self._pool = start_threads(threads)
-        self.model = model(now.layers, now.cost_function, theta, Use(training=True), optimizer)
-        share = -(-samples.batch // self.threads)
-        *tiles, elements = engine.tile_sizes(self.model, share, -1 if self._caches(samples) else 0)
+        if like is None:
+            self.model = model(now.layers, now.cost_function, theta, Use(training=True), optimizer)
+            share = -(-samples.batch // self.threads)
+            self._sizes = engine.tile_sizes(self.model, share, -1 if self._caches(samples) else 0)
+        else:
+            self.model, self._sizes = model_like(like.model, theta, optimizer), like._sizes
+        *tiles, elements = self._sizes
         features = sum(sum(layer.w.shape) for layer in now.layers)
         own = self.threads == 1 or bool(theta.size <= features * tiles[0])
         self.grads = _gradients(theta, self.threads, own)
@@ -88,7 +95,8 @@ class CompiledTrainer(Trainer):
         self.team = make_team(self.grads, self.threads, own, optimizer)
         self.control = self.team.control
         self.work = aligned(self.threads * elements, theta.dtype)
-        self._load()
+        if like is None:
+            self._load()
         self._all_threads = self._trials = self._autotuner = Autotuner(self.threads)
         if self.threads > 1:  # what it finds out holds for the next `fit`, too
             self._trials = Autotuner(self.threads, samples.batch * self._work / SPEED)
@@ -122,7 +130,7 @@ class CompiledTrainer(Trainer):
         check_parameters(self.model.theta)
         self.busy = True
         self.stopped, self._samples = False, samples
-        draws = samples.draws or Draws(0)
+        draws = samples.draws or _NO_DRAWS
         draws.shuffle(self.batches.order, self.batches.rng)
         self.model.descriptor[layout.SEED] = draws.key - self.optimizer.steps
         self.team.control[...] = self._before = 0
@@ -251,8 +259,12 @@ def compiled_trainer(
     optimizer: Optimizer,
     epochs: int,
     threads: int | None,
+    known: dict[Any, CompiledTrainer] | None = None,
 ) -> CompiledTrainer:
-    """The network's last trainer, or a new one where that does not fit; ready to begin."""
+    """The network's last trainer, or a new one where that does not fit; ready to begin.
+
+    known: new ones of other networks by their forms, and then this one, too.
+    """
     now = pinned.now
     cost, state = now.cost_function, optimizer.state_for(now.theta)
     chosen = _threads(now, samples, epochs, threads)
@@ -263,12 +275,31 @@ def compiled_trainer(
     )  # fmt: skip
     last = network._trainer
     if last is None or last[0] != signature or last[1].busy or not last[1].has_threads():
-        # networks of estimators have one of their own
-        kind: type[CompiledTrainer] = getattr(network, "trainer_class", CompiledTrainer)
-        last = signature, kind(network, now, samples, optimizer, chosen)
+        last = signature, _new(network, now, samples, optimizer, chosen, known)
         network._trainer = last
     trainer: CompiledTrainer = last[1]
     trainer.begin(samples, epochs, threads is not None)
+    return trainer
+
+
+def _new(
+    network: Stack,
+    now: Snapshot,
+    samples: Samples,
+    optimizer: Optimizer,
+    threads: int,
+    known: dict[Any, CompiledTrainer] | None,
+) -> CompiledTrainer:
+    """A new trainer, see `compiled_trainer`; networks of estimators have a kind of their own."""
+    kind: type[CompiledTrainer] = getattr(network, "trainer_class", CompiledTrainer)
+    if known is None:
+        return kind(network, now, samples, optimizer, threads)
+    form = (
+        kind, form_of(now.layers, now.cost_function), optimizer.rule, threads,
+        samples.X.shape, samples.t.shape, samples.rows, samples.batch, samples.shuffled,
+    )  # fmt: skip
+    trainer = kind(network, now, samples, optimizer, threads, known.get(form))
+    known.setdefault(form, trainer)
     return trainer
 
 

@@ -22,7 +22,7 @@ from ..optimizers import Optimizer, get_opt
 from ..optimizers.classes import resolve
 from ..schedules import Constant, Schedule, as_schedule
 from . import lbfgs, methods
-from .compiled import compiled_trainer
+from .compiled import CompiledTrainer, compiled_trainer
 from .epochs import Training, answered, begin, call_due, drive, end, epochs_until_due, first_rate
 from .layerwise import LayerTrainer
 from .settings import Settings
@@ -61,6 +61,7 @@ class Task(NamedTuple):
     validation: tuple[Array, Array, Array] | None
     settings: Settings
     chosen: npt.NDArray[np.int64] | None = None  # rows that are trained on; None: all
+    headers: npt.NDArray[np.int64] | None = None  # of the data, if somebody has them
 
     @property
     def rows(self) -> int:
@@ -79,22 +80,23 @@ class Task(NamedTuple):
 
     def pinned(self) -> Pinned:
         """The network and the data, which nobody may change meanwhile."""
-        return Pinned(self.network, self.now, *self.data, *(self.validation or ()))
+        arrays = *self.data, *(self.validation or ())
+        return Pinned(self.network, self.now, *arrays, table=self.headers)
 
     def run(self, **options: Any) -> Run:
         """What callbacks see."""
         return Run(self.network, History(), epochs=self.settings.epochs, **options)
 
 
-def training_of(task: Task) -> Training:
-    """A training by steps of an update rule, which is yet to begin."""
+def training_of(task: Task, known: dict[Any, CompiledTrainer] | None = None) -> Training:
+    """A training by steps of an update rule, which is yet to begin; known: `compiled_trainer`."""
     network, settings, epochs = task.network, task.settings, task.settings.epochs
     opt, given = optimizer_for(network, settings)
     samples = _samples(task, opt.steps)
     rate = first_rate(opt, given, epochs)
     pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
-    trainer = _trainer_for(network, pinned, samples, opt, epochs, settings.n_threads)
+    trainer = _trainer_for(network, pinned, samples, opt, epochs, settings.n_threads, known)
     if settings.optimizer is not None:
         network.optimizer = opt
     run = task.run(
@@ -125,12 +127,13 @@ def _trainer_for(
     optimizer: Optimizer,
     epochs: int,
     threads: int | None,
+    known: dict[Any, CompiledTrainer] | None,
 ) -> Trainer:
     """What trains this network, ready to begin."""
     check_trainable(pinned.now.layers)
     if not pinned.now.compiled:
         return LayerTrainer(network, pinned, samples, optimizer)
-    return compiled_trainer(network, pinned, samples, optimizer, epochs, threads)
+    return compiled_trainer(network, pinned, samples, optimizer, epochs, threads, known)
 
 
 def optimizer_for(network: Stack, settings: Settings) -> tuple[Optimizer, Schedule | None]:

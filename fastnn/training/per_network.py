@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
     "each_rate",
     "each_rng",
     "each_subset",
+    "given",
     "network_list",
 ]
 
@@ -117,6 +119,24 @@ def each_subset(value: Any, n: int) -> list[Any]:
     """Indices of samples: a matrix has a row for each network."""
     matrix = isinstance(value, np.ndarray) and value.ndim == 2
     return each("subsets", list(value) if matrix else value, n)
+
+
+_OWN_WAYS: dict[str, Callable[[Any, int], list[Any]]] = {
+    "learning_rate": each_rate,
+    "optimizer": each_optimizer,
+    "callbacks": each_callbacks,
+    "rng": each_rng,
+    "subsets": each_subset,
+    "validation_data": lambda value, n: each("validation_data", value, n, tuple),
+}
+
+
+def given(n: int, **arguments: Any) -> dict[str, list[Any]]:
+    """Arguments for each of `n` networks."""
+    return {
+        name: _OWN_WAYS[name](value, n) if name in _OWN_WAYS else each(name, value, n)
+        for name, value in arguments.items()
+    }
 
 
 def checked_subset(name: str, value: Any, rows: int) -> npt.NDArray[np.int64] | None:

@@ -315,9 +315,9 @@ def test_data_are_not_copied():
 
 def test_float64_data_are_converted_once(monkeypatch):
     calls = []
-    once = fastnn.training.many.finite_samples
+    once = fastnn.training.many_tasks.finite_samples
     monkeypatch.setattr(
-        "fastnn.training.many.finite_samples", lambda *a: calls.append(a) or once(*a)
+        "fastnn.training.many_tasks.finite_samples", lambda *a: calls.append(a) or once(*a)
     )
     fit_many([network(k) for k in range(4)], X.astype(float), T.astype(float), 0.01)
     assert len(calls) == 1
@@ -400,3 +400,61 @@ def test_predictions_that_do_not_fit():
         predict_many([], X)
     with pytest.raises(TypeError, match=r"networks\[0\] is 3"):
         predict_many([3], X)
+
+
+@pytest.mark.parametrize("change", ["l2", "dropout", "trainable", "activation_parameters", "width"])
+def test_networks_of_other_forms_do_not_get_the_models_of_the_first(change):
+    def networks():
+        found = [
+            network(k, width=6 + (k == 1 and change == "width"), activation="ELU")
+            for k in (0, 1, 2)
+        ]
+        if change != "width":
+            value = {
+                "l2": 0.5,
+                "dropout": 0.4,
+                "trainable": False,
+                "activation_parameters": {"alpha": 0.3},
+            }
+            setattr(found[1].layers[0], change, value[change])
+        return found
+
+    settings = {"optimizer": "Adam", "learning_rate": 0.01, "epochs": 3, "batch_size": 16}
+    many, others = networks(), networks()
+    histories = fit_many(many, X, T, rng=7, n_threads=1, **settings)
+    sources = np.random.default_rng(7).spawn(3)
+    expected = [
+        other.fit(X, T, rng=source, n_threads=1, **settings)
+        for other, source in zip(others, sources, strict=True)
+    ]
+    assert_same(many, histories, others, expected)
+    assert not np.array_equal(many[0].parameters, many[2].parameters)
+
+
+def test_costs_of_other_numbers_do_not_get_the_models_of_the_first():
+    costs = [fastnn.Huber(delta=d, reduction=r) for d in (0.1, 0.7) for r in ("sum", "mean")]
+    many, others = ([network(1, cost=lambda c=cost: c) for cost in costs] for _ in range(2))
+    histories = fit_many(many, X, T, 0.01, optimizer="Adam", epochs=3, n_threads=1)
+    expected = [other.fit(X, T, 0.01, optimizer="Adam", epochs=3, n_threads=1) for other in others]
+    assert_same(many, histories, others, expected)
+
+
+def test_predictions_of_another_dtype_are_converted_once(monkeypatch):
+    networks, calls = [network(k) for k in range(4)], []
+    once = fastnn.training.many.convert
+    monkeypatch.setattr("fastnn.training.many.convert", lambda *a: calls.append(a) or once(*a))
+    samples = X.astype(float) + 1e-9
+    outputs = predict_many([*networks, network(5, dtype=np.float64)], samples)
+    assert len(calls) == 1
+    for found, one in zip(outputs, networks, strict=False):
+        np.testing.assert_array_equal(found, one.predict(samples))
+
+
+def test_messages_name_the_data_as_the_network_does():
+    class Named(NeuralNetwork):
+        _data_names = "samples", "y"
+
+    named, bad = Named(network(1).layers, MeanSquaredError()), T.copy()
+    bad[3] = np.nan
+    with pytest.raises(ValueError, match=r"y\[3, 0\] is nan"):
+        fit_many([named], X, bad, 0.1)

@@ -676,3 +676,20 @@ def test_engine_knows_no_rule():
 
     source = inspect.getsource(engine)
     assert not any(re.search(rf"\b{name}\b", source) for name in RULES)
+
+
+def test_names_in_fit_give_new_optimizers():
+    def one():
+        return fastnn.NeuralNetwork([fastnn.LinearLayer(1, 1)], fastnn.SumSquaresError())
+
+    first, second = one(), one()
+    for each in (first, second):
+        each.fit([[1.0]], [[2.0]], 0.1, optimizer="Adam", epochs=2)
+    assert first.optimizer is not second.optimizer
+    assert repr(first.optimizer) == repr(get_opt("Adam"))
+    first.optimizer.beta1 = 0.5
+    assert second.optimizer.beta1 == 0.9
+    second.fit([[1.0]], [[2.0]], optimizer="Adam", epochs=2)
+    assert second.optimizer.steps == 4
+    first.fit([[1.0]], [[2.0]], optimizer="Adam", epochs=2)  # of other numbers: a new one
+    assert (first.optimizer.beta1, first.optimizer.steps) == (0.9, 2)
