@@ -19,7 +19,7 @@ class Steps:
 
     def setup(self, task, by):
         if by == "reference":
-            self.trainer = numpy_peer.Trainer(quick(TASKS[task]), "float64")
+            self.trainer = numpy_peer.trainer(quick(TASKS[task]), "float64")
         else:
             self.trainer = ours.competitor(quick(TASKS[task]), int(by[0]))
             self.trainer.start()

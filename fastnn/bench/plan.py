@@ -262,7 +262,9 @@ def _training(wishes: Wishes, more: bool) -> Any:
     for task in tasks:
         if more and task.operations < _SHARED_OPERATIONS:
             continue
-        yield _network(task, "Training step", "", 0, quick_one=wishes.quick)
+        many = task.networks > 1 if isinstance(task, Training) else False
+        table = "Step of one of many networks" if many else "Training step"
+        yield _network(task, table, "", 0, quick_one=wishes.quick)
     if not wishes.names and not more:
         for axis, sweep in SWEEPS.items():
             for value, task in list(sweep.items())[:: 2 if wishes.quick else 1]:

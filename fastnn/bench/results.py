@@ -10,7 +10,16 @@ from typing import Any
 __all__ = ["LIBRARIES", "OURS", "Ratio", "Row", "figure", "judged", "noise", "quartiles", "spread"]
 
 OURS = "fastnn"
-LIBRARIES = ("NumPy", "reference", "Numba", "PyTorch", "JAX", "scikit-learn", "ONNX Runtime")
+LIBRARIES = (
+    "NumPy",
+    "reference",
+    "loop of fit",
+    "Numba",
+    "PyTorch",
+    "JAX",
+    "scikit-learn",
+    "ONNX Runtime",
+)
 """Whom ours is compared with; the names of a library's forms begin with its own."""
 
 _WIDE = 0.15  # of the median: ratios whose quartiles are further apart are given as a range

@@ -617,3 +617,19 @@ def test_tasks_say_what_they_are():
     one = Row(**{**vars(row("xor", "training", fastnn=[1, 1])), "axis": "", "case": case})
     (table,) = tables.tables([one])
     assert table.body[0][0].text == "xor: 2-4-1 tanh, batch 9, SGD"
+
+
+def test_many_networks_are_trained_as_each_of_them():
+    task = replace(TASKS["100-networks"], networks=3, epochs=2)
+    found = networks.Contest(1, 1e-5, peers=False, quick=True).field(vars(task))[1]
+    assert [one.name for one in found.competitors] == ["fastnn", "loop of fit"]
+    assert [one.steps for one in found.competitors] == [96, 96]
+    many, loop = (one.result() for one in found.competitors)
+    np.testing.assert_array_equal(many, loop)
+    assert not np.array_equal(many[0], many[1])
+    assert agreement.wrong(task, found.competitors[0], many) == ""
+    others = data.flat_of_all(task)
+    assert agreement.wrong(task, found.competitors[0], others[::-1]) != ""
+    (case,) = [case for job in plan.jobs(plan.Wishes(part="training", names=("100-networks",)))
+               for case in job.cases]  # fmt: skip
+    assert case["table"] == "Step of one of many networks"

@@ -24,7 +24,7 @@ _OUTPUT = 1e-4  # of predictions, which are of the order of one
 def oracle(task: Task) -> np.ndarray:
     """What a run has to arrive at."""
     if isinstance(task, Training):
-        trainer = numpy_peer.Trainer(task, "float64")
+        trainer = numpy_peer.trainer(task, "float64")
         trainer.start()
         trainer.run()
         return trainer.result()
@@ -39,10 +39,13 @@ def wrong(task: Task, competitor: Competitor, expected: np.ndarray) -> str:
         return _judged("outputs differ by", float(np.abs(found - expected).max()), _OUTPUT)
     x, t = data.samples(task).astype(float), data.targets(task).astype(float)
     costs = [
-        numpy_peer.cost(task, data.from_flat(theta, task.sizes), x, t)
-        for theta in (found, expected)
+        sum(
+            numpy_peer.cost(task, data.from_flat(theta, task.sizes), x, t)
+            for theta in of_all.reshape(task.networks, -1)
+        )
+        for of_all in (found, expected)
     ]
-    moved = expected - data.flat(data.weights(task)).astype(float)
+    moved = expected - data.flat_of_all(task).astype(float).reshape(expected.shape)
     away = float(np.linalg.norm(found - expected) / np.linalg.norm(moved))
     cost, distance = _COST, _DISTANCE[task.dtype]
     if task.dropout:

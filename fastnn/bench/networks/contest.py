@@ -69,7 +69,7 @@ class Contest:
         return task, field
 
     def _competitors(self, task: Task, field: Field) -> list[Competitor]:
-        found = [ours.competitor(task), *numpy_peer.competitors(task)]
+        found = [ours.competitor(task), *ours.loops(task), *numpy_peer.competitors(task)]
         found += numba_peer.competitors(task)
         for library, peer in self._peers.found.items():
             try:

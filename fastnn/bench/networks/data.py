@@ -9,14 +9,27 @@ from scipy.linalg import expm
 
 from .tasks import Inference, Task, Training
 
-__all__ = ["Weights", "flat", "from_flat", "labels", "one_sample", "samples", "targets", "weights"]
+__all__ = [
+    "Weights",
+    "flat",
+    "flat_of_all",
+    "from_flat",
+    "labels",
+    "one_sample",
+    "samples",
+    "targets",
+    "weights",
+]
 
 Weights = list[tuple[np.ndarray, np.ndarray]]  # w (inputs, outputs) and b, layer by layer
 
 
-def weights(task: Task) -> Weights:
-    """Scaled to keep the size of the signal; the biases are not zero, so that a lost one shows."""
-    rng = np.random.default_rng(1)
+def weights(task: Task, number: int = 0) -> Weights:
+    """Scaled to keep the size of the signal; the biases are not zero, so that a lost one shows.
+
+    number: of the network, where there are several.
+    """
+    rng = np.random.default_rng([1, number] if number else 1)
     return [
         (
             (rng.normal(size=(n, m)) / np.sqrt(n)).astype(task.dtype),
@@ -29,6 +42,11 @@ def weights(task: Task) -> Weights:
 def flat(found: Weights) -> np.ndarray:
     """All in one vector, as fastnn keeps them: layer by layer, w before b."""
     return np.concatenate([part.ravel() for pair in found for part in pair])
+
+
+def flat_of_all(task: Training) -> np.ndarray:
+    """What all networks start from, (networks, parameters)."""
+    return np.stack([flat(weights(task, number)) for number in range(task.networks)])
 
 
 def from_flat(vector, sizes):

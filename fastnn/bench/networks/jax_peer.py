@@ -35,8 +35,8 @@ class _Rows:
         self._task = task
         self._keep = 1 - task.dropout if isinstance(task, Training) else 1
 
-    def parameters(self):
-        return data.weights(self._task)
+    def parameters(self, number=0):
+        return data.weights(self._task, number)
 
     def batches(self, array):
         return array.reshape(-1, self._task.batch, array.shape[1])
@@ -64,8 +64,8 @@ class _Flat(_Rows):
 
     name = "flat"
 
-    def parameters(self):
-        return data.flat(data.weights(self._task))
+    def parameters(self, number=0):
+        return data.flat(data.weights(self._task, number))
 
     def weights(self, parameters):
         return data.from_flat(parameters, self._task.sizes)
@@ -76,8 +76,8 @@ class _Columns(_Rows):
 
     name, feature_axis = "columns", 0
 
-    def parameters(self):
-        return [(w.T, b[:, np.newaxis]) for w, b in data.weights(self._task)]
+    def parameters(self, number=0):
+        return [(w.T, b[:, np.newaxis]) for w, b in data.weights(self._task, number)]
 
     def batches(self, array):
         return super().batches(array).transpose(0, 2, 1)
@@ -93,7 +93,9 @@ class _Columns(_Rows):
 
 
 def competitors(task: Task) -> list[Competitor]:
-    """Four forms of a training, one of a prediction."""
+    """Four forms of a training, two of many, one of a prediction."""
+    if isinstance(task, Training) and task.networks > 1:
+        return [_Many(task, form(task)) for form in (_Rows, _Columns)]
     if isinstance(task, Training):
         return [
             _Trainer(task, _Rows(task), "fori"),
@@ -127,6 +129,29 @@ class _Trainer:
 
     def result(self) -> np.ndarray:
         return data.flat(jax.tree.map(np.asarray, self._form.weights(self._trained)))
+
+
+class _Many:
+    """A scan over the batches, mapped over the networks."""
+
+    def __init__(self, task: Training, form: _Rows) -> None:
+        self.name, self.steps = f"JAX vmap, {form.name}", task.steps * task.networks
+        self._form, self._networks = form, range(task.networks)
+        x, t = (jnp.asarray(form.batches(part(task))) for part in (data.samples, data.targets))
+        self._train = jax.jit(jax.vmap(lambda parameters: _by_scan(task, form, parameters, x, t)))
+        each = [form.parameters(number) for number in self._networks]
+        self._given = jax.tree.map(lambda *parts: jnp.stack(parts), *each)
+
+    def start(self) -> None:
+        """Every run starts from the arrays given."""
+
+    def run(self) -> None:
+        self._trained = jax.block_until_ready(self._train(self._given))
+
+    def result(self) -> np.ndarray:
+        trained = jax.tree.map(np.asarray, self._trained)
+        each = [jax.tree.map(lambda part, k=k: part[k], trained) for k in self._networks]
+        return np.stack([data.flat(self._form.weights(one)) for one in each])
 
 
 def _by_index(task: Training, form: _Rows, parameters, x, t):

@@ -7,15 +7,16 @@ import numpy as np
 from ..timing import Calls, Competitor
 from . import data
 from .data import Weights
+from .in_turn import InTurn
 from .tasks import Inference, Task, Training
 
-__all__ = ["Trainer", "competitors", "cost", "outputs"]
+__all__ = ["Trainer", "competitors", "cost", "outputs", "trainer"]
 
 
 def competitors(task: Task) -> list[Competitor]:
-    """Of all but predictions inside compiled code."""
+    """Of all but predictions inside compiled code, and many networks, which take too long."""
     if isinstance(task, Training):
-        return [Trainer(task)]
+        return [Trainer(task)] if task.networks == 1 else []
     return [] if task.inside_njit else _predictions(task)
 
 
@@ -85,7 +86,9 @@ def _gradient(task: Training, weights: Weights, x, t, rng) -> Weights:
 class Trainer:
     """A training over one flat vector of parameters."""
 
-    def __init__(self, task: Training, dtype: str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, task: Training, dtype: str | None = None, seed: int = 0, number: int = 0
+    ) -> None:
         self.name, self.steps = "NumPy", task.steps
         self._rng = np.random.default_rng(seed)  # of dropout
         self._task = task
@@ -93,7 +96,7 @@ class Trainer:
         x, t = data.samples(task).astype(dtype), data.targets(task).astype(dtype)
         cuts = range(0, task.rows, task.batch)
         self._batches = [(x[k : k + task.batch], t[k : k + task.batch]) for k in cuts]
-        self._initial = data.flat(data.weights(task)).astype(dtype)
+        self._initial = data.flat(data.weights(task, number)).astype(dtype)
 
     def start(self) -> None:
         """Begin again."""
@@ -124,6 +127,12 @@ class Trainer:
     def result(self) -> np.ndarray:
         """What they arrived at."""
         return self._theta
+
+
+def trainer(task: Training, dtype: str) -> Competitor:
+    """Of all networks of a task."""
+    each = [Trainer(task, dtype, number=number) for number in range(task.networks)]
+    return each[0] if len(each) == 1 else InTurn("NumPy", each)
 
 
 def _predictions(task: Inference) -> list[Competitor]:

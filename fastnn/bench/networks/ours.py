@@ -14,12 +14,13 @@ import fastnn
 from ... import kernels
 from ..timing import Calls, Competitor
 from . import data
+from .in_turn import InTurn
 from .numba_peer import FedBack
 from .tasks import Inference, Task, Training
 
-__all__ = ["NAME", "competitor"]
+__all__ = ["LOOP", "NAME", "competitor", "loops"]
 
-NAME = "fastnn"
+NAME, LOOP = "fastnn", "loop of fit"
 _COSTS = {
     "sigmoid": lambda: fastnn.SigmoidCrossEntropy(),
     "softmax": lambda: fastnn.SoftmaxCrossEntropy(reduction="mean"),
@@ -30,11 +31,18 @@ _COSTS = {
 def competitor(task: Task, n_threads: int | None = None) -> Competitor:
     """Trainings run on so many threads; None: the library's own choice."""
     if isinstance(task, Training):
-        return _Trainer(task, n_threads)
+        return _Trainer(task, n_threads) if task.networks == 1 else _Many(task, n_threads)
     return _inside_njit(task) if task.inside_njit else _prediction(task)
 
 
-def _network(task: Task, cost) -> fastnn.NeuralNetwork:
+def loops(task: Task) -> list[Competitor]:
+    """Many networks as they are trained without `fit_many`."""
+    if not isinstance(task, Training) or task.networks == 1:
+        return []
+    return [InTurn(LOOP, [_Trainer(task, 1, number) for number in range(task.networks)])]
+
+
+def _network(task: Task, cost, number: int = 0) -> fastnn.NeuralNetwork:
     *hidden, last = pairwise(task.sizes)
     more: dict[str, Any] = {"dropout": task.dropout} if isinstance(task, Training) else {}
     layers = [
@@ -43,16 +51,23 @@ def _network(task: Task, cost) -> fastnn.NeuralNetwork:
     ]
     layers.append(fastnn.DenseLayer(*last, dtype=task.dtype, rng=0))
     network = fastnn.NeuralNetwork(layers, cost)
-    network.parameters = data.flat(data.weights(task))
+    network.parameters = data.flat(data.weights(task, number))
     return network
 
 
+def _optimizer(task: Training) -> fastnn.Optimizer:
+    """A new one, which has no moments; Adam in the peers' form: the article's has eps inside."""
+    more: dict[str, Any] = {"eps_placement": "outside"}
+    more |= {"weight_decay": task.weight_decay} if task.weight_decay else {}
+    return fastnn.get_opt(task.optimizer, alpha=task.learning_rate, **more)
+
+
 class _Trainer:
-    def __init__(self, task: Training, n_threads: int | None) -> None:
+    def __init__(self, task: Training, n_threads: int | None, number: int = 0) -> None:
         self.name, self.steps, self._n_threads = NAME, task.steps, n_threads
         self._task = task
-        self._network = _network(task, _COSTS[task.cost]())
-        self._initial = data.flat(data.weights(task))
+        self._network = _network(task, _COSTS[task.cost](), number)
+        self._initial = data.flat(data.weights(task, number))
         self._x, self._t = data.samples(task), data.targets(task)
 
     def start(self) -> None:
@@ -61,12 +76,7 @@ class _Trainer:
         if task.optimizer == "SGD":
             self._fit = partial(network.fit, self._x, self._t, task.learning_rate)
             return
-        # The peers' form of Adam; the article's has eps inside the root.
-        more: dict[str, Any] = {"eps_placement": "outside"}
-        more |= {"weight_decay": task.weight_decay} if task.weight_decay else {}
-        # A new one every time: it would remember the moments of the run before.
-        optimizer = fastnn.get_opt(task.optimizer, alpha=task.learning_rate, **more)
-        self._fit = partial(network.fit, self._x, self._t, optimizer=optimizer)
+        self._fit = partial(network.fit, self._x, self._t, optimizer=_optimizer(task))
 
     def run(self) -> None:
         task = self._task
@@ -76,6 +86,29 @@ class _Trainer:
 
     def result(self) -> np.ndarray:
         return self._network.parameters
+
+
+class _Many:
+    def __init__(self, task: Training, n_threads: int | None) -> None:
+        self.name, self.steps, self._n_threads = NAME, task.steps * task.networks, n_threads
+        self._task, self._initial = task, data.flat_of_all(task)
+        self._networks = [_network(task, _COSTS[task.cost]()) for _ in self._initial]
+        self._x, self._t = data.samples(task), data.targets(task)
+
+    def start(self) -> None:
+        for network, theta in zip(self._networks, self._initial, strict=True):
+            network.parameters = theta
+        self._optimizers = [_optimizer(self._task) for _ in self._networks]
+
+    def run(self) -> None:
+        task = self._task
+        fastnn.fit_many(
+            self._networks, self._x, self._t, optimizer=self._optimizers, epochs=task.epochs,
+            batch_size=task.batch, shuffle=False, n_threads=self._n_threads,
+        )  # fmt: skip
+
+    def result(self) -> np.ndarray:
+        return np.stack([network.parameters for network in self._networks])
 
 
 def _prediction(task: Inference) -> Competitor:

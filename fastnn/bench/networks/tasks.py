@@ -27,10 +27,11 @@ class Training:
     weight_decay: float = 0.0
     dropout: float = 0.0  # of the hidden layers
     target: str = "random"  # or expm: the exponentials of the samples, as matrices of 2 x 2
+    networks: int = 1  # on the same data, each from weights of its own
 
     @property
     def steps(self) -> int:
-        """Of one run."""
+        """Of one network in a run."""
         return self.epochs * self.batches
 
     @property
@@ -111,6 +112,7 @@ _TASKS: tuple[Task, ...] = (
         "matrix-exponential", (4, 32, 16, 4), "tanh", "squares", 10_000, 1, 50, "Adam",
         target="expm",
     ),
+    Training("100-networks", (4, 16, 16, 1), "tanh", "squares", 32, 16, 30, "Adam", networks=100),
     Inference("predict-njit", (4, 64, 64, 2), 1, True),
     Inference("predict-one", (4, 64, 64, 2), 1, False),
     Inference("predict-batch", (4, 64, 64, 2), 32, False),

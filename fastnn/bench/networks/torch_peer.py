@@ -35,6 +35,8 @@ MORE = {
 def competitors(task: Task) -> list[Competitor]:
     """Trainings with three kinds of optimizers, predictions in three forms."""
     if isinstance(task, Training):
+        if task.networks > 1:
+            return []
         kinds = [(kind, _MOST) for kind in _KINDS] + [("fused", n) for n in _THREADS if n < _MOST]
         return [_Trainer(task, *one) for one in kinds]
     return [] if task.inside_njit else _predictions(task)
