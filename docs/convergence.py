@@ -182,7 +182,7 @@ class Given(lbfgs.Objective):
     is_compiled = False
 
     def __init__(self, task: Task) -> None:
-        self.function, self.theta = task.function, task.start.copy()
+        self.function, self.theta, self.pinned = task.function, task.start.copy(), None
         self.grad = np.zeros_like(self.theta)
 
     def _compute(self) -> float:
@@ -193,8 +193,7 @@ class Given(lbfgs.Objective):
 def by_curvature(task: Task) -> tuple[int | None, float]:
     """The same of L-BFGS as `fit` runs it, whose steps are iterations."""
     descent = lbfgs.Descent(Given(task), task.limit, lbfgs.Options())
-    descent.iterate(task.limit)
-    costs = descent.costs
+    costs = descent.iterate(task.limit).costs
     high = [t for t, cost in enumerate(costs) if not cost <= task.enough]
     count = high[-1] + 1 if high else 0
     return (count, costs[min(count + STAY, len(costs) - 1)]) if count < len(costs) else (

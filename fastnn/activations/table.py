@@ -144,7 +144,7 @@ _SPECS = (
     Activation(
         "Mish", "mish", "x tanh(log(1 + exp(x)))", "Mish", "Mish",
         # f'' is a product of seven factors, each rounded; f''' makes much of an exponential's error
-        bounds=(4.0, 4.0, 10.0, 24.0),
+        bounds=(4.0, 4.0, 10.0, 32.0),
         reference="Misra, 2019, arXiv:1908.08681",
     ),
     Activation(
