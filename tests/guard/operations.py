@@ -39,7 +39,7 @@ def _weights(task):
 
 
 def _fits(task):
-    return isinstance(task, Training) and _weights(task) <= _MOST
+    return isinstance(task, Training) and task.networks == 1 and _weights(task) <= _MOST
 
 
 def _training(task):
