@@ -30,9 +30,9 @@ def changes() -> int:
 def count_change() -> int:
     """To be called where a layer gets other storage or another activation; the number of this."""
     global _changes
-    number = next(_numbers)  # never one that there has been: two threads may come here at once
-    _changes = number
-    return number
+    with _structure:  # the number of one thread must not take the place of a later one
+        _changes = next(_numbers)
+        return _changes
 
 
 def structure() -> threading.RLock:

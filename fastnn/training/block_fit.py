@@ -63,13 +63,13 @@ def fit_blocks(network: Stack, X: Any, t: Any, settings: Settings) -> History:
     pinned.check()  # a schedule of the caller's has run
     cut = blocks, settings.batch_size, shuffle, draws
     with closing(BlockTrainer(network, pinned, *cut, opt, epochs, settings.n_threads)) as trainer:
-        if settings.optimizer is not None:
-            network.optimizer = opt
         run = Run(
             network, History(), epochs=epochs, steps_per_epoch=trainer.steps_per_epoch,
             optimizer=opt, learning_rate=rate, training_cost=trainer.cost, draws=draws,
         )  # fmt: skip
-        drive(Training(run, trainer, pinned, given, settings.hooks, validation))
+        training = Training(run, trainer, pinned, given, settings.hooks, validation)
+        training.keep_optimizer(settings)
+        drive(training)
     return run.history
 
 

@@ -16,7 +16,7 @@ from ..layers.base import check_trainable
 from ..model.blocks import Block, Blocks
 from ..model.data import Samples
 from ..model.draws import Draws
-from ..model.evaluation import evaluate
+from ..model.evaluation import check_parameters, evaluate
 from ..model.snapshot import Pinned
 from ..model.stack import Stack
 from ..optimizers import Optimizer
@@ -88,6 +88,7 @@ class BlockTrainer(Trainer):
         now, nothing = self._pinned.now, np.empty((0, 1))
         check_trainable(now.layers)
         if now.compiled:
+            check_parameters(now.theta)
             self.optimizer.state_for(now.theta)
         else:
             none = Samples(nothing, nothing, nothing[:, 0], 1, False, None)

@@ -11,6 +11,7 @@ from ..callbacks import Callback, Run
 from ..model.snapshot import Pinned
 from ..optimizers import Optimizer
 from ..schedules import Constant, Schedule
+from .settings import Settings
 from .trainer import MOST_EPOCHS, Trainer, rate_at
 
 __all__ = [
@@ -52,6 +53,11 @@ class Training:
         self._validation, self._begun, self._over = validation, False, False
         self._error: ValueError | None = None
         run.optimizer.bind(trainer)
+
+    def keep_optimizer(self, settings: Settings) -> None:
+        """Let the network go on with an optimizer that was asked for: once nothing is refused."""
+        if settings.optimizer is not None:
+            self.run.network.optimizer = self.run.optimizer
 
     @property
     def goes_on(self) -> bool:

@@ -37,6 +37,7 @@ def fit(network: Stack, X: npt.ArrayLike, t: npt.ArrayLike, settings: Settings) 
     if (method := methods.find(settings.optimizer)) is not None:
         return _minimize(task, method)
     training = training_of(task)
+    training.keep_optimizer(settings)
     drive(training)
     return training.run.history
 
@@ -97,8 +98,6 @@ def training_of(task: Task, known: dict[Any, CompiledTrainer] | None = None) -> 
     pinned = task.pinned()
     pinned.check()  # callables of the caller's have run: the data's, the schedule
     trainer = _trainer_for(network, pinned, samples, opt, epochs, settings.n_threads, known)
-    if settings.optimizer is not None:
-        network.optimizer = opt
     run = task.run(
         steps_per_epoch=trainer.steps_per_epoch,
         optimizer=opt,

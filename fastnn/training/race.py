@@ -28,6 +28,8 @@ def train(tasks: list[Task], threads: int) -> tuple[list[History], dict[int, Val
                 with task.network._lock.held():
                     trainings.append(training_of(task, known))
                 stack.callback(trainings[-1].close)
+        for task, training in zip(tasks, trainings, strict=True):  # of none, if one is refused
+            training.keep_optimizer(task.settings)
         errors = _Race(trainings).run(threads)
     return [training.run.history for training in trainings], errors
 

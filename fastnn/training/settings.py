@@ -60,7 +60,7 @@ class Settings:
             "epochs": count("epochs", self.epochs, least=0),
             "batch_size": _at_least_one("batch_size", self.batch_size),
             "n_threads": _at_least_one("n_threads", self.n_threads),
-            "shuffle": bool(self.shuffle),
+            "shuffle": flag("shuffle", self.shuffle),
             "shard": flag("shard", self.shard),
             "hooks": _hooks(self.callbacks, self.verbose),
         }

@@ -310,3 +310,8 @@ def test_own_parts_train_as_the_compiled_ones(rule, own_part):
     steps = 8 * math.ceil(ROWS / 7)
     for ours, theirs in zip(*found.values(), strict=True):
         assert_close(ours, theirs, operations=steps * CHAIN)
+
+
+def test_shuffle_is_true_or_false():
+    with pytest.raises(TypeError, match="shuffle must be True or False, not 'no'"):
+        net().fit(X, T, 0.1, epochs=2, shuffle="no")

@@ -366,6 +366,18 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("fault", ["rng", "parameters"])
+def test_a_refused_network_leaves_the_others_without_an_optimizer(fault):
+    a, b = network(0), network(1)
+    if fault == "parameters":
+        b.layers[0].w[0, 0] = np.nan
+    with pytest.raises((TypeError, ValueError)):
+        fastnn.fit_many(
+            [a, b], X, T, optimizer="Adam", batch_size=9, rng=[1, "a" if fault == "rng" else 2]
+        )
+    assert (a.optimizer, b.optimizer) == (None, None)
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_bad_arguments(case):
     error, message, changed = BAD[case]

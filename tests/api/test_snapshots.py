@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
 
 from fastnn import DenseLayer, LinearLayer, NeuralNetwork, SumSquaresError, TanhLayer, get_opt
 from fastnn.callbacks import EarlyStopping
+from fastnn.layers import changes
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 T = X[:, :1].copy()
@@ -298,3 +300,29 @@ def test_a_gradient_layer_by_layer_leaves_parameters_alone_that_are_written_mean
 
 def test_threads_that_train_networks_of_one_layer_of_ones_own_do_not_mix(child):
     assert child("share_a_layer_of_ones_own", timeout=300) == [0, 200]
+
+
+def test_a_setting_of_another_thread_is_seen_whenever_it_comes(monkeypatch):
+    """Here: while the number of a change has been drawn, and is not yet written down."""
+    nn = network()
+    nn.predict(X)
+    NeuralNetwork([nn.layers[0], LinearLayer(3, 1, rng=2)], SumSquaresError()).predict(X)
+    setter = threading.Thread(target=setattr, args=(nn.layers[0], "trainable", False))
+    real, started = changes._numbers, []
+
+    class Numbers:
+        def __next__(self):
+            number = next(real)
+            if not started:
+                started.append(number)
+                setter.start()
+                setter.join(0.2)
+            return number
+
+    monkeypatch.setattr(changes, "_numbers", Numbers())
+    nn.predict(X)  # gathers the layer, and counts that
+    setter.join()
+    w = nn.layers[0].w.copy()
+    nn.fit(X, T, 0.1)
+    assert started
+    assert np.array_equal(nn.layers[0].w, w)

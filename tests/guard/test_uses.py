@@ -15,7 +15,7 @@ KERNELS = {
     "another depth and width": 0,
     "another batch size, rate and length": 0,
     "another rule": 1,
-    "a first training by L-BFGS": 4,  # gradient, iterations, what they advance by, the clock
+    "a first training by L-BFGS": 3,  # gradient, iterations, the clock
     "a first prediction": 4,
     "a first step of an optimizer": 1,
     # for two dtypes, as are the loop of ufuncs, and the prepared call

@@ -624,3 +624,12 @@ def test_arguments_that_blocks_do_not_go_with():
     }.items():
         with pytest.raises(ValueError, match=match.replace("(", r"\(").replace(")", r"\)")):
             call()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_network_that_is_refused_keeps_its_optimizer(compiled):
+    nn = net(compiled=compiled)
+    nn.layers[0].w[0, 0] = np.nan
+    with pytest.raises(ValueError, match="is nan"):
+        nn.fit(cut(40, X, T), optimizer="Adam")
+    assert nn.optimizer is None
