@@ -3,7 +3,8 @@
 Three things cost most of the time in numba's own pipeline, and none of them is of use here:
 
 * A function that is only ever inlined is optimised by LLVM on its own, and its machine code made,
-  before its callers do both again. Here its library is LLVM's text and no more (`_Inlined`).
+  before its callers do both again. Here its library is not optimised as a whole (`_Inlined`);
+  LLVM's passes over single functions stay, since some loops vectorise only after them.
 * References are counted, which functions of pointers do not need: what is called by its address
   holds no array that anybody else has.
 * Everything that a function calls is compiled once for each set of flags that callers have. Here
@@ -35,14 +36,7 @@ _LEFT_OUT = {
 _OF_REFERENCES = {"IRLegalization"}  # says where the life of a variable ends
 
 
-class _Library(JITCodeLibrary):
-    """The code of a kernel, which LLVM optimises as a whole only."""
-
-    def _optimize_functions(self, ll_module):
-        ll_module.data_layout = self._codegen._data_layout  # as numba does there
-
-
-class _Inlined(_Library):
+class _Inlined(JITCodeLibrary):
     """The code of a function that is only ever inlined: its callers optimise it and emit it."""
 
     def _optimize_final_module(self):
@@ -119,7 +113,7 @@ class KernelCompiler(compiler.CompilerBase):
 
     def define_pipelines(self):
         """Numba's own passes, without those that are left out."""
-        return self._pipelines(_Library, typed_passes.NativeLowering)
+        return self._pipelines(JITCodeLibrary, typed_passes.NativeLowering)
 
     def _pipelines(self, library, lowering):
         state = self.state
